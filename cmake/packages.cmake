@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything comes from Debian 12; packaging/debian-packages lists what `./dev` installs.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED CONFIG)
+find_package(tl-expected REQUIRED CONFIG)
+find_package(fmt REQUIRED CONFIG)
+find_package(spdlog REQUIRED CONFIG)
+find_package(nlohmann_json REQUIRED CONFIG)
+find_package(CLI11 REQUIRED CONFIG)
+find_package(prometheus-cpp REQUIRED CONFIG)
+find_package(doctest REQUIRED CONFIG)
+include(doctest)
+pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
+pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables)

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# twill_room(NAME [USES room...] [LINK library...]): src/NAME as the static library twill_NAME, and its x_test.cpp files as the
+# program NAME_test, whose test cases ctest knows one by one under the label "unit".
+function(twill_room name)
+  cmake_parse_arguments(ROOM "" "" "USES;LINK" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(TRANSFORM ROOM_USES PREPEND twill_)
+  set(kind PUBLIC)
+  if(sources)
+    add_library(twill_${name} STATIC ${sources})
+  else()
+    set(kind INTERFACE)  # headers only, so far
+    add_library(twill_${name} INTERFACE)
+  endif()
+  target_include_directories(twill_${name} ${kind} ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(twill_${name} ${kind} ${ROOM_USES} ${ROOM_LINK})
+  if(tests AND BUILD_TESTING)
+    add_executable(${name}_test ${tests} ${CMAKE_SOURCE_DIR}/test/doctest_main.cpp)
+    target_link_libraries(${name}_test PRIVATE twill_${name} doctest::doctest nlohmann_json::nlohmann_json)
+    target_compile_definitions(${name}_test PRIVATE TWILL_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    doctest_discover_tests(${name}_test TEST_PREFIX "${name}: " PROPERTIES LABELS unit TIMEOUT 60)
+  endif()
+endfunction()

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/cluster.hpp"
+#include "plan/state.hpp"
+
+namespace twill {
+
+/// Where this node stands on the underlay, as chosen from the kernel's own state.
+struct Underlay {
+  std::string link;  ///< interface that carries traffic between nodes
+  int mtu = 1500;
+  std::optional<InterfaceAddress> v4;  ///< the address peers reach us under, with its on-link prefix
+  std::optional<InterfaceAddress> v6;
+
+  auto operator<=>(const Underlay&) const = default;
+
+  /// True when `peer` is on this node's own segment: inside the on-link prefix of the same family.
+  [[nodiscard]] bool onSegment(const IpAddress& peer) const;
+};
+
+/// This node, as backends see it.
+struct Self {
+  std::string node;
+  Underlay underlay;
+  Lease lease;          ///< our own, as granted
+  bool ipMasq = false;  ///< masquerade what leaves the cluster
+
+  auto operator<=>(const Self&) const = default;
+};
+
+/// What a backend wants the kernel to hold, and what it could not do and why.
+struct Desired {
+  KernelState state;
+  std::vector<std::string> notices;  ///< for `twill status`: peers left out, with the reason and what to do
+};
+
+/// One way to connect nodes. A new one is one file, one row in backend.cpp and one golden test.
+struct Backend {
+  std::string_view type;  ///< Backend.Type of the network config
+  /// Bytes that encapsulation takes from the underlay's MTU.
+  int (*overhead)(const NetworkConfig& config);
+  /// Adds to `out` what this node's kernel should hold for the peers in `cluster`. Pure. Own lease is
+  /// skipped.
+  void (*desired)(const Cluster& cluster, const Self& self, Desired& out);
+};
+
+[[nodiscard]] std::span<const Backend> backends();
+/// The row for a type; an unknown one is an error that lists the known ones.
+[[nodiscard]] Result<const Backend*> findBackend(std::string_view type);
+
+/// What every node holds whatever the backend: forwarding and reverse path settings, masquerade. Pure.
+void desiredNode(const Cluster& cluster, const Self& self, Desired& out);
+
+/// The metric that a peer's route gets: distinct per subnet, since the kernel adds routes with distinct
+/// gateways on one device in quadratic time when device, metric and protocol agree (docs/adr/0002). Stable
+/// over restarts.
+[[nodiscard]] std::uint32_t routeMetric(const Prefix& network, const Prefix& subnet);
+
+}  // namespace twill

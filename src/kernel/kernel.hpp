@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "net/address.hpp"
+#include "plan/diff.hpp"
+#include "plan/state.hpp"
+
+namespace twill {
+
+/// Which foreign routes an actual state should hold besides our own and the default routes: those that
+/// overlap one of these networks. Keeps a router with a full table from filling our memory.
+struct Interest {
+  std::vector<Prefix> networks;
+  auto operator<=>(const Interest&) const = default;
+};
+
+/// The one seam to Linux. Two implementations: kernel/linux.hpp for the network namespace of the calling
+/// thread, and kernel/fake/fake_kernel.hpp, in memory, for tests.
+///
+/// Threading: one thread. Nothing here waits for anything but the kernel's own answer.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  /// The complete picture. Notifications that arrived before the call are covered by it; those that arrive
+  /// during it are seen by the next drain().
+  [[nodiscard]] virtual Result<KernelState> read(const Interest& interest) = 0;
+
+  /// Carries out the operations in order, batched. One result for each, in the same order: a failure hurts
+  /// only its own operation. Adding what is there already with the same content counts as done, as does
+  /// removing what is gone.
+  [[nodiscard]] virtual std::vector<Result<void>> apply(std::span<const Operation> operations) = 0;
+
+  /// Readable when drain() has something to do. Owned by the kernel object; valid as long as it.
+  [[nodiscard]] virtual int notifyFd() const = 0;
+
+  enum class Drained {
+    nothing,  ///< `state` is as it was
+    changed,  ///< `state` was brought up to date
+    lost,     ///< notifications were lost, or one says too little: read() again
+  };
+  /// Folds the notifications that wait into `state`, which the last read() returned. Never blocks.
+  [[nodiscard]] virtual Drained drain(KernelState& state, const Interest& interest) = 0;
+};
+
+}  // namespace twill

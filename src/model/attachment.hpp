@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/address.hpp"
+
+namespace twill {
+
+enum class AttachMode {
+  bridge,  ///< host side is a port of twill0; the gateway is the bridge's address
+  routed,  ///< no bridge: /32 and /128 on the container's end, host routes on the node
+};
+
+/// A route inside a container.
+struct ContainerRoute {
+  Prefix dst;
+  std::optional<IpAddress> via;  ///< absent: directly on the link
+
+  auto operator<=>(const ContainerRoute&) const = default;
+};
+
+/// One container's interface: everything needed to make it, and to make it again. A plain value, stored on
+/// disk.
+struct Attachment {
+  std::string network;      ///< CNI network name
+  std::string containerId;  ///< CNI_CONTAINERID
+  std::string ifname;       ///< name inside the container
+  std::string netns;        ///< path of its network namespace, as the runtime gave it
+  AttachMode mode = AttachMode::bridge;
+  std::string hostIfname;  ///< tw<hash>, the node's end of the veth
+  MacAddress mac;          ///< container's end
+  MacAddress hostMac;      ///< node's end
+  int mtu = 1500;
+  bool hairpin = false;
+  std::vector<InterfaceAddress> addresses;  ///< at most one of each family
+  std::vector<IpAddress> gateways;          ///< at most one of each family; what the default routes point at
+  std::vector<ContainerRoute> routes;
+
+  auto operator<=>(const Attachment&) const = default;
+
+  /// "<network>/<container>/<ifname>": identity, and the owner of its operations.
+  [[nodiscard]] std::string key() const { return network + "/" + containerId + "/" + ifname; }
+};
+
+/// tw + 11 characters of a hash over the key: fits IFNAMSIZ, the same on every call.
+[[nodiscard]] std::string hostInterfaceName(std::string_view attachmentKey);
+
+[[nodiscard]] Result<Attachment> parseAttachment(std::string_view json);
+[[nodiscard]] std::string toJson(const Attachment& attachment);
+
+}  // namespace twill

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/network_config.hpp"
+#include "net/address.hpp"
+
+namespace twill {
+
+/// One node's share of the cluster: which subnets it holds and where on the underlay it is found.
+struct Lease {
+  std::string node;  ///< node name; empty in stores that know nodes by address only
+  std::optional<Prefix> subnet;
+  std::optional<Prefix> subnet6;
+  std::optional<IpAddress> publicIp;
+  std::optional<IpAddress> publicIp6;
+  std::string backendType;  ///< empty for backends without data
+  std::string backendData;  ///< JSON text as published, empty for none
+  std::string backendV6Data;
+
+  auto operator<=>(const Lease&) const = default;
+
+  [[nodiscard]] const std::optional<Prefix>& subnetOf(Family family) const {
+    return family == Family::v4 ? subnet : subnet6;
+  }
+  [[nodiscard]] const std::optional<IpAddress>& publicIpOf(Family family) const {
+    return family == Family::v4 ? publicIp : publicIp6;
+  }
+  /// How messages and operations name this lease: its node, else its address, else its subnet.
+  [[nodiscard]] std::string name() const;
+};
+
+/// The whole map: what a datastore hands over each time something changed.
+struct Cluster {
+  NetworkConfig network;
+  std::vector<Lease> leases;
+
+  auto operator<=>(const Cluster&) const = default;
+};
+
+/// Two leases that cannot both hold, or one that cannot hold at all.
+struct LeaseConflict {
+  std::string loser;   ///< Lease::name() of the one that was set aside
+  std::string winner;  ///< empty when the lease is wrong by itself (subnet outside the network)
+  std::string text;    ///< the whole story for a person, both nodes named
+
+  auto operator<=>(const LeaseConflict&) const = default;
+};
+
+/// A cluster in which no two leases overlap, no node appears twice, and every subnet lies inside its network.
+struct SoundCluster {
+  Cluster cluster;
+  std::vector<LeaseConflict> conflicts;
+};
+
+/// Sets aside leases that conflict. Of two the one with the lower public address stays (IPv4 before IPv6,
+/// then the lower node name, then the lower subnet): the rule depends on the leases alone, so every node
+/// decides alike, whatever the order. Leases come out sorted by subnet. Cost: n log n.
+[[nodiscard]] SoundCluster makeSound(Cluster cluster);
+
+/// The leases of a lease file:
+/// {"Leases":[{"Node","Subnet","IPv6Subnet","PublicIP","PublicIPv6","BackendType",
+/// "BackendData","BackendV6Data"}...]}. Names line or entry, key, value and expectation in its error.
+[[nodiscard]] Result<std::vector<Lease>> parseLeases(std::string_view json);
+
+/// A lease file with one lease a line, so that people and diffs can read it.
+[[nodiscard]] std::string toJson(const std::vector<Lease>& leases);
+
+}  // namespace twill

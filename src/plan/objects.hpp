@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "model/attachment.hpp"
+#include "net/address.hpp"
+
+namespace twill {
+
+/// Protocol number on every route, neighbour and address that Twill makes; see /etc/iproute2/rt_protos.
+inline constexpr std::uint8_t kProtocol = 116;
+/// Every link that Twill makes carries an alias that starts so.
+inline constexpr const char* kAliasPrefix = "twill:";
+
+enum class LinkKind : std::uint8_t { other, bridge, veth };
+
+/// The container's end of a veth, made together with the node's end. Never read back: it is another
+/// namespace's.
+struct VethPeer {
+  std::string netns;  ///< path of the network namespace
+  std::string name;
+  MacAddress mac;
+  std::vector<InterfaceAddress> addresses;
+  std::vector<ContainerRoute> routes;
+
+  auto operator<=>(const VethPeer&) const = default;
+};
+
+/// A network interface on the node. In a wanted state an empty optional means "leave as it is".
+struct Link {
+  std::string name;
+  LinkKind kind = LinkKind::other;
+  std::string alias;  ///< starts with kAliasPrefix when ours
+  bool up = true;     ///< administratively up
+  std::optional<int> mtu;
+  std::optional<MacAddress> mac;
+  std::optional<std::string> master;  ///< name of the bridge; "" means none
+  std::optional<bool> hairpin;        ///< bridge port only
+  std::optional<VethPeer> peer;       ///< wanted veths only
+  int index = 0;                      ///< ifindex; actual states only
+  bool running = false;               ///< carrier and operationally up; actual states only
+  bool loopback = false;              ///< actual states only
+  std::string owner;                  ///< wanted states only: whose failure it is when this fails
+
+  [[nodiscard]] bool ours() const { return alias.starts_with(kAliasPrefix); }
+};
+
+/// An address on an interface of the node.
+struct Address {
+  std::string link;
+  InterfaceAddress address;
+  std::uint8_t protocol = kProtocol;  ///< IFA_PROTO; 0 where the kernel does not know it (before 5.18)
+  bool usable = true;                 ///< actual only: neither tentative, deprecated nor temporary
+  std::string owner;
+
+  [[nodiscard]] bool ours() const { return protocol == kProtocol; }
+};
+
+enum class RouteType : std::uint8_t { unicast, blackhole, unreachable, prohibit };
+
+/// A route in the main table.
+struct Route {
+  Prefix dst;
+  std::uint32_t metric = 0;  ///< 0: the family's default (0 for IPv4, 1024 for IPv6)
+  RouteType type = RouteType::unicast;
+  std::string link;                   ///< empty for blackhole and its kin
+  std::optional<IpAddress> via;       ///< next hop; absent: dst is on the link itself
+  std::optional<IpAddress> source;    ///< preferred source address
+  std::uint32_t mtu = 0;              ///< 0: the link's
+  bool onlink = false;                ///< next hop is reachable although no address says so
+  std::uint8_t protocol = kProtocol;  ///< RTPROT_*
+  std::string owner;
+
+  [[nodiscard]] bool ours() const { return protocol == kProtocol; }
+};
+
+/// A permanent neighbour entry.
+struct Neighbour {
+  std::string link;
+  IpAddress address;
+  MacAddress mac;
+  std::uint8_t protocol = kProtocol;  ///< NDA_PROTOCOL
+  std::string owner;
+
+  [[nodiscard]] bool ours() const { return protocol == kProtocol; }
+};
+
+/// A setting under /proc/sys. Never removed: what it was before is not known after a restart.
+struct Sysctl {
+  std::string path;  ///< below /proc/sys, with slashes: "net/ipv4/ip_forward"
+  std::string value;
+  std::string owner;
+};
+
+/// The table `inet twill`: base chains with their rules, and named sets.
+struct Firewall {
+  struct Chain {
+    std::string hook;  ///< "type nat hook postrouting priority srcnat"
+    std::vector<std::string>
+        rules;  ///< in nft's syntax; in an actual state only the fingerprints of ruleId()
+    auto operator<=>(const Chain&) const = default;
+  };
+  struct Set {
+    std::string type;                   ///< "ipv4_addr"
+    std::string flags;                  ///< "interval" or empty
+    std::vector<std::string> elements;  ///< sorted
+    auto operator<=>(const Set&) const = default;
+  };
+  std::map<std::string, Chain> chains;  ///< by name
+  std::map<std::string, Set> sets;      ///< by name
+  std::string owner;
+
+  [[nodiscard]] bool empty() const { return chains.empty() && sets.empty(); }
+};
+
+/// Fingerprint of a rule, kept in the kernel as the rule's comment: "tw-" and 16 hex digits.
+[[nodiscard]] std::string ruleId(const std::string& rule);
+
+/// What a kernel keeps apart: two objects with equal keys cannot both exist.
+struct RouteKey {
+  Prefix dst;
+  std::uint32_t metric = 0;
+  auto operator<=>(const RouteKey&) const = default;
+};
+struct AddressKey {
+  std::string link;
+  InterfaceAddress address;
+  auto operator<=>(const AddressKey&) const = default;
+};
+struct NeighbourKey {
+  std::string link;
+  IpAddress address;
+  auto operator<=>(const NeighbourKey&) const = default;
+};
+
+/// The metric under which the kernel files a route: IPv6 turns 0 into 1024 (IP6_RT_PRIO_USER).
+[[nodiscard]] RouteKey keyOf(const Route& route);
+[[nodiscard]] AddressKey keyOf(const Address& address);
+[[nodiscard]] NeighbourKey keyOf(const Neighbour& neighbour);
+
+using Object = std::variant<Sysctl, Firewall, Link, Address, Neighbour, Route>;
+
+/// "route 172.16.1.0/24 via 10.0.0.20 dev eth0": how messages name an object.
+[[nodiscard]] std::string describe(const Object& object);
+/// Object's owner; empty when nobody was named.
+[[nodiscard]] const std::string& ownerOf(const Object& object);
+
+}  // namespace twill

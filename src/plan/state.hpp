@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "plan/objects.hpp"
+
+namespace twill {
+
+/// What a node's kernel holds, or should hold: as far as Twill is concerned with it. A plain value.
+///
+/// A wanted state names only what Twill wants. An actual state (kernel/kernel.hpp) also holds what is foreign
+/// but may be in the way: all links and addresses, default routes, and routes inside the cluster's networks.
+struct KernelState {
+  std::map<std::string, Sysctl> sysctls;  ///< by path
+  std::optional<Firewall> firewall;
+  std::map<std::string, Link> links;  ///< by name
+  std::map<AddressKey, Address> addresses;
+  std::map<NeighbourKey, Neighbour> neighbours;
+  std::map<RouteKey, Route> routes;
+
+  void put(Sysctl sysctl);
+  void put(Link link);
+  void put(Address address);
+  void put(Neighbour neighbour);
+  void put(Route route);
+};
+
+}  // namespace twill
