@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace twill {
+
+/// Each adds its sub-commands to `app`; a command's callback ends the process with its exit status through
+/// CLI::RuntimeError.
+void addNodeCommands(CLI::App& app);
+void addLabCommands(CLI::App& app);
+
+}  // namespace twill
