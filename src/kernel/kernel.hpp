@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "net/address.hpp"
@@ -10,10 +11,13 @@
 
 namespace twill {
 
-/// Which foreign routes an actual state should hold besides our own and the default routes: those that
-/// overlap one of these networks. Keeps a router with a full table from filling our memory.
+/// What an actual state should hold besides what is ours or is held always.
 struct Interest {
+  /// Foreign routes, besides the default routes: those that overlap one of these networks. Keeps a router
+  /// with a full table from filling our memory.
   std::vector<Prefix> networks;
+  /// Which settings an actual state should hold, as Sysctl::path. One that the kernel lacks is left out.
+  std::vector<std::string> sysctls;
   auto operator<=>(const Interest&) const = default;
 };
 

@@ -49,6 +49,7 @@ struct Link {
   bool loopback = false;              ///< actual states only
   std::string owner;                  ///< wanted states only: whose failure it is when this fails
 
+  bool operator==(const Link&) const = default;  ///< every member, the owner too
   [[nodiscard]] bool ours() const { return alias.starts_with(kAliasPrefix); }
 };
 
@@ -60,6 +61,7 @@ struct Address {
   bool usable = true;                 ///< actual only: neither tentative, deprecated nor temporary
   std::string owner;
 
+  bool operator==(const Address&) const = default;  ///< every member, the owner too
   [[nodiscard]] bool ours() const { return protocol == kProtocol; }
 };
 
@@ -78,6 +80,7 @@ struct Route {
   std::uint8_t protocol = kProtocol;  ///< RTPROT_*
   std::string owner;
 
+  bool operator==(const Route&) const = default;  ///< every member, the owner too
   [[nodiscard]] bool ours() const { return protocol == kProtocol; }
 };
 
@@ -89,6 +92,7 @@ struct Neighbour {
   std::uint8_t protocol = kProtocol;  ///< NDA_PROTOCOL
   std::string owner;
 
+  bool operator==(const Neighbour&) const = default;  ///< every member, the owner too
   [[nodiscard]] bool ours() const { return protocol == kProtocol; }
 };
 
@@ -97,6 +101,8 @@ struct Sysctl {
   std::string path;  ///< below /proc/sys, with slashes: "net/ipv4/ip_forward"
   std::string value;
   std::string owner;
+
+  bool operator==(const Sysctl&) const = default;
 };
 
 /// The table `inet twill`: base chains with their rules, and named sets.
@@ -117,6 +123,7 @@ struct Firewall {
   std::map<std::string, Set> sets;      ///< by name
   std::string owner;
 
+  bool operator==(const Firewall&) const = default;
   [[nodiscard]] bool empty() const { return chains.empty() && sets.empty(); }
 };
 
