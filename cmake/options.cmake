@@ -13,6 +13,12 @@ add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field
 if(TWILL_SANITIZE)
   add_compile_options(-fsanitize=${TWILL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${TWILL_SANITIZE})
+  # The kernel may spread addresses wider (vm.mmap_rnd_bits > 28) than the sanitizers of gcc 12 and clang 14 can follow.
+  set(unspread setarch --addr-no-randomize)
+  execute_process(COMMAND ${unspread} true RESULT_VARIABLE refused ERROR_QUIET)
+  if(NOT refused)
+    set(CMAKE_CROSSCOMPILING_EMULATOR ${unspread})
+  endif()
 endif()
 if(TWILL_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
