@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace twill {
+
+enum class Colour { good, bad, dim, bold };
+
+/// `text` in a colour when stdout is a terminal and NO_COLOR (no-color.org) is not set, else as it is.
+[[nodiscard]] std::string paint(Colour colour, std::string_view text);
+
+}  // namespace twill
