@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "plan/compare.hpp"
+#include "plan/diff.hpp"
+#include "plan/words.hpp"
+
+namespace twill {
+namespace {
+
+using Names = std::set<std::string>;
+
+constexpr std::uint8_t kKernelProtocol = 2;  // RTPROT_KERNEL, linux/rtnetlink.h
+
+/// The interface that a setting belongs to: "eth0" for net/ipv4/conf/eth0/forwarding, else empty.
+std::string_view linkOf(std::string_view path) {
+  for (std::string_view head : {"net/ipv4/conf/", "net/ipv6/conf/", "net/ipv4/neigh/", "net/ipv6/neigh/"}) {
+    if (path.starts_with(head)) return path.substr(head.size(), path.find('/', head.size()) - head.size());
+  }
+  return {};
+}
+
+/// One pass over the wanted part, kind by kind in the order in which the kernel accepts them.
+class Additions {
+ public:
+  Additions(const KernelState& part, const KernelState& actual) : part_(part), actual_(actual) {
+    for (const auto& [name, link] : part.links) {
+      if (mustBeMade(link, actual)) fresh_.insert(name);
+    }
+  }
+
+  Difference run() && {
+    addSysctls(false);
+    addFirewall();
+    addLinks();
+    addSysctls(true);
+    addAddresses();
+    addNeighbours();
+    addRoutes();
+    return std::move(out_);
+  }
+
+ private:
+  void step(Verb verb, Object object) { out_.operations.push_back({verb, std::move(object)}); }
+  void obstacle(const std::string& owner, std::string text) {
+    out_.obstacles.push_back({owner, std::move(text)});
+  }
+
+  /// The settings of wanted links wait until those are there. One that `actual` does not hold is written all
+  /// the same: only the attempt tells a setting that nobody read from one whose module is not loaded, and the
+  /// kernel's answer names the file.
+  void addSysctls(bool ofWantedLinks) {
+    for (const auto& [path, wanted] : part_.sysctls) {
+      const std::string link(linkOf(path));
+      if (part_.links.contains(link) != ofWantedLinks || blocked_.contains(link)) continue;
+      const auto found = actual_.sysctls.find(path);
+      if (found == actual_.sysctls.end() || fresh_.contains(link)) {
+        step(Verb::add, wanted);
+      } else if (!satisfies(found->second, wanted)) {
+        step(Verb::change, wanted);
+      }
+    }
+  }
+
+  void addFirewall() {
+    if (!part_.firewall) return;
+    if (!actual_.firewall) {
+      step(Verb::add, *part_.firewall);
+    } else if (!satisfies(*actual_.firewall, *part_.firewall)) {
+      step(Verb::change, *part_.firewall);
+    }
+  }
+
+  /// Bridges before their ports; bridges themselves have no master.
+  void addLinks() {
+    for (const auto& [name, link] : part_.links) {
+      if (!hasMaster(link)) addLink(link);
+    }
+    for (const auto& [name, link] : part_.links) {
+      if (hasMaster(link)) addLink(link);
+    }
+  }
+
+  static bool hasMaster(const Link& link) { return link.master && !link.master->empty(); }
+
+  void addLink(const Link& wanted) {
+    const auto found = actual_.links.find(wanted.name);
+    const bool taken = found != actual_.links.end() && !found->second.ours();
+    if (taken) {
+      obstacle(wanted.owner,
+               fmt::format("{} cannot be made: the name is taken by a {} without an alias that starts with "
+                           "\"{}\", so not Twill's; rename it or delete it",
+                           describe(wanted), kindWord(found->second.kind), kAliasPrefix));
+    }
+    if (taken || !masterIsOurs(wanted)) {
+      blocked_.insert(wanted.name);
+      fresh_.erase(wanted.name);
+      return;
+    }
+    if (found == actual_.links.end()) {
+      step(Verb::add, wanted);
+    } else if (found->second.kind != wanted.kind) {
+      Link old = found->second;
+      old.owner = wanted.owner;
+      step(Verb::remove, std::move(old));
+      step(Verb::add, wanted);
+    } else if (!satisfies(found->second, wanted)) {
+      step(Verb::change, wanted);
+    }
+  }
+
+  /// A port is never put on a bridge that somebody else made.
+  bool masterIsOurs(const Link& port) {
+    if (!hasMaster(port)) return true;
+    const auto found = actual_.links.find(*port.master);
+    if (found == actual_.links.end() || found->second.ours()) return true;
+    obstacle(port.owner, fmt::format("{} has no bridge: {} is not Twill's; rename it or delete it",
+                                     describe(port), describe(found->second)));
+    return false;
+  }
+
+  void addAddresses() {
+    Cursor cursor(actual_.addresses);
+    for (const auto& [key, wanted] : part_.addresses) {
+      if (blocked_.contains(wanted.link)) continue;
+      const bool fresh = fresh_.contains(wanted.link);
+      if (!fresh && cursor.find(key) != nullptr) continue;
+      const auto* same = fresh ? nullptr : sameIpv6(wanted);
+      const auto* foreign = same != nullptr && !same->ours() ? same : elsewhere(wanted);
+      if (foreign != nullptr) {
+        obstacle(wanted.owner, fmt::format("{} cannot be had: {} is there, which is not Twill's; remove one "
+                                           "of the two",
+                                           describe(wanted), describe(*foreign)));
+        continue;
+      }
+      if (same != nullptr) {
+        Address old = *same;
+        old.owner = wanted.owner;
+        step(Verb::remove, std::move(old));
+      }
+      step(Verb::add, wanted);
+    }
+  }
+
+  /// IPv6 allows an address once on a link, whatever its length; the old one has to go first.
+  const Address* sameIpv6(const Address& wanted) const {
+    if (wanted.address.address.isV4()) return nullptr;
+    const auto found = actual_.addresses.lower_bound({wanted.link, {wanted.address.address, 0}});
+    const bool same = found != actual_.addresses.end() && found->first.link == wanted.link &&
+                      found->first.address.address == wanted.address.address;
+    return same ? &found->second : nullptr;
+  }
+
+  /// The same address on another link, if not ours. Link-local ones may be on every link.
+  const Address* elsewhere(const Address& wanted) {
+    if (wanted.address.address.isLinkLocal()) return nullptr;
+    if (!foreign_) {  // built once, and only when an address is missing
+      foreign_.emplace();
+      for (const auto& [key, address] : actual_.addresses) {
+        if (!address.ours()) foreign_->emplace(address.address.address, &address);
+      }
+    }
+    const auto [first, last] = foreign_->equal_range(wanted.address.address);
+    for (auto at = first; at != last; ++at) {
+      if (at->second->link != wanted.link) return at->second;
+    }
+    return nullptr;
+  }
+
+  void addNeighbours() {
+    Cursor cursor(actual_.neighbours);
+    for (const auto& [key, wanted] : part_.neighbours) {
+      if (blocked_.contains(wanted.link)) continue;
+      const auto* found = fresh_.contains(wanted.link) ? nullptr : cursor.find(key);
+      if (found == nullptr) {
+        step(Verb::add, wanted);
+      } else if (!satisfies(*found, wanted)) {
+        if (found->ours()) {
+          step(Verb::change, wanted);
+        } else {
+          obstacle(wanted.owner, fmt::format("{} cannot be had: {} is there, which is not Twill's; delete it",
+                                             describe(wanted), describe(*found)));
+        }
+      }
+    }
+  }
+
+  /// Routes on a link before those via a next hop, which may need them.
+  void addRoutes() {
+    std::vector<Operation> viaNextHop;
+    Cursor cursor(actual_.routes);
+    for (const auto& [key, wanted] : part_.routes) {
+      if (blocked_.contains(wanted.link)) continue;
+      const auto verb = routeVerb(key, wanted, cursor.seek({key.dst, 0}));
+      if (!verb) continue;
+      (wanted.via ? viaNextHop : out_.operations).push_back({*verb, wanted});
+    }
+    std::move(viaNextHop.begin(), viaNextHop.end(), std::back_inserter(out_.operations));
+  }
+
+  /// What has to be done for one route, if anything. `at` is the first route to the same destination.
+  std::optional<Verb> routeVerb(const RouteKey& key, const Route& wanted,
+                                std::map<RouteKey, Route>::const_iterator at) {
+    std::optional<Verb> verb = Verb::add;
+    for (; at != actual_.routes.end() && at->first.dst == key.dst; ++at) {
+      const auto& [otherKey, other] = *at;
+      if (fresh_.contains(other.link)) continue;  // goes with its link, or went
+      if (otherKey != key) {
+        if (!other.ours() && !isConnected(other)) noteRival(key, wanted, otherKey, other);
+      } else if (!other.ours()) {
+        obstacle(wanted.owner,
+                 fmt::format("{} cannot be had: {} (protocol {}) is there, which is not Twill's; "
+                             "delete it or give it another metric",
+                             describe(wanted), describe(other), other.protocol));
+        verb.reset();
+      } else if (satisfies(other, wanted)) {
+        verb.reset();
+      } else {
+        verb = Verb::change;
+      }
+    }
+    return verb;
+  }
+
+  /// The kernel makes a route for each address; those of our own links are no rivals.
+  bool isConnected(const Route& route) const {
+    if (route.protocol != kKernelProtocol) return false;
+    const auto found = actual_.links.find(route.link);
+    return found != actual_.links.end() && found->second.ours();
+  }
+
+  void noteRival(const RouteKey& key, const Route& wanted, const RouteKey& otherKey, const Route& other) {
+    const bool wins = otherKey.metric < key.metric;
+    obstacle(wanted.owner,
+             fmt::format("{} {} {} (protocol {}), which is not Twill's{}", describe(wanted),
+                         wins ? "is overshadowed by" : "overshadows", describe(other), other.protocol,
+                         wins ? ": traffic takes the other one; delete it or raise its metric" : ""));
+  }
+
+  const KernelState& part_;
+  const KernelState& actual_;
+  Names fresh_;    ///< links that this difference makes
+  Names blocked_;  ///< wanted links that cannot be had
+  std::optional<std::multimap<IpAddress, const Address*>> foreign_;
+  Difference out_;
+};
+
+}  // namespace
+
+Difference additions(const KernelState& part, const KernelState& actual) {
+  return Additions(part, actual).run();
+}
+
+}  // namespace twill

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "plan/diff.hpp"
+#include "plan/words.hpp"
+
+namespace twill {
+namespace {
+
+/// One word for a POSIX shell. Names of networks and namespaces come from others and may hold anything.
+std::string quoted(std::string_view word) {
+  constexpr std::string_view kSafe =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:-@%+=,";
+  if (!word.empty() && word.find_first_not_of(kSafe) == std::string_view::npos) return std::string(word);
+  std::string out = "'";
+  for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+/// "ip" inside a network namespace: by name where it has one, else by path.
+std::string ipIn(std::string_view netns) {
+  for (std::string_view head : {"/run/netns/", "/var/run/netns/"}) {
+    if (netns.starts_with(head)) return "ip -n " + quoted(netns.substr(head.size()));
+  }
+  return "nsenter --net=" + quoted(netns) + " ip";
+}
+
+std::string_view familyFlag(Family family) {
+  return family == Family::v6 ? "ip -6" : "ip";
+}
+
+std::string vethPeerCommands(const VethPeer& peer) {
+  const auto ip = ipIn(peer.netns);
+  const auto name = quoted(peer.name);
+  std::string out;
+  for (const auto& address : peer.addresses) {
+    out += fmt::format("\n{} address add {} dev {}", ip, address.text(), name);
+  }
+  out += fmt::format("\n{} link set {} up", ip, name);
+  for (const auto& route : peer.routes) {
+    out += fmt::format("\n{}{} route add {}{} dev {}", ip, route.dst.isV4() ? "" : " -6",
+                       route.dst.length() == 0 ? "default" : route.dst.text(),
+                       route.via ? " via " + route.via->text() : "", name);
+  }
+  return out;
+}
+
+/// Everything that can be set on a link that exists.
+std::string settings(const Link& link) {
+  auto out = fmt::format("ip link set dev {} alias {}", quoted(link.name), quoted(link.alias));
+  if (link.mtu) out += fmt::format(" mtu {}", *link.mtu);
+  if (link.mac) out += " address " + link.mac->text();
+  if (link.master) out += link.master->empty() ? " nomaster" : " master " + quoted(*link.master);
+  out += link.up ? " up" : " down";
+  if (link.hairpin) {
+    out += fmt::format("\nip link set dev {} type bridge_slave hairpin {}", quoted(link.name),
+                       *link.hairpin ? "on" : "off");
+  }
+  return out;
+}
+
+std::string addLink(const Link& link) {
+  auto out = fmt::format("ip link add {} type {}", quoted(link.name), kindWord(link.kind));
+  if (link.peer) {
+    out += fmt::format(" peer name {} address {}", quoted(link.peer->name), link.peer->mac.text());
+    if (link.mtu) out += fmt::format(" mtu {}", *link.mtu);
+    out += " netns " + quoted(link.peer->netns);
+  }
+  out += "\n" + settings(link);
+  return link.peer ? out + vethPeerCommands(*link.peer) : out;
+}
+
+std::string nftScript(const Firewall& firewall) {
+  // "add, then delete" empties the table whether it was there or not; nft applies the whole file at once.
+  std::string out = "nft -f - <<'EOF'\nadd table inet twill\ndelete table inet twill\ntable inet twill {\n";
+  for (const auto& [name, set] : firewall.sets) {
+    out += fmt::format("  set {} {{\n    type {}\n", name, set.type);
+    if (!set.flags.empty()) out += fmt::format("    flags {}\n", set.flags);
+    if (!set.elements.empty()) {
+      out += fmt::format("    elements = {{ {} }}\n", fmt::join(set.elements, ", "));
+    }
+    out += "  }\n";
+  }
+  for (const auto& [name, chain] : firewall.chains) {
+    out += fmt::format("  chain {} {{\n    {};\n", name, chain.hook);
+    for (const auto& rule : chain.rules) out += fmt::format("    {} comment \"{}\"\n", rule, ruleId(rule));
+    out += "  }\n";
+  }
+  return out + "}\nEOF";
+}
+
+struct Command {
+  Verb verb;
+
+  [[nodiscard]] std::string_view word() const {
+    if (verb == Verb::remove) return "del";
+    return verb == Verb::add ? "add" : "replace";
+  }
+
+  std::string operator()(const Sysctl& sysctl) const {
+    std::string key = sysctl.path;
+    // With slashes the name may hold dots, as that of a VLAN interface does.
+    if (key.find('.') == std::string::npos) {
+      for (char& c : key) c = c == '/' ? '.' : c;
+    }
+    return "sysctl -w " + quoted(key + "=" + sysctl.value);
+  }
+  std::string operator()(const Firewall& firewall) const {
+    return verb == Verb::remove ? "nft delete table inet twill" : nftScript(firewall);
+  }
+  std::string operator()(const Link& link) const {
+    if (verb == Verb::remove) return "ip link del " + quoted(link.name);
+    return verb == Verb::add ? addLink(link) : settings(link);
+  }
+  std::string operator()(const Address& address) const {  // iproute2 6.1 cannot set an address's protocol
+    return fmt::format("ip address {} {} dev {}", word(), address.address.text(), quoted(address.link));
+  }
+  std::string operator()(const Neighbour& neighbour) const {
+    if (verb == Verb::remove) {
+      return fmt::format("ip neigh del {} dev {}", neighbour.address.text(), quoted(neighbour.link));
+    }
+    Neighbour shown = neighbour;
+    shown.link = quoted(neighbour.link);
+    return fmt::format("ip neigh replace {} nud permanent protocol {}", neighbourWords(shown),
+                       shown.protocol);
+  }
+  std::string operator()(const Route& route) const {
+    Route shown = route;
+    if (!shown.link.empty()) shown.link = quoted(route.link);
+    return fmt::format("{} route {} {} proto {}", familyFlag(shown.dst.family()), word(), routeWords(shown),
+                       shown.protocol);
+  }
+};
+
+std::string_view verbWord(Verb verb) {
+  switch (verb) {
+    case Verb::add:
+      return "add";
+    case Verb::change:
+      return "change";
+    case Verb::remove:
+      break;
+  }
+  return "remove";
+}
+
+}  // namespace
+
+std::string ipCommand(const Operation& operation) {
+  return std::visit(Command{operation.verb}, operation.object);
+}
+
+std::string describe(const Operation& operation) {
+  return fmt::format("{} {}", verbWord(operation.verb), describe(operation.object));
+}
+
+}  // namespace twill

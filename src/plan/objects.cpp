@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/objects.hpp"
+
+#include <fmt/format.h>
+
+#include "plan/words.hpp"
+
+namespace twill {
+namespace {
+
+constexpr std::uint32_t kIpv6DefaultMetric = 1024;  // IP6_RT_PRIO_USER, linux/ipv6_route.h
+
+struct Describer {
+  std::string operator()(const Sysctl& sysctl) const {
+    return fmt::format("setting {} = {}", sysctl.path, sysctl.value);
+  }
+  std::string operator()(const Firewall&) const { return "firewall table inet twill"; }
+  std::string operator()(const Link& link) const {
+    return fmt::format("{} {}", kindWord(link.kind), link.name);
+  }
+  std::string operator()(const Address& address) const {
+    return fmt::format("address {} dev {}", address.address.text(), address.link);
+  }
+  std::string operator()(const Neighbour& neighbour) const {
+    return fmt::format("neighbour {}", neighbourWords(neighbour));
+  }
+  std::string operator()(const Route& route) const { return fmt::format("route {}", routeWords(route)); }
+};
+
+}  // namespace
+
+std::string_view kindWord(LinkKind kind) {
+  switch (kind) {
+    case LinkKind::bridge:
+      return "bridge";
+    case LinkKind::veth:
+      return "veth";
+    case LinkKind::other:
+      break;
+  }
+  return "link";
+}
+
+std::string neighbourWords(const Neighbour& neighbour) {
+  return fmt::format("{} lladdr {} dev {}", neighbour.address.text(), neighbour.mac.text(), neighbour.link);
+}
+
+std::string routeWords(const Route& route) {
+  std::string words;
+  switch (route.type) {
+    case RouteType::blackhole:
+      words = "blackhole ";
+      break;
+    case RouteType::unreachable:
+      words = "unreachable ";
+      break;
+    case RouteType::prohibit:
+      words = "prohibit ";
+      break;
+    case RouteType::unicast:
+      break;
+  }
+  words += route.dst.length() == 0 ? "default" : route.dst.text();
+  if (route.via) words += " via " + route.via->text();
+  if (!route.link.empty()) words += " dev " + route.link;
+  if (route.source) words += " src " + route.source->text();
+  if (route.metric != 0) words += fmt::format(" metric {}", route.metric);
+  if (route.mtu != 0) words += fmt::format(" mtu {}", route.mtu);
+  if (route.onlink) words += " onlink";
+  return words;
+}
+
+std::string ruleId(const std::string& rule) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a, 64 bit
+  for (char c : rule) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3ULL;
+  return fmt::format("tw-{:016x}", hash);
+}
+
+RouteKey keyOf(const Route& route) {
+  const bool defaulted = route.metric == 0 && route.dst.family() == Family::v6;
+  return {route.dst, defaulted ? kIpv6DefaultMetric : route.metric};
+}
+
+AddressKey keyOf(const Address& address) {
+  return {address.link, address.address};
+}
+
+NeighbourKey keyOf(const Neighbour& neighbour) {
+  return {neighbour.link, neighbour.address};
+}
+
+std::string describe(const Object& object) {
+  return std::visit(Describer{}, object);
+}
+
+const std::string& ownerOf(const Object& object) {
+  return std::visit([](const auto& any) -> const std::string& { return any.owner; }, object);
+}
+
+}  // namespace twill

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "plan/objects.hpp"
+
+namespace twill {
+
+/// "bridge", "veth", and "link" for all others.
+[[nodiscard]] std::string_view kindWord(LinkKind kind);
+
+/// The object in iproute2's own words, for messages and commands alike: "172.16.1.0/24 via 10.0.0.20 dev
+/// eth0". The metric is named only when it is not the family's default.
+[[nodiscard]] std::string routeWords(const Route& route);
+/// "172.16.0.2 lladdr 0a:58:ac:10:00:02 dev twill0"
+[[nodiscard]] std::string neighbourWords(const Neighbour& neighbour);
+
+}  // namespace twill
