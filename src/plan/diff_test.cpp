@@ -66,7 +66,7 @@ TEST_CASE("what is there already is left alone") {
   CHECK(text(diff(fullNode(), asActual(fullNode()))).empty());
 }
 
-TEST_CASE("what is ours and not wanted goes, in the opposite order; settings stay") {
+TEST_CASE("what is ours and not wanted goes, in the opposite order, and settings stay") {
   CHECK(text(diff(kEmpty, asActual(fullNode()))) ==
         "remove route 172.16.1.0/24 via 10.0.0.20 dev eth0\n"
         "remove route fd42:1::/64 via fd00::20 dev eth0\n"
@@ -210,7 +210,7 @@ TEST_CASE("a neighbour with another MAC is changed when it is ours, else an obst
         "lladdr 0a:00:00:00:00:01 dev eth0 is there, which is not Twill's; delete it\n");
 }
 
-TEST_CASE("a route is changed in place; a new metric is added before the old one goes") {
+TEST_CASE("a route is changed in place, and a new metric is added before the old one goes") {
   auto actual = state(route("172.16.1.0/24", "10.0.0.20", "eth0", 5));
   CHECK(text(diff(state(route("172.16.1.0/24", "10.0.0.30", "eth0", 5)), actual)) ==
         "change route 172.16.1.0/24 via 10.0.0.30 dev eth0 metric 5\n");
