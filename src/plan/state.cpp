@@ -30,4 +30,26 @@ void KernelState::put(Route route) {
   routes.insert_or_assign(key, std::move(route));
 }
 
+void merge(KernelState& into, const KernelState& part) {
+  const auto add = [](auto& to, const auto& entries) {
+    for (const auto& [key, object] : entries) to.insert_or_assign(key, object);
+  };
+  add(into.sysctls, part.sysctls);
+  add(into.links, part.links);
+  add(into.addresses, part.addresses);
+  add(into.neighbours, part.neighbours);
+  add(into.routes, part.routes);
+  if (part.firewall) into.firewall = part.firewall;
+}
+
+void subtract(KernelState& from, const KernelState& part) {
+  const auto take = [](auto& out, const auto& entries) {
+    for (const auto& [key, object] : entries) out.erase(key);
+  };
+  take(from.links, part.links);
+  take(from.addresses, part.addresses);
+  take(from.neighbours, part.neighbours);
+  take(from.routes, part.routes);
+}
+
 }  // namespace twill

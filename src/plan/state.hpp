@@ -28,4 +28,10 @@ struct KernelState {
   void put(Route route);
 };
 
+/// Adds all of `part`; where both hold an object under one key, `part`'s stays.
+void merge(KernelState& into, const KernelState& part);
+
+/// Takes out the links, addresses, neighbours and routes whose keys `part` holds. Settings and firewall stay.
+void subtract(KernelState& from, const KernelState& part);
+
 }  // namespace twill
