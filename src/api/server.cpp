@@ -80,7 +80,7 @@ Request toRequest(http::request<http::string_body>& message) {
 
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   struct Route {
-    Exposure exposure;
+    Exposure exposure = Exposure::localOnly;
     Handler handler;
   };
   struct Closable {
