@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/apply.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include "kernel/address.hpp"
+#include "kernel/link.hpp"
+#include "kernel/neighbour.hpp"
+#include "kernel/read.hpp"
+#include "kernel/route.hpp"
+#include "kernel/sysctl.hpp"
+#include "kernel/veth.hpp"
+
+namespace twill {
+namespace {
+
+using netlink::Message;
+
+/// Links that go together in one RTM_DELLINK by group ("twil" in ASCII). They enter it in the same batch, so
+/// nothing stays in it.
+constexpr std::uint32_t kDoomedGroup = 0x7477696c;
+/// Joining the group and deleting it has to fit into one batch window.
+constexpr std::size_t kDoomedLinks = 128;
+
+constexpr std::uint16_t kAdd = NLM_F_CREATE | NLM_F_EXCL;
+constexpr std::uint16_t kReplace = NLM_F_CREATE | NLM_F_REPLACE;
+
+constexpr std::array<std::uint8_t, 16> kNoAddress{};
+
+bool isGone(const Error& error) {
+  switch (error.code) {
+    case ESRCH:          // route
+    case ENODEV:         // link
+    case ENOENT:         // neighbour
+    case EADDRNOTAVAIL:  // address
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::vector<Result<void>> Application::run() && {
+  while (at_ < operations_.size()) {
+    const auto& [verb, object] = operations_[at_];
+    if (verb == Verb::remove && std::holds_alternative<Link>(object)) {
+      at_ += removeLinks();
+      continue;
+    }
+    auto outcome = std::visit([&, verb = verb](const auto& one) { return perform(verb, one); }, object);
+    if (!outcome) settle(at_, std::move(outcome));
+    ++at_;
+  }
+  flush();
+  resolveExisting();
+  return std::move(results_);
+}
+
+void Application::gather(const Message& message) {
+  batch_.add(message);
+  gathered_.push_back(at_);
+}
+
+void Application::flush() {
+  auto outcomes = socket_.run(batch_);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i]) settle(gathered_[i], std::move(outcomes[i]));
+  }
+  batch_.clear();
+  gathered_.clear();
+}
+
+void Application::settle(std::size_t operation, Result<void> outcome) {
+  const auto verb = operations_[operation].verb;
+  if (!results_[operation]) return;  // the first failure of several is the cause
+  if (verb == Verb::remove && isGone(outcome.error())) return;
+  if (verb == Verb::add && outcome.error().code == EEXIST) existing_.push_back(operation);
+  results_[operation] = Failure(std::move(outcome).error().in(describe(operations_[operation])));
+}
+
+void Application::resolveExisting() {
+  if (existing_.empty()) return;
+  Mirror mirror;
+  const Interest everything{.networks = {Prefix(), Prefix(IpAddress::fromBytes(kNoAddress), 0)}};
+  const auto actual = readState(socket_, mirror, everything);
+  if (!actual) return;
+  for (const auto operation : existing_) {
+    KernelState part;
+    std::visit(
+        [&](const auto& object) {
+          if constexpr (requires { part.put(object); }) part.put(object);
+        },
+        operations_[operation].object);
+    const auto left = additions(part, *actual);
+    if (!left.obstacles.empty()) {
+      results_[operation] = fail(left.obstacles.front().text, Error::Kind::exists);
+    } else if (left.empty()) {
+      results_[operation] = {};
+    }
+  }
+}
+
+Result<int> Application::indexOf(const std::string& link) {
+  if (const auto known = indices_.find(link); known != indices_.end()) return known->second;
+  flush();
+  const auto index = static_cast<int>(::if_nametoindex(link.c_str()));
+  if (index == 0) return failErrno(fmt::format("there is no interface {}", link), ENODEV);
+  indices_.emplace(link, index);
+  return index;
+}
+
+Result<void> Application::perform(Verb verb, const Sysctl& sysctl) {
+  if (verb == Verb::remove) return {};  // what it was before is not known
+  flush();
+  wroteSettings_ = true;
+  return writeSysctl(sysctl);
+}
+
+Result<void> Application::perform(Verb, const Firewall&) {
+  return fail("nftables cannot be written yet");
+}
+
+Result<void> Application::perform(Verb verb, const Link& link) {
+  flush();
+  TWILL_CHECK(netlink::checkLinkName(link.name));
+  return verb == Verb::add ? addLink(link) : changeLink(link);
+}
+
+Result<void> Application::addLink(const Link& link) {
+  int master = 0;
+  if (!link.master.value_or("").empty()) {
+    TWILL_TRY(master, indexOf(*link.master));
+  }
+  // What comes after making the link goes by its name: it must not meet somebody else's of that name.
+  if (::if_nametoindex(link.name.c_str()) != 0) return failErrno("its name is taken", EEXIST);
+  indices_.erase(link.name);
+  if (link.kind == LinkKind::veth && link.peer) return addVeth(socket_, link, master);
+  if (link.kind != LinkKind::bridge) {
+    return fail(fmt::format("{} can only be changed; Twill makes bridges, and veths with a peer", link.name),
+                Error::Kind::invalid);
+  }
+  Message make(RTM_NEWLINK, kAdd);
+  netlink::encodeNewBridge(make, link);
+  gather(make);
+  Message settings(RTM_NEWLINK, 0);
+  netlink::encodeLinkSettings(settings, link, {});
+  gather(settings);
+  return {};
+}
+
+Result<void> Application::changeLink(const Link& link) {
+  std::optional<int> master;
+  if (link.master) {
+    master = 0;
+    if (!link.master->empty()) {
+      TWILL_TRY(master, indexOf(*link.master));
+    }
+  }
+  TWILL_TRY(const int index, indexOf(link.name));
+  if (link.peer) {
+    Message request(RTM_GETLINK, 0);
+    netlink::encodeGetLink(request, link.name);
+    TWILL_TRY(const auto payload, socket_.get(request));
+    const auto actual = netlink::decodeLink(payload);
+    if (actual && actual->link.alias == kUnfinishedAlias) return finishVeth(socket_, link, master);
+  }
+  Message settings(RTM_NEWLINK, 0);
+  netlink::encodeLinkSettings(settings, link, master);
+  gather(settings);
+  if (link.hairpin) {
+    Message hairpin(RTM_SETLINK, 0);
+    netlink::encodeHairpin(hairpin, index, *link.hairpin);
+    gather(hairpin);
+  }
+  return {};
+}
+
+std::size_t Application::removeLinks() {
+  const auto first = at_;
+  const auto isRemoval = [](const Operation& operation) {
+    return operation.verb == Verb::remove && std::holds_alternative<Link>(operation.object);
+  };
+  const auto rest = operations_.subspan(first, std::min(kDoomedLinks, operations_.size() - first));
+  const auto count =
+      static_cast<std::size_t>(std::find_if_not(rest.begin(), rest.end(), isRemoval) - rest.begin());
+  flush();
+  indices_.clear();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& name = std::get<Link>(rest[i].object).name;
+    Message message(count == 1 ? RTM_DELLINK : RTM_NEWLINK, 0);
+    count == 1 ? netlink::encodeDeleteLink(message, name)
+               : netlink::encodeLinkGroup(message, name, kDoomedGroup);
+    batch_.add(message);
+  }
+  if (count > 1) {
+    Message message(RTM_DELLINK, 0);
+    netlink::encodeDeleteLinkGroup(message, kDoomedGroup);
+    batch_.add(message);
+  }
+  const auto outcomes = socket_.run(batch_);
+  batch_.clear();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!outcomes[i]) {
+      settle(first + i, outcomes[i]);
+    } else if (!outcomes.back()) {
+      settle(first + i, outcomes.back());
+    }
+  }
+  return count;
+}
+
+Result<void> Application::perform(Verb verb, const Address& address) {
+  TWILL_TRY(const int index, indexOf(address.link));
+  const bool remove = verb == Verb::remove;
+  Message message(remove ? RTM_DELADDR : RTM_NEWADDR, remove ? 0 : verb == Verb::add ? kAdd : kReplace);
+  netlink::encodeAddress(message, address.address, index);
+  gather(message);
+  return {};
+}
+
+Result<void> Application::perform(Verb verb, const Neighbour& neighbour) {
+  TWILL_TRY(const int index, indexOf(neighbour.link));
+  const bool remove = verb == Verb::remove;
+  // Replace: an entry that the kernel learned may be there, and it is nobody's.
+  Message message(remove ? RTM_DELNEIGH : RTM_NEWNEIGH, remove ? 0 : kReplace);
+  if (remove) {
+    netlink::encodeDeleteNeighbour(message, neighbour, index);
+  } else {
+    netlink::encodeNeighbour(message, neighbour, index);
+  }
+  gather(message);
+  return {};
+}
+
+Result<void> Application::perform(Verb verb, const Route& route) {
+  int index = 0;
+  if (!route.link.empty()) {
+    TWILL_TRY(index, indexOf(route.link));
+  }
+  const bool remove = verb == Verb::remove;
+  Message message(remove ? RTM_DELROUTE : RTM_NEWROUTE, remove ? 0 : verb == Verb::add ? kAdd : kReplace);
+  if (remove) {
+    netlink::encodeDeleteRoute(message, route, index);
+  } else {
+    netlink::encodeRoute(message, route, index);
+  }
+  gather(message);
+  return {};
+}
+
+}  // namespace twill

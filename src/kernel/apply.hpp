@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kernel/netlink.hpp"
+#include "plan/diff.hpp"
+
+namespace twill {
+
+/// One Kernel::apply(): gathers netlink requests for as long as no operation needs the outcome of an earlier
+/// one, then sends them together. Lives for one call.
+class Application {
+ public:
+  Application(netlink::Socket& socket, std::span<const Operation> operations)
+      : socket_(socket), operations_(operations), results_(operations.size()) {}
+
+  [[nodiscard]] std::vector<Result<void>> run() &&;
+  [[nodiscard]] bool wroteSettings() const { return wroteSettings_; }
+
+ private:
+  /// Carries out or gathers operation `at_`.
+  Result<void> perform(Verb verb, const Sysctl& sysctl);
+  Result<void> perform(Verb verb, const Firewall& firewall);
+  Result<void> perform(Verb verb, const Link& link);
+  Result<void> perform(Verb verb, const Address& address);
+  Result<void> perform(Verb verb, const Neighbour& neighbour);
+  Result<void> perform(Verb verb, const Route& route);
+
+  Result<void> addLink(const Link& link);
+  Result<void> changeLink(const Link& link);
+  /// From `at_` on, as many as there are in a row and a group takes.
+  std::size_t removeLinks();
+
+  void gather(const netlink::Message& message);
+  void flush();
+  void settle(std::size_t operation, Result<void> outcome);
+  /// Judges additions that met something which was there already.
+  void resolveExisting();
+  /// The ifindex of a link, after what was gathered is done if need be.
+  Result<int> indexOf(const std::string& link);
+
+  netlink::Socket& socket_;
+  std::span<const Operation> operations_;
+  std::vector<Result<void>> results_;
+  std::size_t at_ = 0;
+  netlink::Batch batch_;
+  std::vector<std::size_t> gathered_;  ///< whose operation each message of batch_ is
+  std::vector<std::size_t> existing_;
+  std::unordered_map<std::string, int> indices_;
+  bool wroteSettings_ = false;
+};
+
+}  // namespace twill

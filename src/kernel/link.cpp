@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/link.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include <fmt/format.h>
+#include <linux/if.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <sys/socket.h>
+
+namespace twill::netlink {
+namespace {
+
+LinkKind kindOf(std::string_view kind) {
+  if (kind == "bridge") return LinkKind::bridge;
+  if (kind == "veth") return LinkKind::veth;
+  return LinkKind::other;
+}
+
+std::optional<bool> hairpinOf(const Attributes& port) {
+  const auto mode = port.u8(IFLA_BRPORT_MODE);
+  return mode ? std::optional(*mode != 0) : std::nullopt;
+}
+
+/// MAC and MTU, which a link can be born with.
+void putBirthright(Message& message, const std::optional<MacAddress>& mac, const std::optional<int>& mtu) {
+  if (mac) message.putMac(IFLA_ADDRESS, *mac);
+  if (mtu) message.putU32(IFLA_MTU, static_cast<std::uint32_t>(*mtu));
+}
+
+}  // namespace
+
+std::optional<LinkMessage> decodeLink(Bytes payload) {
+  const auto header = headerOf<ifinfomsg>(payload);
+  if (!header || header->ifi_index <= 0) return std::nullopt;
+  const Attributes attributes(payload, sizeof(ifinfomsg));
+  LinkMessage out;
+  out.link.index = header->ifi_index;
+  out.fromBridge = header->ifi_family == AF_BRIDGE;
+  if (out.fromBridge) {
+    out.link.hairpin = hairpinOf(attributes.nest(IFLA_PROTINFO));
+    return out;
+  }
+  const auto info = attributes.nest(IFLA_LINKINFO);
+  out.link.name = attributes.text(IFLA_IFNAME);
+  out.link.kind = kindOf(info.text(IFLA_INFO_KIND));
+  out.link.alias = attributes.text(IFLA_IFALIAS);
+  out.link.up = (header->ifi_flags & IFF_UP) != 0;
+  out.link.running = (header->ifi_flags & IFF_RUNNING) != 0;
+  out.link.loopback = (header->ifi_flags & IFF_LOOPBACK) != 0;
+  out.link.mtu = static_cast<int>(attributes.u32(IFLA_MTU).value_or(0) & 0x7fffffffU);
+  out.link.mac = attributes.mac(IFLA_ADDRESS);
+  if (info.text(IFLA_INFO_SLAVE_KIND) == "bridge") {
+    out.link.hairpin = hairpinOf(info.nest(IFLA_INFO_SLAVE_DATA));
+  }
+  out.master = static_cast<int>(attributes.u32(IFLA_MASTER).value_or(0));
+  out.peerIndex = static_cast<int>(attributes.u32(IFLA_LINK).value_or(0));
+  if (out.link.name.empty() || out.link.name.size() >= IFNAMSIZ) return std::nullopt;
+  return out;
+}
+
+Result<void> checkLinkName(std::string_view name) {
+  const bool fine = !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." &&
+                    std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                      return c != '/' && c != ':' && c != 0 && std::isspace(c) == 0;
+                    });
+  if (fine) return {};
+  return fail(fmt::format("'{}' cannot name an interface; expected 1 to {} characters, no blank, '/' or ':'",
+                          name.substr(0, 64), IFNAMSIZ - 1),
+              Error::Kind::invalid);
+}
+
+void encodeNewBridge(Message& message, const Link& link) {
+  message.header<ifinfomsg>().ifi_family = AF_UNSPEC;
+  message.putText(IFLA_IFNAME, link.name);
+  putBirthright(message, link.mac, link.mtu);
+  message.nest(IFLA_LINKINFO, [&] { message.putText(IFLA_INFO_KIND, "bridge"); });
+}
+
+void encodeNewVeth(Message& message, const Link& link, int master, int peerNetns) {
+  auto& header = message.header<ifinfomsg>();
+  header.ifi_change = IFF_UP;
+  header.ifi_flags = link.up ? unsigned{IFF_UP} : 0U;
+  message.putText(IFLA_IFNAME, link.name);
+  putBirthright(message, link.mac, link.mtu);
+  if (master != 0) message.putU32(IFLA_MASTER, static_cast<std::uint32_t>(master));
+  message.nest(IFLA_LINKINFO, [&] {
+    message.putText(IFLA_INFO_KIND, "veth");
+    message.nest(IFLA_INFO_DATA, [&] {
+      message.nest(VETH_INFO_PEER, [&] {
+        message.putInnerHeader<ifinfomsg>();
+        message.putText(IFLA_IFNAME, link.peer->name);
+        putBirthright(message, link.peer->mac.isZero() ? std::nullopt : std::optional(link.peer->mac),
+                      link.mtu);
+        message.putU32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(peerNetns));
+      });
+    });
+  });
+}
+
+void encodeLinkSettings(Message& message, const Link& link, std::optional<int> master) {
+  auto& header = message.header<ifinfomsg>();
+  header.ifi_change = IFF_UP;
+  header.ifi_flags = link.up ? unsigned{IFF_UP} : 0U;
+  message.putText(IFLA_IFNAME, link.name);
+  message.putText(IFLA_IFALIAS, link.alias);
+  putBirthright(message, link.mac, link.mtu);
+  if (master) message.putU32(IFLA_MASTER, static_cast<std::uint32_t>(*master));
+}
+
+void encodeLinkUp(Message& message, int index) {
+  auto& header = message.header<ifinfomsg>();
+  header.ifi_index = index;
+  header.ifi_change = IFF_UP;
+  header.ifi_flags = IFF_UP;
+}
+
+void encodeHairpin(Message& message, int index, bool on) {
+  auto& header = message.header<ifinfomsg>();
+  header.ifi_family = AF_BRIDGE;
+  header.ifi_index = index;
+  message.nest(IFLA_PROTINFO, [&] { message.putU8(IFLA_BRPORT_MODE, on ? 1 : 0); });
+}
+
+void encodeLinkGroup(Message& message, std::string_view name, std::uint32_t group) {
+  message.header<ifinfomsg>();
+  message.putText(IFLA_IFNAME, name);
+  message.putU32(IFLA_GROUP, group);
+}
+
+void encodeDeleteLink(Message& message, std::string_view name) {
+  message.header<ifinfomsg>();
+  message.putText(IFLA_IFNAME, name);
+}
+
+void encodeDeleteLinkGroup(Message& message, std::uint32_t group) {
+  message.header<ifinfomsg>();
+  message.putU32(IFLA_GROUP, group);
+}
+
+void encodeGetLink(Message& message, std::string_view name) {
+  message.header<ifinfomsg>();
+  message.putText(IFLA_IFNAME, name);
+}
+
+void encodeLinkFilter(Message& message) {
+  message.header<ifinfomsg>();
+  message.putU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+}
+
+}  // namespace twill::netlink

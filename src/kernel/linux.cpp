@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/linux.hpp"
+
+#include <algorithm>
+
+#include <linux/netconf.h>
+#include <linux/rtnetlink.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "kernel/apply.hpp"
+#include "kernel/read.hpp"
+#include "kernel/sysctl.hpp"
+
+namespace twill {
+namespace {
+
+/// Room for about 10,000 notifications, at some 750 bytes of kernel memory each.
+constexpr int kMonitorBuffer = 8 << 20;
+
+}  // namespace
+
+Result<std::unique_ptr<LinuxKernel>> LinuxKernel::open() {
+  TWILL_TRY(auto requests, netlink::Socket::open(NETLINK_ROUTE));
+  TWILL_TRY(auto monitor, netlink::Socket::open(NETLINK_ROUTE));
+  std::unique_ptr<LinuxKernel> kernel(new LinuxKernel(std::move(requests), std::move(monitor)));
+  TWILL_CHECK(kernel->arm());
+  return kernel;
+}
+
+Result<void> LinuxKernel::arm() {
+  monitor_.setReceiveBuffer(kMonitorBuffer);
+  for (unsigned group : {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+                         RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF}) {
+    TWILL_CHECK(monitor_.join(group));
+  }
+  touched_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!touched_) return failErrno("cannot make an eventfd");
+  epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_) return failErrno("cannot make an epoll instance");
+  for (int fd : {monitor_.fd(), touched_.get()}) {
+    epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return failErrno("cannot watch a socket");
+  }
+  return {};
+}
+
+Result<KernelState> LinuxKernel::read(const Interest& interest) {
+  monitor_.discard();
+  TWILL_TRY(auto state, readState(requests_, mirror_, interest));
+  state.sysctls = readSysctls(interest.sysctls);
+  return state;
+}
+
+std::vector<Result<void>> LinuxKernel::apply(std::span<const Operation> operations) {
+  Application application(requests_, operations);
+  auto results = std::move(application).run();
+  if (application.wroteSettings()) {
+    settingsStale_ = true;
+    ::eventfd_write(touched_.get(), 1);
+  }
+  return results;
+}
+
+Kernel::Drained LinuxKernel::drain(KernelState& state, const Interest& interest) {
+  eventfd_t ignored = 0;
+  ::eventfd_read(touched_.get(), &ignored);
+  auto out = Drained::nothing;
+  while (out != Drained::lost) {
+    const auto datagram = monitor_.poll();
+    if (!datagram) return Drained::lost;
+    if (datagram->empty()) break;
+    netlink::forEachMessage(*datagram, [&](const netlink::Received& message) {
+      if (message.type == RTM_NEWNETCONF || message.type == RTM_DELNETCONF) settingsStale_ = true;
+      if (out != Drained::lost) out = std::max(out, mirror_.fold(message, state, interest));
+    });
+  }
+  return std::max(out, drainSettings(state, interest));
+}
+
+/// RTM_NEWNETCONF tells of a few settings only, and not in the form of /proc/sys: it is the cue to look.
+Kernel::Drained LinuxKernel::drainSettings(KernelState& state, const Interest& interest) {
+  if (!std::exchange(settingsStale_, false)) return Drained::nothing;
+  auto sysctls = readSysctls(interest.sysctls);
+  if (sysctls == state.sysctls) return Drained::nothing;
+  state.sysctls = std::move(sysctls);
+  return Drained::changed;
+}
+
+}  // namespace twill

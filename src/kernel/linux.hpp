@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "base/fd.hpp"
+#include "kernel/kernel.hpp"
+#include "kernel/mirror.hpp"
+#include "kernel/netlink.hpp"
+
+namespace twill {
+
+/// Linux: the network namespace that the calling thread is in at open(), which must be the same in all calls.
+class LinuxKernel final : public Kernel {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<LinuxKernel>> open();
+
+  [[nodiscard]] Result<KernelState> read(const Interest& interest) override;
+  [[nodiscard]] std::vector<Result<void>> apply(std::span<const Operation> operations) override;
+  [[nodiscard]] int notifyFd() const override { return epoll_.get(); }
+  [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
+
+ private:
+  LinuxKernel(netlink::Socket requests, netlink::Socket monitor)
+      : requests_(std::move(requests)), monitor_(std::move(monitor)) {}
+  [[nodiscard]] Result<void> arm();
+  [[nodiscard]] Drained drainSettings(KernelState& state, const Interest& interest);
+
+  netlink::Socket requests_;
+  netlink::Socket monitor_;
+  Fd epoll_;
+  Fd touched_;  ///< eventfd: apply() wrote settings, of which the kernel tells nobody
+  Mirror mirror_;
+  bool settingsStale_ = false;
+};
+
+}  // namespace twill

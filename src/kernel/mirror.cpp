@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/mirror.hpp"
+
+#include <algorithm>
+
+#include <linux/rtnetlink.h>
+
+#include "kernel/address.hpp"
+#include "kernel/neighbour.hpp"
+#include "kernel/route.hpp"
+
+namespace twill {
+namespace {
+
+using Drained = Kernel::Drained;
+
+/// Puts `value` under `key`; tells whether that made a difference.
+template <class Map>
+Drained assign(Map& map, const typename Map::key_type& key, typename Map::mapped_type value) {
+  // Dumps mostly come sorted, and then every key goes to the end.
+  const bool last = map.empty() || map.rbegin()->first < key;
+  const auto at = last ? map.end() : map.lower_bound(key);
+  if (at == map.end() || at->first != key) {
+    map.emplace_hint(at, key, std::move(value));
+    return Drained::changed;
+  }
+  if (at->second == value) return Drained::nothing;
+  at->second = std::move(value);
+  return Drained::changed;
+}
+
+template <class Map>
+Drained erase(Map& map, const typename Map::key_type& key) {
+  return map.erase(key) == 0 ? Drained::nothing : Drained::changed;
+}
+
+/// The kernel drops the routes of a link that goes down or away: IPv4 without a word, IPv6 with or without
+/// (net.ipv6.route.skip_notify_on_dev_down). Ours have one next hop and are gone for sure; a foreign one may
+/// have others that keep it.
+Drained dropRoutes(const std::string& link, KernelState& state) {
+  auto out = Drained::nothing;
+  for (auto at = state.routes.begin(); at != state.routes.end();) {
+    if (at->second.link != link) {
+      ++at;
+      continue;
+    }
+    if (!at->second.ours()) return Drained::lost;
+    at = state.routes.erase(at);
+    out = Drained::changed;
+  }
+  return out;
+}
+
+/// Erases what is on `link` from a map whose keys start with the link.
+template <class Map, class Key>
+void eraseOn(const std::string& link, Map& map, const Key& first) {
+  auto at = map.lower_bound(first);
+  while (at != map.end() && at->first.link == link) at = map.erase(at);
+}
+
+bool isWanted(const Route& route, const Interest& interest) {
+  if (route.ours() || route.dst.length() == 0) return true;
+  return std::any_of(interest.networks.begin(), interest.networks.end(),
+                     [&](const Prefix& network) { return network.overlaps(route.dst); });
+}
+
+}  // namespace
+
+const std::string* Mirror::nameOf(int index) const {
+  const auto found = names_.find(index);
+  return found == names_.end() ? nullptr : &found->second;
+}
+
+Drained Mirror::fold(const netlink::Received& message, KernelState& state, const Interest& interest) {
+  switch (message.type) {
+    case RTM_NEWLINK:
+      return newLink(message.payload, state);
+    case RTM_DELLINK:
+      return deleteLink(message.payload, state);
+    case RTM_NEWADDR:
+    case RTM_DELADDR:
+      return foldAddress(message.payload, message.type == RTM_NEWADDR, state);
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH:
+      return foldNeighbour(message.payload, message.type == RTM_NEWNEIGH, state);
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE:
+      return foldRoute(message, state, interest);
+    default:
+      return Drained::nothing;
+  }
+}
+
+void Mirror::foldAllLinks(std::span<const std::vector<std::uint8_t>> payloads, KernelState& state) {
+  names_.clear();
+  state.links.clear();
+  for (const auto& payload : payloads) {
+    if (auto message = netlink::decodeLink(payload)) names_[message->link.index] = message->link.name;
+  }
+  for (const auto& payload : payloads) newLink(payload, state);
+}
+
+Drained Mirror::newLink(netlink::Bytes payload, KernelState& state) {
+  auto message = netlink::decodeLink(payload);
+  if (!message) return Drained::nothing;
+  if (message->fromBridge) return bridgePort(*message, true, state);
+  auto& link = message->link;
+  const auto [known, fresh] = names_.try_emplace(link.index, link.name);
+  // A renamed link takes everything on it along.
+  if (!fresh && known->second != link.name) return Drained::lost;
+  // The bridge itself is announced before its ports, except when it was renamed.
+  const auto* master = nameOf(message->master);
+  if (message->master != 0 && master == nullptr) return Drained::lost;
+  link.master = master == nullptr ? "" : *master;
+
+  const auto before = state.links.find(link.name);
+  if (before != state.links.end() && before->second.index != link.index) return Drained::lost;
+  const bool wentDown = before != state.links.end() && before->second.up && !link.up;
+  const auto dropped = wentDown ? dropRoutes(link.name, state) : Drained::nothing;
+  return std::max(dropped, assign(state.links, link.name, link));
+}
+
+Drained Mirror::deleteLink(netlink::Bytes payload, KernelState& state) {
+  const auto message = netlink::decodeLink(payload);
+  if (!message) return Drained::nothing;
+  if (message->fromBridge) return bridgePort(*message, false, state);
+  const auto known = names_.find(message->link.index);
+  if (known == names_.end()) return Drained::nothing;
+  const std::string name = known->second;
+  names_.erase(known);
+  const auto found = state.links.find(name);
+  if (found == state.links.end() || found->second.index != message->link.index) return Drained::nothing;
+  state.links.erase(found);
+  eraseOn(name, state.addresses, AddressKey{.link = name, .address = {}});
+  eraseOn(name, state.neighbours, NeighbourKey{.link = name, .address = {}});
+  return std::max(Drained::changed, dropRoutes(name, state));
+}
+
+Drained Mirror::bridgePort(const netlink::LinkMessage& message, bool isPort, KernelState& state) const {
+  const auto* name = nameOf(message.link.index);
+  const auto found = name == nullptr ? state.links.end() : state.links.find(*name);
+  if (found == state.links.end()) return Drained::nothing;
+  const auto hairpin = isPort ? message.link.hairpin : std::nullopt;
+  if ((isPort && !hairpin) || found->second.hairpin == hairpin) return Drained::nothing;
+  found->second.hairpin = hairpin;
+  return Drained::changed;
+}
+
+Drained Mirror::foldAddress(netlink::Bytes payload, bool there, KernelState& state) const {
+  auto message = netlink::decodeAddress(payload);
+  const auto* link = message ? nameOf(message->index) : nullptr;
+  if (link == nullptr) return Drained::nothing;
+  auto& address = message->address;
+  address.link = *link;
+  if (there) return assign(state.addresses, keyOf(address), address);
+  const auto out = erase(state.addresses, keyOf(address));
+  // The kernel drops routes that prefer a source which is gone, without a word.
+  const bool preferred = std::any_of(state.routes.begin(), state.routes.end(), [&](const auto& entry) {
+    return entry.second.source == address.address.address;
+  });
+  return preferred ? Drained::lost : out;
+}
+
+Drained Mirror::foldNeighbour(netlink::Bytes payload, bool there, KernelState& state) const {
+  auto message = netlink::decodeNeighbour(payload);
+  const auto* link = message ? nameOf(message->index) : nullptr;
+  if (link == nullptr) return Drained::nothing;
+  auto& neighbour = message->neighbour;
+  neighbour.link = *link;
+  if (there && message->permanent) return assign(state.neighbours, keyOf(neighbour), neighbour);
+  return erase(state.neighbours, keyOf(neighbour));
+}
+
+Drained Mirror::foldRoute(const netlink::Received& message, KernelState& state,
+                          const Interest& interest) const {
+  auto decoded = netlink::decodeRoute(message.payload);
+  if (!decoded || !isWanted(decoded->route, interest)) return Drained::nothing;
+  auto& route = decoded->route;
+  const auto* link = nameOf(decoded->index);
+  if (decoded->index != 0 && link == nullptr) return Drained::nothing;
+  if (link != nullptr) route.link = *link;
+
+  const auto key = keyOf(route);
+  const auto found = state.routes.find(key);
+  const bool differs = found != state.routes.end() && found->second != route;
+  if (message.type == RTM_NEWROUTE) {
+    // Appended beside the one we know: which of them counts is for a dump to say, where the first one does.
+    if (differs && (message.flags & NLM_F_REPLACE) == 0) return Drained::lost;
+    return assign(state.routes, key, route);
+  }
+  if (differs || found == state.routes.end()) return Drained::nothing;
+  // Another foreign one of the same key may have stood behind it.
+  if (!route.ours()) return Drained::lost;
+  state.routes.erase(found);
+  return Drained::changed;
+}
+
+}  // namespace twill

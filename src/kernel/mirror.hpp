@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kernel/kernel.hpp"
+#include "kernel/link.hpp"
+#include "kernel/netlink.hpp"
+
+namespace twill {
+
+/// Folds rtnetlink's messages into an actual state, those of a dump and notifications alike. Touches nothing
+/// but its arguments. Messages may be doubled, out of date or hostile; applying them again in order ends in
+/// the same state.
+class Mirror {
+ public:
+  using Drained = Kernel::Drained;
+
+  /// `lost`: the kernel dropped more than it said.
+  Drained fold(const netlink::Received& message, KernelState& state, const Interest& interest);
+  /// Takes the links of a dump, all at once: a port may come before its bridge.
+  void foldAllLinks(std::span<const std::vector<std::uint8_t>> payloads, KernelState& state);
+
+ private:
+  Drained newLink(netlink::Bytes payload, KernelState& state);
+  Drained deleteLink(netlink::Bytes payload, KernelState& state);
+  Drained bridgePort(const netlink::LinkMessage& message, bool isPort, KernelState& state) const;
+  Drained foldAddress(netlink::Bytes payload, bool there, KernelState& state) const;
+  Drained foldNeighbour(netlink::Bytes payload, bool there, KernelState& state) const;
+  Drained foldRoute(const netlink::Received& message, KernelState& state, const Interest& interest) const;
+  /// Null when a link of this index is not known: it is gone, or will be announced.
+  [[nodiscard]] const std::string* nameOf(int index) const;
+
+  std::unordered_map<int, std::string> names_;  ///< by ifindex; messages use that, states use names
+};
+
+}  // namespace twill

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+
+#include "kernel/netlink.hpp"
+#include "plan/objects.hpp"
+
+namespace twill::netlink {
+
+/// What one RTM_NEWNEIGH or RTM_DELNEIGH says. `neighbour.link` is set by the caller, who knows the names.
+struct NeighbourMessage {
+  Neighbour neighbour;
+  int index = 0;           ///< ifindex
+  bool permanent = false;  ///< others come and go by themselves and are nobody's
+};
+
+/// IPv4 and IPv6 neighbours; nothing for a bridge's forwarding entries and proxy entries.
+[[nodiscard]] std::optional<NeighbourMessage> decodeNeighbour(Bytes payload);
+
+/// The body of RTM_NEWNEIGH.
+void encodeNeighbour(Message& message, const Neighbour& neighbour, int index);
+/// The body of RTM_DELNEIGH.
+void encodeDeleteNeighbour(Message& message, const Neighbour& neighbour, int index);
+
+}  // namespace twill::netlink

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/read.hpp"
+
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include "kernel/link.hpp"
+#include "kernel/route.hpp"
+
+namespace twill {
+namespace {
+
+/// A dump is asked again when the kernel's list changed under it; a list that never rests is an error.
+constexpr int kAttempts = 10;
+
+template <class Body>
+Result<void> untilConsistent(const Body& body) {
+  Result<void> out;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    out = body();
+    if (out || out.error().code != EAGAIN) break;
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror, const Interest& interest) {
+  KernelState state;
+  const auto fold = [&](const netlink::Received& message) { (void)mirror.fold(message, state, interest); };
+  TWILL_CHECK(untilConsistent([&]() -> Result<void> {
+    std::vector<std::vector<std::uint8_t>> links;
+    netlink::Message request(RTM_GETLINK, 0);
+    netlink::encodeLinkFilter(request);
+    TWILL_CHECK(socket.dump(request, [&](const netlink::Received& message) {
+      links.emplace_back(message.payload.begin(), message.payload.end());
+    }));
+    mirror.foldAllLinks(links, state);
+    return {};
+  }));
+  TWILL_CHECK(untilConsistent([&] {
+    state.addresses.clear();
+    netlink::Message request(RTM_GETADDR, 0);
+    request.header<ifaddrmsg>();
+    return socket.dump(request, fold);
+  }));
+  TWILL_CHECK(untilConsistent([&] {
+    state.neighbours.clear();
+    netlink::Message request(RTM_GETNEIGH, 0);
+    request.header<ndmsg>();
+    return socket.dump(request, fold);
+  }));
+  TWILL_CHECK(untilConsistent([&]() -> Result<void> {
+    state.routes.clear();
+    for (const Family family : {Family::v4, Family::v6}) {
+      netlink::Message request(RTM_GETROUTE, 0);
+      netlink::encodeRouteFilter(request, family);
+      TWILL_CHECK(socket.dump(request, fold));
+    }
+    return {};
+  }));
+  return state;
+}
+
+}  // namespace twill

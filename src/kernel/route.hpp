@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+
+#include "kernel/netlink.hpp"
+#include "plan/objects.hpp"
+
+namespace twill::netlink {
+
+/// What one RTM_NEWROUTE or RTM_DELROUTE says. `route.link` is set by the caller, who knows the names.
+struct RouteMessage {
+  Route route;
+  int index = 0;  ///< ifindex; of the first next hop when there are several, 0 when there is none
+};
+
+/// Routes of the main table that carry or refuse unicast traffic; nothing for cached ones, those of other
+/// tables and kinds, and those for one type of service.
+[[nodiscard]] std::optional<RouteMessage> decodeRoute(Bytes payload);
+
+/// The body of RTM_NEWROUTE. `index`: ifindex of route.link, 0 when there is none.
+void encodeRoute(Message& message, const Route& route, int index);
+/// The body of RTM_DELROUTE, so exact that only this route of this protocol can match.
+void encodeDeleteRoute(Message& message, const Route& route, int index);
+/// The body of RTM_GETROUTE for a dump of one family's main table.
+void encodeRouteFilter(Message& message, Family family);
+
+}  // namespace twill::netlink

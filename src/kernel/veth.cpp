@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/veth.hpp"
+
+#include <fmt/format.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include "kernel/address.hpp"
+#include "kernel/link.hpp"
+#include "kernel/netns.hpp"
+#include "kernel/route.hpp"
+#include "kernel/sysctl.hpp"
+
+namespace twill {
+namespace {
+
+using netlink::Message;
+
+constexpr int kLoopback = 1;  // LOOPBACK_IFINDEX, net/net_namespace.h of the kernel: in every namespace
+
+/// What is needed from inside the peer's namespace; the work itself is done from outside.
+struct Inside {
+  netlink::Socket socket;
+  int peer = 0;  ///< ifindex there
+};
+
+Result<Fd> openPeerNamespace(const VethPeer& peer) {
+  TWILL_TRY(Fd netns, openNamespace(peer.netns));
+  TWILL_TRY(const Fd own, ownNamespace());
+  if (!sameNamespace(netns, own)) return netns;
+  return fail(fmt::format("{} is the node's own network namespace; expected the container's", peer.netns),
+              Error::Kind::invalid);
+}
+
+Result<Inside> lookInside(const VethPeer& peer, const Fd& netns) {
+  TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
+  TWILL_TRY(auto socket, netlink::Socket::open(NETLINK_ROUTE));
+  const auto index = static_cast<int>(::if_nametoindex(peer.name.c_str()));
+  if (index == 0) return failErrno(fmt::format("{} is not in {} any more", peer.name, peer.netns), ENODEV);
+  for (const auto& address : peer.addresses) {
+    if (address.address.isV4()) continue;
+    // Container runtimes like to turn IPv6 off by default; then the kernel would refuse the address.
+    const auto path = fmt::format("net/ipv6/conf/{}/disable_ipv6", peer.name);
+    TWILL_CHECK(writeSysctl({.path = path, .value = "0", .owner = {}}));
+  }
+  return Inside{.socket = std::move(socket), .peer = index};
+}
+
+/// Safe to do again: what is there already is replaced by the same.
+Result<void> configurePeer(const VethPeer& peer, Inside& inside) {
+  netlink::Batch batch;
+  std::vector<std::string> steps;
+  for (const int index : {kLoopback, inside.peer}) {
+    Message up(RTM_NEWLINK, 0);
+    netlink::encodeLinkUp(up, index);
+    batch.add(up);
+    steps.push_back(fmt::format("cannot set {} up", index == kLoopback ? "lo" : peer.name));
+  }
+  for (const auto& address : peer.addresses) {
+    Message add(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+    netlink::encodeAddress(add, address, inside.peer);
+    batch.add(add);
+    steps.push_back(fmt::format("cannot give {} the address {}", peer.name, address.text()));
+  }
+  for (const auto& route : peer.routes) {
+    Message add(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+    netlink::encodeRoute(add, {.dst = route.dst, .via = route.via}, inside.peer);
+    batch.add(add);
+    steps.push_back(fmt::format("cannot add the route to {}{}", route.dst.text(),
+                                route.via ? " via " + route.via->text() : ""));
+  }
+  auto results = inside.socket.run(batch);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (!results[i]) return Failure(std::move(results[i]).error().in(steps[i] + " in " + peer.netns));
+  }
+  return {};
+}
+
+Result<void> create(netlink::Socket& socket, const Link& link, int master, const Fd& netns) {
+  netlink::Batch batch;
+  Message make(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  netlink::encodeNewVeth(make, link, master, netns.get());
+  batch.add(make);
+  Message mark(RTM_NEWLINK, 0);
+  netlink::encodeLinkSettings(mark, {.name = link.name, .alias = kUnfinishedAlias, .up = link.up}, {});
+  batch.add(mark);
+  auto results = socket.run(batch);
+  if (!results[0] && results[0].error().kind == Error::Kind::exists) {
+    return fail(fmt::format("{} has an interface {} already; remove it there or choose another name",
+                            link.peer->netns, link.peer->name),
+                Error::Kind::exists);
+  }
+  return std::move(results[0] ? results[1] : results[0]);
+}
+
+}  // namespace
+
+Result<void> finishVeth(netlink::Socket& socket, const Link& link, std::optional<int> master) {
+  TWILL_TRY(const Fd netns, openPeerNamespace(*link.peer));
+  TWILL_TRY(auto inside, lookInside(*link.peer, netns));
+  TWILL_CHECK(configurePeer(*link.peer, inside));
+  Message settings(RTM_NEWLINK, 0);
+  netlink::encodeLinkSettings(settings, link, master);
+  TWILL_CHECK(socket.run(settings));
+  if (!link.hairpin) return {};
+  Message hairpin(RTM_SETLINK, 0);
+  netlink::encodeHairpin(hairpin, static_cast<int>(::if_nametoindex(link.name.c_str())), *link.hairpin);
+  return socket.run(hairpin);
+}
+
+Result<void> addVeth(netlink::Socket& socket, const Link& link, int master) {
+  TWILL_CHECK(netlink::checkLinkName(link.peer->name));
+  TWILL_TRY(const Fd netns, openPeerNamespace(*link.peer));
+  TWILL_CHECK(create(socket, link, master, netns));
+  auto finished = finishVeth(socket, link, std::nullopt);
+  if (finished) return {};
+  Message undo(RTM_DELLINK, 0);
+  netlink::encodeDeleteLink(undo, link.name);
+  (void)socket.run(undo);  // it may be gone with its peer, and the first failure is the one to tell
+  return finished;
+}
+
+}  // namespace twill

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernel/netlink.hpp"
+#include "plan/objects.hpp"
+
+namespace twill {
+
+/// Alias of a veth whose peer is not set up yet. It becomes link.alias last, so that a process that died in
+/// between leaves a link that the next one sees as ours and different, and finishes.
+inline constexpr const char* kUnfinishedAlias = "twill:unfinished";
+
+/// Makes a veth with its peer straight in the peer's namespace, then in there: lo and the peer up, addresses,
+/// routes. When a step fails, no link is left. `master`: ifindex of the bridge, 0 for none.
+[[nodiscard]] Result<void> addVeth(netlink::Socket& socket, const Link& link, int master);
+
+/// Sets up, again, the peer of a veth that is there, and gives the link its alias.
+[[nodiscard]] Result<void> finishVeth(netlink::Socket& socket, const Link& link, std::optional<int> master);
+
+}  // namespace twill

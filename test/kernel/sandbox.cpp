@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox.hpp"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "skip.hpp"
+
+namespace twill::test {
+
+std::unique_ptr<Sandbox> Sandbox::make() {
+  Fd network(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  Fd mounts(::open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  if (::unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) {
+    skip(std::string("no namespaces: ") + std::strerror(errno) + "; run as root");
+    return nullptr;
+  }
+  auto sandbox = std::make_unique<Sandbox>(std::move(network), std::move(mounts));
+  REQUIRE(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
+  REQUIRE(::mount("none", "/run", "tmpfs", 0, nullptr) == 0);
+  sh("ip link set lo up");
+  return sandbox;
+}
+
+Sandbox::~Sandbox() {
+  // Going on in the sandbox would let the next test damage it, or this one's leavings damage the next.
+  if (::setns(homeNetwork_.get(), CLONE_NEWNET) != 0 || ::setns(homeMounts_.get(), CLONE_NEWNS) != 0)
+    std::abort();
+}
+
+std::string sh(const std::string& command) {
+  std::string output;
+  std::FILE* pipe = ::popen(("{ " + command + "\n} 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::array<char, 4096> part{};
+  for (std::size_t size = 0; (size = std::fread(part.data(), 1, part.size(), pipe)) > 0;) {
+    output.append(part.data(), size);
+  }
+  const int status = ::pclose(pipe);
+  INFO(command << '\n' << output);
+  CHECK(status == 0);
+  return output;
+}
+
+}  // namespace twill::test
