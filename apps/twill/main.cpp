@@ -2,6 +2,7 @@
 // twill: the command line. Each command lives in its own *_commands.cpp.
 #include <CLI/CLI.hpp>
 
+#include "cli/describe.hpp"
 #include "commands.hpp"
 
 namespace {
@@ -20,6 +21,7 @@ int main(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "twill " TWILL_VERSION);
   app.require_subcommand(1);
+  if (twill::cli::describeSelf(app, argc, argv)) return 0;
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& error) {
