@@ -36,7 +36,8 @@ std::string vethPeerCommands(const VethPeer& peer) {
   const auto name = quoted(peer.name);
   std::string out;
   for (const auto& address : peer.addresses) {
-    out += fmt::format("\n{} address add {} dev {}", ip, address.text(), name);
+    out += fmt::format("\n{} address add {} dev {}{}", ip, address.text(), name,
+                       address.address.isV4() ? "" : " nodad");
   }
   out += fmt::format("\n{} link set {} up", ip, name);
   for (const auto& route : peer.routes) {
@@ -115,7 +116,9 @@ struct Command {
     return verb == Verb::add ? addLink(link) : settings(link);
   }
   std::string operator()(const Address& address) const {  // iproute2 6.1 cannot set an address's protocol
-    return fmt::format("ip address {} {} dev {}", word(), address.address.text(), quoted(address.link));
+    const bool noWait = verb != Verb::remove && !address.address.address.isV4();
+    return fmt::format("ip address {} {} dev {}{}", word(), address.address.text(), quoted(address.link),
+                       noWait ? " nodad" : "");
   }
   std::string operator()(const Neighbour& neighbour) const {
     if (verb == Verb::remove) {

@@ -31,6 +31,7 @@ TEST_CASE("commands for routes") {
 TEST_CASE("commands for addresses and neighbours") {
   CHECK(command(Verb::add, address("twill0", "172.16.0.1/24")) == "ip address add 172.16.0.1/24 dev twill0");
   CHECK(command(Verb::remove, address("twill0", "fd42::1/64")) == "ip address del fd42::1/64 dev twill0");
+  CHECK(command(Verb::add, address("twill0", "fd42::1/64")) == "ip address add fd42::1/64 dev twill0 nodad");
   auto entry = neighbour("twill0", "fd42::2", "0a:58:ac:10:00:02");
   CHECK(command(Verb::change, entry) ==
         "ip neigh replace fd42::2 lladdr 0a:58:ac:10:00:02 dev twill0 nud permanent protocol 116");
@@ -67,7 +68,7 @@ TEST_CASE("commands for a veth whose other end is in a container") {
         "ip link set dev tw1 alias twill:net/c1/eth0 mtu 1500 master twill0 up\n"
         "ip link set dev tw1 type bridge_slave hairpin on\n"
         "ip -n con1 address add 172.16.0.2/24 dev eth0\n"
-        "ip -n con1 address add fd42::2/64 dev eth0\n"
+        "ip -n con1 address add fd42::2/64 dev eth0 nodad\n"
         "ip -n con1 link set eth0 up\n"
         "ip -n con1 route add default via 172.16.0.1 dev eth0\n"
         "ip -n con1 -6 route add fd42::/56 via fd42::1 dev eth0\n"

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/fake/fake_kernel.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <sys/eventfd.h>
+
+namespace twill {
+namespace {
+
+bool isSeen(const Route& route, const Interest& interest) {
+  return route.ours() || route.dst.length() == 0 ||
+         std::any_of(interest.networks.begin(), interest.networks.end(),
+                     [&](const Prefix& network) { return network.overlaps(route.dst); });
+}
+
+bool same(const KernelState& a, const KernelState& b) {
+  return a.sysctls == b.sysctls && a.firewall == b.firewall && a.links == b.links &&
+         a.addresses == b.addresses && a.neighbours == b.neighbours && a.routes == b.routes;
+}
+
+}  // namespace
+
+FakeKernel::FakeKernel() : notify_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+Result<KernelState> FakeKernel::read(const Interest& interest) {
+  ++reads_;
+  quiet();
+  return visible(interest);
+}
+
+KernelState FakeKernel::visible(const Interest& interest) const {
+  KernelState out = all();
+  std::erase_if(out.routes, [&](const auto& entry) { return !isSeen(entry.second, interest); });
+  std::erase_if(out.sysctls, [&](const auto& entry) {
+    return std::find(interest.sysctls.begin(), interest.sysctls.end(), entry.first) == interest.sysctls.end();
+  });
+  return out;
+}
+
+std::vector<Result<void>> FakeKernel::apply(std::span<const Operation> operations) {
+  std::vector<Result<void>> results;
+  for (const auto& operation : operations) {
+    auto outcome = carryOut(operation);
+    log_.push_back((outcome ? "" : "refused: ") + describe(operation));
+    if (!outcome) outcome = Failure(std::move(outcome).error().in(describe(operation)));
+    results.push_back(std::move(outcome));
+  }
+  notify();
+  return results;
+}
+
+Result<void> FakeKernel::carryOut(const Operation& operation) {
+  for (auto& refusal : refusals_) {
+    if (refusal.left == 0 || !refusal.matches(operation)) continue;
+    --refusal.left;
+    return Failure(refusal.error);
+  }
+  return network_.perform(operation);
+}
+
+Kernel::Drained FakeKernel::drain(KernelState& state, const Interest& interest) {
+  const bool lost = lost_;
+  const bool changed = changed_;
+  quiet();
+  if (lost) return Drained::lost;
+  if (!changed) return Drained::nothing;
+  auto now = visible(interest);
+  if (same(now, state)) return Drained::nothing;
+  state = std::move(now);
+  return Drained::changed;
+}
+
+void FakeKernel::plugCard(const std::string& name, const std::vector<std::string>& addresses) {
+  Link card;
+  card.name = name;
+  network_.plug(card);
+  for (const auto& text : addresses) {
+    const auto address = InterfaceAddress::parse(text);
+    if (address)
+      (void)network_.perform({Verb::add, Address{.link = name, .address = *address, .protocol = 0}});
+  }
+  notify();
+}
+
+Result<void> FakeKernel::byOthers(Verb verb, const Object& object) {
+  notify();
+  return network_.perform({verb, object});
+}
+
+Result<void> FakeKernel::changeLink(const std::string& name, const std::function<void(Link&)>& edit) {
+  const auto found = all().links.find(name);
+  if (found == all().links.end()) return failErrno("there is no interface " + name, ENODEV);
+  Link link = found->second;
+  edit(link);
+  return byOthers(Verb::change, link);
+}
+
+void FakeKernel::refuse(std::function<bool(const Operation&)> matches, Error error, int times) {
+  refusals_.push_back({std::move(matches), std::move(error), times});
+}
+
+void FakeKernel::loseNotifications() {
+  lost_ = true;
+  notify();
+}
+
+void FakeKernel::notify() {
+  changed_ = true;
+  ::eventfd_write(notify_.get(), 1);
+}
+
+void FakeKernel::quiet() {
+  eventfd_t ignored = 0;
+  ::eventfd_read(notify_.get(), &ignored);
+  changed_ = lost_ = false;
+}
+
+}  // namespace twill
