@@ -36,26 +36,18 @@ std::uint8_t numberOf(RouteType type) {
   return RTN_UNICAST;
 }
 
-/// Where packets go: RTA_OIF and RTA_GATEWAY stand in the message itself, or in each hop of RTA_MULTIPATH.
-void decodeHop(const Attributes& attributes, std::uint8_t family, RouteMessage& out) {
-  out.route.via = attributes.address(RTA_GATEWAY);
-  const auto via = attributes.bytes(RTA_VIA);  // an IPv6 next hop of an IPv4 route: struct rtvia
-  if (family == AF_INET && via.size() == sizeof(rtvia) + 16) {
-    out.route.via = IpAddress::fromBytes(via.subspan(sizeof(rtvia)));
-  }
-}
-
-void decodeFirstHop(const Attributes& attributes, std::uint8_t family, RouteMessage& out) {
+/// RTA_OIF and RTA_GATEWAY stand in the message itself, or in each hop of RTA_MULTIPATH.
+void decodeFirstHop(const Attributes& attributes, RouteMessage& out) {
   const auto hops = attributes.bytes(RTA_MULTIPATH);
   const auto hop = headerOf<rtnexthop>(hops);
   if (!hop) {
-    decodeHop(attributes, family, out);
+    out.route.via = decodeNextHop(attributes);
     return;
   }
   out.index = hop->rtnh_ifindex;
   out.route.onlink = (hop->rtnh_flags & RTNH_F_ONLINK) != 0;
   if (hop->rtnh_len >= sizeof(rtnexthop) && hop->rtnh_len <= hops.size()) {
-    decodeHop(Attributes(hops.first(hop->rtnh_len), sizeof(rtnexthop)), family, out);
+    out.route.via = decodeNextHop(Attributes(hops.first(hop->rtnh_len), sizeof(rtnexthop)));
   }
 }
 
@@ -84,6 +76,12 @@ void encodeIdentity(Message& message, rtmsg& header, const Route& route, int ind
 
 }  // namespace
 
+std::optional<IpAddress> decodeNextHop(const Attributes& attributes) {
+  const auto via = attributes.bytes(RTA_VIA);  // an IPv6 next hop of an IPv4 route: struct rtvia
+  if (via.size() == sizeof(rtvia) + 16) return IpAddress::fromBytes(via.subspan(sizeof(rtvia)));
+  return attributes.address(RTA_GATEWAY);
+}
+
 std::optional<RouteMessage> decodeRoute(Bytes payload) {
   const auto header = headerOf<rtmsg>(payload);
   if (!header || (header->rtm_family != AF_INET && header->rtm_family != AF_INET6)) return std::nullopt;
@@ -109,7 +107,7 @@ std::optional<RouteMessage> decodeRoute(Bytes payload) {
   // IPv6 names lo on routes that refuse traffic.
   if (*type == RouteType::unicast) {
     out.index = static_cast<int>(attributes.u32(RTA_OIF).value_or(0));
-    decodeFirstHop(attributes, header->rtm_family, out);
+    decodeFirstHop(attributes, out);
   }
   return out;
 }

@@ -18,6 +18,9 @@ struct RouteMessage {
 /// tables and kinds, and those for one type of service.
 [[nodiscard]] std::optional<RouteMessage> decodeRoute(Bytes payload);
 
+/// The next hop among the attributes of a route or of one of its hops.
+[[nodiscard]] std::optional<IpAddress> decodeNextHop(const Attributes& attributes);
+
 /// The body of RTM_NEWROUTE. `index`: ifindex of route.link, 0 when there is none.
 void encodeRoute(Message& message, const Route& route, int index);
 /// The body of RTM_DELROUTE, so exact that only this route of this protocol can match.
