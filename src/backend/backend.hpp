@@ -18,6 +18,8 @@ struct Underlay {
   int mtu = 1500;
   std::optional<InterfaceAddress> v4;  ///< the address peers reach us under, with its on-link prefix
   std::optional<InterfaceAddress> v6;
+  /// The kernel takes routes and addresses on `link` from router advertisements: its accept_ra is not 0.
+  bool acceptsRa = false;
 
   auto operator<=>(const Underlay&) const = default;
 
@@ -58,9 +60,15 @@ struct Backend {
 /// What every node holds whatever the backend: forwarding and reverse path settings, masquerade. Pure.
 void desiredNode(const Cluster& cluster, const Self& self, Desired& out);
 
+/// Above 0 and 1024, the metrics of a route that a person adds without one, so that a route made by hand goes
+/// first in either family.
+inline constexpr std::uint32_t kRouteMetricBase = 2000;
+
 /// The metric that a peer's route gets: distinct per subnet, since the kernel adds routes with distinct
 /// gateways on one device in quadratic time when device, metric and protocol agree (docs/adr/0002). Stable
-/// over restarts.
+/// over restarts. It is kRouteMetricBase plus the subnet's number within the network. Distinct among subnets
+/// of one length; an IPv6 network with more than 2^32 subnets wraps around, which costs time only: no two
+/// routes to different subnets are in each other's way.
 [[nodiscard]] std::uint32_t routeMetric(const Prefix& network, const Prefix& subnet);
 
 }  // namespace twill

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/backend.hpp"
+
+namespace twill {
+
+/// True when `lease` is this node's own: the same node name, or the same public address where one of the two
+/// has no name.
+[[nodiscard]] bool isOwn(const Lease& lease, const Self& self);
+
+/// What a backend could not do, at most kLimit lines and then a count: ten thousand peers in the wrong place
+/// are one mistake and not ten thousand.
+class Notices {
+ public:
+  static constexpr std::size_t kLimit = 20;
+
+  void add(std::string text);
+  /// Adds them to `out`. `what` names those that were only counted: "peers without a route".
+  void moveTo(std::vector<std::string>& out, std::string_view what) &&;
+
+ private:
+  std::vector<std::string> texts_;
+  std::size_t omitted_ = 0;
+};
+
+}  // namespace twill
