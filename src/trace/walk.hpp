@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "trace/network.hpp"
+#include "trace/segment.hpp"
+
+namespace twill::trace {
+
+/// The packet whose road is asked for.
+struct Packet {
+  std::size_t from = 0;  ///< place that makes it, or that it comes into
+  std::string in;        ///< interface of that place that it comes in by; empty: it is made there
+  IpAddress dst;
+  std::optional<IpAddress> src;  ///< absent: what the kernel of the first place chooses
+  int bytes = 0;                 ///< size with its IP header; 0: the most that the first link takes
+  int ttl = 64;
+};
+
+enum class Outcome : std::uint8_t {
+  delivered,
+  leaves,  ///< goes out of what is known, for example by a network card
+  dropped,
+};
+
+/// Why a packet is dropped.
+enum class Reason : std::uint8_t {
+  none,
+  noRoute,
+  blackhole,
+  unreachable,
+  prohibit,
+  linkDown,       ///< an interface on the way is down or has no carrier
+  neighbour,      ///< nobody answers for the next hop, or its entry is wrong
+  notForwarding,  ///< forwarding is off where it comes in
+  notLocal,       ///< it reaches a place that neither has the address nor forwards
+  reversePath,    ///< refused for its source address
+  ttl,
+  mtu,
+  loop,
+  group,  ///< a broadcast or multicast address has many roads
+};
+
+/// A bridge port that the packet passes between two places on its road.
+struct Pass {
+  std::string place;
+  std::string link;
+  std::string bridge;
+};
+
+/// One place on the road.
+struct Hop {
+  std::string place;
+  std::string in;  ///< interface that the packet came in by; empty where it was made
+  RouteAnswer route;
+  std::string out;  ///< empty where the road ends
+  std::optional<IpAddress> nextHop;
+  NeighbourEntry neighbour;        ///< the next hop's; state `none`: no entry
+  int mtu = 0;                     ///< of the road from here: the route's or the link's
+  int ttl = 0;                     ///< when it leaves here, or arrives for good
+  std::vector<Pass> passes;        ///< on the way to the next place
+  std::vector<std::string> notes;  ///< what is worth knowing but stops nothing
+};
+
+struct Trace {
+  std::string from;
+  std::string to;  ///< the place that it was delivered to, else empty
+  std::optional<IpAddress> src;
+  IpAddress dst;
+  int bytes = 0;
+  std::vector<Hop> hops;  ///< at least one
+  Outcome outcome = Outcome::dropped;
+  Reason reason = Reason::none;
+  std::string text;  ///< the end of the road in a sentence
+};
+
+/// Follows the packet from place to place. Routing is decided by each place's kernel (Place::lookUp);
+/// bridges, neighbours, TTL and MTU are worked out here. Not evaluated: packet filters and NAT, a bridge's
+/// VLANs, STP and port isolation, arp_ignore. An error means that a kernel could not be asked.
+[[nodiscard]] Result<Trace> walk(const Network& network, const Packet& packet);
+
+// Names for machines, stable: "no_route", "delivered".
+[[nodiscard]] std::string_view textOf(Reason reason);
+[[nodiscard]] std::string_view textOf(Outcome outcome);
+
+}  // namespace twill::trace
