@@ -121,8 +121,10 @@ Result<void> Application::perform(Verb verb, const Sysctl& sysctl) {
   return writeSysctl(sysctl);
 }
 
-Result<void> Application::perform(Verb, const Firewall&) {
-  return fail("nftables cannot be written yet");
+Result<void> Application::perform(Verb verb, const Firewall& firewall) {
+  if (!nftables_) return Failure(nftables_.error());
+  flush();
+  return verb == Verb::remove ? nftables_->remove() : nftables_->write(firewall);
 }
 
 Result<void> Application::perform(Verb verb, const Link& link) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernel/netlink.hpp"
+#include "kernel/nftables.hpp"
 #include "plan/diff.hpp"
 
 namespace twill {
@@ -15,8 +16,8 @@ namespace twill {
 /// one, then sends them together. Lives for one call.
 class Application {
  public:
-  Application(netlink::Socket& socket, std::span<const Operation> operations)
-      : socket_(socket), operations_(operations), results_(operations.size()) {}
+  Application(netlink::Socket& socket, Result<Nftables>& nftables, std::span<const Operation> operations)
+      : socket_(socket), nftables_(nftables), operations_(operations), results_(operations.size()) {}
 
   [[nodiscard]] std::vector<Result<void>> run() &&;
   [[nodiscard]] bool wroteSettings() const { return wroteSettings_; }
@@ -44,6 +45,7 @@ class Application {
   Result<int> indexOf(const std::string& link);
 
   netlink::Socket& socket_;
+  Result<Nftables>& nftables_;
   std::span<const Operation> operations_;
   std::vector<Result<void>> results_;
   std::size_t at_ = 0;

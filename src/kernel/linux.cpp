@@ -24,7 +24,8 @@ constexpr int kMonitorBuffer = 8 << 20;
 Result<std::unique_ptr<LinuxKernel>> LinuxKernel::open() {
   TWILL_TRY(auto requests, netlink::Socket::open(NETLINK_ROUTE));
   TWILL_TRY(auto monitor, netlink::Socket::open(NETLINK_ROUTE));
-  std::unique_ptr<LinuxKernel> kernel(new LinuxKernel(std::move(requests), std::move(monitor)));
+  std::unique_ptr<LinuxKernel> kernel(
+      new LinuxKernel(std::move(requests), std::move(monitor), Nftables::open()));
   TWILL_CHECK(kernel->arm());
   return kernel;
 }
@@ -39,7 +40,9 @@ Result<void> LinuxKernel::arm() {
   if (!touched_) return failErrno("cannot make an eventfd");
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) return failErrno("cannot make an epoll instance");
-  for (int fd : {monitor_.fd(), touched_.get()}) {
+  std::vector<int> watched{monitor_.fd(), touched_.get()};
+  if (nftables_) watched.push_back(nftables_->fd());
+  for (int fd : watched) {
     epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return failErrno("cannot watch a socket");
   }
@@ -50,11 +53,13 @@ Result<KernelState> LinuxKernel::read(const Interest& interest) {
   monitor_.discard();
   TWILL_TRY(auto state, readState(requests_, mirror_, interest));
   state.sysctls = readSysctls(interest.sysctls);
+  // A node without nftables still has routes to care for; writing a table says what is wrong.
+  if (nftables_) state.firewall = nftables_->read().value_or(std::nullopt);
   return state;
 }
 
 std::vector<Result<void>> LinuxKernel::apply(std::span<const Operation> operations) {
-  Application application(requests_, operations);
+  Application application(requests_, nftables_, operations);
   auto results = std::move(application).run();
   if (application.wroteSettings()) {
     settingsStale_ = true;
@@ -66,6 +71,12 @@ std::vector<Result<void>> LinuxKernel::apply(std::span<const Operation> operatio
 Kernel::Drained LinuxKernel::drain(KernelState& state, const Interest& interest) {
   eventfd_t ignored = 0;
   ::eventfd_read(touched_.get(), &ignored);
+  const auto out = drainRtnetlink(state, interest);
+  if (out == Drained::lost) return out;
+  return std::max({out, drainSettings(state, interest), drainFirewall(state)});
+}
+
+Kernel::Drained LinuxKernel::drainRtnetlink(KernelState& state, const Interest& interest) {
   auto out = Drained::nothing;
   while (out != Drained::lost) {
     const auto datagram = monitor_.poll();
@@ -76,7 +87,7 @@ Kernel::Drained LinuxKernel::drain(KernelState& state, const Interest& interest)
       if (out != Drained::lost) out = std::max(out, mirror_.fold(message, state, interest));
     });
   }
-  return std::max(out, drainSettings(state, interest));
+  return out;
 }
 
 /// RTM_NEWNETCONF tells of a few settings only, and not in the form of /proc/sys: it is the cue to look.
@@ -86,6 +97,12 @@ Kernel::Drained LinuxKernel::drainSettings(KernelState& state, const Interest& i
   if (sysctls == state.sysctls) return Drained::nothing;
   state.sysctls = std::move(sysctls);
   return Drained::changed;
+}
+
+Kernel::Drained LinuxKernel::drainFirewall(KernelState& state) {
+  if (!nftables_) return Drained::nothing;
+  const auto changed = nftables_->refresh(state.firewall);
+  return changed && *changed ? Drained::changed : Drained::nothing;
 }
 
 }  // namespace twill

@@ -7,6 +7,7 @@
 #include "kernel/kernel.hpp"
 #include "kernel/mirror.hpp"
 #include "kernel/netlink.hpp"
+#include "kernel/nftables.hpp"
 
 namespace twill {
 
@@ -21,13 +22,16 @@ class LinuxKernel final : public Kernel {
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
 
  private:
-  LinuxKernel(netlink::Socket requests, netlink::Socket monitor)
-      : requests_(std::move(requests)), monitor_(std::move(monitor)) {}
+  LinuxKernel(netlink::Socket requests, netlink::Socket monitor, Result<Nftables> nftables)
+      : requests_(std::move(requests)), monitor_(std::move(monitor)), nftables_(std::move(nftables)) {}
   [[nodiscard]] Result<void> arm();
+  [[nodiscard]] Drained drainRtnetlink(KernelState& state, const Interest& interest);
   [[nodiscard]] Drained drainSettings(KernelState& state, const Interest& interest);
+  [[nodiscard]] Drained drainFirewall(KernelState& state);
 
   netlink::Socket requests_;
   netlink::Socket monitor_;
+  Result<Nftables> nftables_;  ///< or why there is none: no right, no support
   Fd epoll_;
   Fd touched_;  ///< eventfd: apply() wrote settings, of which the kernel tells nobody
   Mirror mirror_;

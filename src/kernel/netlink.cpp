@@ -33,12 +33,16 @@ int toErrno(int code) {
   return code < 0 && code > -4096 ? -code : 0;
 }
 
-Result<void> toResult(const Answer& answer) {
-  if (answer.code == 0) return {};
-  auto failure = failErrno("the kernel refused", answer.code);
+Failure refusal(std::string_view what, const Answer& answer) {
+  auto failure = failErrno(what, answer.code);
   if (!answer.text.empty()) failure.value().text += fmt::format(" ({})", answer.text);
   if (answer.code == EPERM) failure.value().text += "; this takes CAP_NET_ADMIN, run as root";
   return failure;
+}
+
+Result<void> toResult(const Answer& answer) {
+  if (answer.code == 0) return {};
+  return refusal("the kernel refused", answer);
 }
 
 }  // namespace
@@ -193,7 +197,7 @@ void Socket::setReceiveBuffer(int bytes) {
 
 Result<void> Socket::join(unsigned group) {
   if (::setsockopt(fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
-    return failErrno(fmt::format("cannot listen to netlink group {}", group));
+    return refusal(fmt::format("cannot listen to netlink group {}", group), {.code = errno, .text = {}});
   }
   return {};
 }

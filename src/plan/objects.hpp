@@ -108,7 +108,9 @@ struct Sysctl {
 /// The table `inet twill`: base chains with their rules, and named sets.
 struct Firewall {
   struct Chain {
-    std::string hook;  ///< "type nat hook postrouting priority srcnat"
+    /// As nft lists it, but for "; policy accept": "type nat hook postrouting priority srcnat"; empty for a
+    /// chain that is only jumped to.
+    std::string hook;
     std::vector<std::string>
         rules;  ///< in nft's syntax; in an actual state only the fingerprints of ruleId()
     auto operator<=>(const Chain&) const = default;
@@ -116,7 +118,7 @@ struct Firewall {
   struct Set {
     std::string type;                   ///< "ipv4_addr"
     std::string flags;                  ///< "interval" or empty
-    std::vector<std::string> elements;  ///< sorted
+    std::vector<std::string> elements;  ///< as nft lists them (10.0.0.0/8, a host without /32), sorted
     auto operator<=>(const Set&) const = default;
   };
   std::map<std::string, Chain> chains;  ///< by name

@@ -26,7 +26,8 @@ std::unique_ptr<Sandbox> Sandbox::make() {
   auto sandbox = std::make_unique<Sandbox>(std::move(network), std::move(mounts));
   REQUIRE(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
   REQUIRE(::mount("none", "/run", "tmpfs", 0, nullptr) == 0);
-  sh("ip link set lo up");
+  // Nobody else is on these links; without the wait for a duplicate a test need not wait either.
+  sh("ip link set lo up; sysctl -qw net.ipv6.conf.default.accept_dad=0");
   return sandbox;
 }
 
