@@ -77,7 +77,8 @@ Result<void> checkLinkName(std::string_view name) {
 void encodeNewBridge(Message& message, const Link& link) {
   message.header<ifinfomsg>().ifi_family = AF_UNSPEC;
   message.putText(IFLA_IFNAME, link.name);
-  putBirthright(message, link.mac, link.mtu);
+  // Not the MTU: a bridge keeps one that is set later, but adapts one it was born with to its ports.
+  putBirthright(message, link.mac, std::nullopt);
   message.nest(IFLA_LINKINFO, [&] { message.putText(IFLA_INFO_KIND, "bridge"); });
 }
 

@@ -134,7 +134,6 @@ TEST_CASE("a veth that its maker could not finish is finished by the next one") 
       "ip link set tw1 alias {} nomaster; ip -n c1 addr flush dev eth0; ip -n c1 link set eth0 down",
       kUnfinishedAlias));
   const auto operations = diff(wanted, mustRead(*kernel)).operations;
-  for (const auto& o : operations) MESSAGE(describe(o));
   REQUIRE(operations.size() == 1);
   CHECK(operations[0].verb == Verb::change);
   mustApply(*kernel, operations);
