@@ -22,11 +22,13 @@ class Datastore {
   /// Calls back with the whole map once it is known, and again each time it changed: always the complete
   /// picture, in any order of leases, never a delta. An error says why no newer picture can be had
   /// (unreadable, malformed, unreachable) and means that the last one stays in force; it is said once for
-  /// each change of its text.
+  /// each change of its text, and the picture comes again once it is over. One watcher: a second call takes
+  /// the place of the first.
   virtual void watch(OnCluster onCluster) = 0;
 
   /// Makes `mine` this node's lease, in place of an earlier one of the same node. Kind::conflict: another
-  /// node holds one of its subnets; nothing was changed. Publishing what is there already writes nothing.
+  /// node holds an overlapping subnet or the same public address; nothing was changed. Publishing what is
+  /// there already writes nothing. Several calls are served in their order.
   virtual void publish(const Lease& mine, OnPublished onPublished) = 0;
 };
 

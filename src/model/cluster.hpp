@@ -58,16 +58,22 @@ struct SoundCluster {
 };
 
 /// Sets aside leases that conflict. Of two the one with the lower public address stays (IPv4 before IPv6,
-/// then the lower node name, then the lower subnet): the rule depends on the leases alone, so every node
-/// decides alike, whatever the order. Leases come out sorted by subnet. Cost: n log n.
+/// then the lower node name, then the lower subnet; one without an address yields): the rule depends on the
+/// leases alone, so every node decides alike, whatever the order. A subnet may have any length inside its
+/// network; one of a family that the network has switched off is dropped from a lease that has the other.
+/// Leases come out sorted by subnet. Cost: n log n.
 [[nodiscard]] SoundCluster makeSound(Cluster cluster);
 
 /// The leases of a lease file:
 /// {"Leases":[{"Node","Subnet","IPv6Subnet","PublicIP","PublicIPv6","BackendType",
-/// "BackendData","BackendV6Data"}...]}. Names line or entry, key, value and expectation in its error.
+/// "BackendData","BackendV6Data"}...]}. Keys match whatever their case, unknown ones are ignored. Errors name
+/// line or entry, key, value and expectation. Subnets may overlap or lie anywhere: makeSound() looks at that.
 [[nodiscard]] Result<std::vector<Lease>> parseLeases(std::string_view json);
 
 /// A lease file with one lease a line, so that people and diffs can read it.
 [[nodiscard]] std::string toJson(const std::vector<Lease>& leases);
+
+/// One entry of a lease file, on one line.
+[[nodiscard]] std::string toJson(const Lease& lease);
 
 }  // namespace twill

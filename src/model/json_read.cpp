@@ -168,7 +168,8 @@ Result<Prefix> prefix(std::string_view key, Value value, Family family) {
 }
 
 bool sameKey(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
+  if (a.size() != b.size()) return false;
+  return a == b ||
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 

@@ -106,19 +106,6 @@ void putData(nlohmann::ordered_json& out, std::string_view key, const std::strin
   out[key] = value.is_discarded() ? nlohmann::ordered_json(text) : std::move(value);
 }
 
-std::string toJson(const Lease& lease) {
-  auto out = nlohmann::ordered_json::object();
-  put(out, "Node", lease.node);
-  put(out, "Subnet", lease.subnet);
-  put(out, "IPv6Subnet", lease.subnet6);
-  put(out, "PublicIP", lease.publicIp);
-  put(out, "PublicIPv6", lease.publicIp6);
-  put(out, "BackendType", lease.backendType);
-  putData(out, "BackendData", lease.backendData);
-  putData(out, "BackendV6Data", lease.backendV6Data);
-  return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
 }  // namespace
 
 Result<std::vector<Lease>> parseLeases(std::string_view json) {
@@ -136,6 +123,19 @@ Result<std::vector<Lease>> parseLeases(std::string_view json) {
     }
   }
   return leases;
+}
+
+std::string toJson(const Lease& lease) {
+  auto out = nlohmann::ordered_json::object();
+  put(out, "Node", lease.node);
+  put(out, "Subnet", lease.subnet);
+  put(out, "IPv6Subnet", lease.subnet6);
+  put(out, "PublicIP", lease.publicIp);
+  put(out, "PublicIPv6", lease.publicIp6);
+  put(out, "BackendType", lease.backendType);
+  putData(out, "BackendData", lease.backendData);
+  putData(out, "BackendV6Data", lease.backendV6Data);
+  return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::string toJson(const std::vector<Lease>& leases) {

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/file/cluster_files.hpp"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/file.hpp"
+#include "base/lock.hpp"
+#include "datastore/file/lease_edit.hpp"
+
+namespace twill {
+namespace {
+
+constexpr std::string_view kExample = R"({"Network": "10.244.0.0/16", "Backend": {"Type": "host-gw"}})";
+
+bool isMissing(const Result<std::string>& read) {
+  return !read && read.error().kind == Error::Kind::missing;
+}
+
+Failure unreadable(Error error) {
+  if (error.code == EACCES) error.text += "; let the user that runs twilld read it";
+  return Failure(std::move(error));
+}
+
+/// Files that a process left behind which died while it wrote. Nobody writes now: we hold the lock.
+void removeLeftovers(const std::filesystem::path& written) {
+  std::error_code ignored;  // they do no harm
+  std::string start = written.filename().string() + ".";
+  for (const auto& entry : std::filesystem::directory_iterator(written.parent_path(), ignored)) {
+    std::string name = entry.path().filename().string();
+    if (name.starts_with(start) && name.ends_with(".tmp")) std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
+}  // namespace
+
+ClusterFiles::ClusterFiles(std::string directory)
+    : network_{.path = directory + "/net-conf.json"},
+      leases_{.path = directory + "/leases.json"},
+      lockPath_(std::move(directory) + "/.lock") {}
+
+Result<bool> ClusterFiles::refresh() {
+  auto network = refreshNetwork();
+  auto leases = refreshLeases();  // in any case, so that it is ready once the network config is mended
+  if (!network) return Failure(std::move(network).error());
+  if (!leases) return Failure(std::move(leases).error());
+  return std::exchange(changed_, false);
+}
+
+/// Parses `text`, unless that is what was parsed last: then its error is given again.
+template <class Value, class Parse>
+Result<void> ClusterFiles::take(std::string text, Source<Value>& source, Parse parse) {
+  if (text != source.text) {
+    auto parsed = parse(text);
+    source.text = std::move(text);
+    source.error.reset();
+    if (!parsed) {
+      source.error = std::move(parsed).error().in(source.path);
+    } else if (*parsed != source.value) {
+      source.value = std::move(*parsed);
+      changed_ = true;
+    }
+  }
+  return source.error ? Result<void>(Failure(*source.error)) : Result<void>{};
+}
+
+Result<void> ClusterFiles::refreshNetwork() {
+  auto read = readFile(network_.path);
+  if (isMissing(read)) {
+    return fail(fmt::format("{} is missing; write the network's config into it, for example {}",
+                            network_.path, kExample),
+                Error::Kind::missing);
+  }
+  if (!read) return unreadable(std::move(read).error());
+  return take(std::move(*read), network_, parseNetworkConfig);
+}
+
+Result<void> ClusterFiles::refreshLeases() {
+  auto read = readFile(leases_.path);
+  if (isMissing(read)) {
+    if (!leases_.text) return {};  // the first node will make it
+    return fail(
+        fmt::format("{} is gone; put it back, or write {{\"Leases\": []}} if no node shall have a subnet",
+                    leases_.path),
+        Error::Kind::missing);
+  }
+  if (!read) return unreadable(std::move(read).error());
+  return take(std::move(*read), leases_, parseLeases);
+}
+
+Result<void> ClusterFiles::publish(const Lease& mine) const {
+  auto lock = takeLock(lockPath_);
+  if (!lock && lock.error().kind == Error::Kind::busy) return Failure(std::move(lock).error());
+  auto text = readFile(leases_.path);
+  if (!text && !isMissing(text)) return unreadable(std::move(text).error());
+  auto edited = withLease(text.value_or(""), mine);
+  if (!edited) return Failure(std::move(edited).error().in(leases_.path));
+  if (!*edited) return {};
+
+  auto written = [&]() -> Result<void> {
+    if (!lock) return Failure(lock.error());
+    std::error_code missing;  // a link is followed, not replaced; a file that is not there yet is no link
+    auto target = std::filesystem::canonical(leases_.path, missing);
+    if (missing) target = leases_.path;
+    removeLeftovers(target);
+    return writeFile(target.string(), **edited, Durability::power);
+  }();
+  if (written) return {};
+  return fail(fmt::format("{}: cannot be written ({}); put this line into its list: {}", leases_.path,
+                          written.error().text, toJson(mine)),
+              written.error().kind);
+}
+
+}  // namespace twill

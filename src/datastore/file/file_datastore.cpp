@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/file/file_datastore.hpp"
+
+#include <chrono>
+#include <deque>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <spdlog/spdlog.h>
+
+#include "datastore/file/cluster_files.hpp"
+#include "datastore/file/directory_watch.hpp"
+
+namespace twill {
+namespace {
+
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+
+/// How long an error must last before it is told: editors take a file away and put it back within a few ms.
+constexpr auto kSettle = 100ms;
+/// How often the files are looked at without being told to.
+constexpr auto kResync = 10s;
+/// How often, and for how long in all, publishing waits for a lock that another process holds.
+constexpr auto kLockRetry = 5ms;
+constexpr auto kLockPatience = 10s;
+
+}  // namespace
+
+class FileDatastore::State : public std::enable_shared_from_this<State> {
+ private:
+  /// A handler for the loop that does nothing once the datastore is gone or the wait was cancelled.
+  auto handler(void (State::*action)()) {
+    return [weak = weak_from_this(), action](boost::system::error_code cancelled = {}) {
+      auto self = weak.lock();
+      if (self && !cancelled) (self.get()->*action)();
+    };
+  }
+
+ public:
+  State(asio::io_context& loop, const std::string& directory)
+      : files_(directory),
+        directory_(directory),
+        loop_(loop),
+        events_(loop),
+        settle_(loop),
+        resync_(loop),
+        lockRetry_(loop) {}
+  ~State() {
+    if (events_.is_open()) events_.release();  // the descriptor is inotify_'s
+  }
+
+  void watch(OnCluster onCluster) {
+    bool first = !onCluster_;
+    onCluster_ = std::move(onCluster);
+    wanted_ = true;
+    told_.clear();
+    if (first) startWatching();
+    asio::post(loop_, handler(&State::refresh));
+  }
+
+  void publish(const Lease& mine, OnPublished onPublished) {
+    queue_.push_back({mine, std::move(onPublished), {}});
+    if (queue_.size() == 1) asio::post(loop_, handler(&State::serve));
+  }
+
+ private:
+  struct Publication {
+    Lease mine;
+    OnPublished onPublished;
+    std::chrono::steady_clock::time_point deadline;  ///< set at the first attempt
+  };
+
+  void startWatching() {
+    auto opened = DirectoryWatch::open(directory_);
+    if (opened) {
+      inotify_.emplace(std::move(*opened));
+      events_.assign(inotify_->fd());
+      awaitEvents();
+    } else {
+      spdlog::warn("{}: {}; changes are seen only every {} s", directory_, opened.error().text,
+                   kResync.count());
+    }
+    awaitResync();
+  }
+
+  void awaitEvents() {
+    events_.async_wait(asio::posix::stream_descriptor::wait_read, handler(&State::onEvents));
+  }
+
+  void onEvents() {
+    awaitEvents();
+    if (inotify_->drain()) refresh();
+  }
+
+  void awaitResync() {
+    resync_.expires_after(kResync);
+    resync_.async_wait(handler(&State::onResync));
+  }
+
+  void onResync() {
+    awaitResync();
+    if (inotify_) inotify_->arm();
+    refresh();
+  }
+
+  void refresh() { look(false); }
+
+  void settled() {
+    if (settling_) look(true);  // else all was well again while this handler stood in the loop's queue
+  }
+
+  /// Reads, and tells at once what is good; what is bad only if it is still bad a little later.
+  void look(bool tellErrors) {
+    auto changed = files_.refresh();
+    if (changed) {
+      settling_ = false;
+      settle_.cancel();
+      wanted_ = wanted_ || *changed || !told_.empty();
+      told_.clear();
+      if (wanted_) tell(files_.cluster());
+    } else if (tellErrors) {
+      settling_ = false;
+      if (changed.error().text == told_) return;
+      told_ = changed.error().text;
+      tell(Failure(std::move(changed).error()));
+    } else if (changed.error().text != told_ && !settling_) {
+      settling_ = true;
+      settle_.expires_after(kSettle);
+      settle_.async_wait(handler(&State::settled));
+    }
+  }
+
+  void tell(Result<Cluster> cluster) {
+    if (cluster) wanted_ = false;
+    auto onCluster = onCluster_;  // it may call watch() and so replace itself
+    onCluster(std::move(cluster));
+  }
+
+  /// Tries the first publication in the queue.
+  void serve() {
+    Publication& first = queue_.front();
+    auto now = std::chrono::steady_clock::now();
+    if (first.deadline == std::chrono::steady_clock::time_point{}) first.deadline = now + kLockPatience;
+    auto published = files_.publish(first.mine);
+    if (!published && published.error().kind == Error::Kind::busy && now < first.deadline) {
+      lockRetry_.expires_after(kLockRetry);
+      lockRetry_.async_wait(handler(&State::serve));
+      return;
+    }
+    if (!published && published.error().kind == Error::Kind::busy) {
+      published = Failure(std::move(published).error().in(
+          fmt::format("{}: waited {} s for the lock", directory_, kLockPatience.count())));
+    }
+    OnPublished onPublished = std::move(first.onPublished);
+    queue_.pop_front();
+    if (!queue_.empty()) asio::post(loop_, handler(&State::serve));
+    onPublished(std::move(published));
+  }
+
+  ClusterFiles files_;
+  std::string directory_;
+  OnCluster onCluster_;
+  bool wanted_ = false;    ///< the watcher has not got the picture yet, whether it changed or not
+  std::string told_;       ///< the error that the watcher was told last; empty when all was well since
+  bool settling_ = false;  ///< an error waits for being told
+  std::deque<Publication> queue_;
+
+  asio::io_context& loop_;
+  std::optional<DirectoryWatch> inotify_;
+  asio::posix::stream_descriptor events_;
+  asio::steady_timer settle_;
+  asio::steady_timer resync_;
+  asio::steady_timer lockRetry_;
+};
+
+FileDatastore::FileDatastore(asio::io_context& loop, FileDatastoreOptions options)
+    : state_(std::make_shared<State>(loop, options.directory)) {}
+
+FileDatastore::~FileDatastore() = default;
+
+void FileDatastore::watch(OnCluster onCluster) {
+  state_->watch(std::move(onCluster));
+}
+
+void FileDatastore::publish(const Lease& mine, OnPublished onPublished) {
+  state_->publish(mine, std::move(onPublished));
+}
+
+}  // namespace twill

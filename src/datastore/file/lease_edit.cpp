@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/file/lease_edit.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <strings.h>
+
+namespace twill {
+namespace {
+
+constexpr std::string_view kEmpty = "{\"Leases\": []}\n";
+
+/// Where the list stands in a lease file.
+struct ListText {
+  std::size_t begin = 0;  ///< after its '['
+  std::size_t end = 0;    ///< at its ']'
+  std::vector<std::string_view> entries;
+};
+
+/// The index after the string that starts at `i`.
+std::size_t afterString(std::string_view text, std::size_t i) {
+  for (++i; text[i] != '"'; ++i) i += text[i] == '\\' ? 1 : 0;
+  return i + 1;
+}
+
+bool isLeases(std::string_view key) {
+  constexpr std::string_view kKey = "Leases";
+  return key.size() == kKey.size() && ::strncasecmp(key.data(), kKey.data(), kKey.size()) == 0;
+}
+
+/// Finds the list in a text that parseLeases() accepted, so that brackets and quotes are known to match.
+ListText findList(std::string_view text) {
+  ListText list;
+  std::string_view key;
+  bool inside = false;
+  std::size_t start = 0;
+  for (std::size_t i = 0, depth = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '"') {
+      std::size_t after = afterString(text, i);
+      if (depth == 1) key = text.substr(i + 1, after - i - 2);
+      i = after - 1;
+    } else if (c == '{' || c == '[') {
+      if (++depth == 2 && c == '[' && isLeases(key)) {
+        list = {.begin = i + 1};
+        inside = true;
+      }
+      if (depth == 3) start = i;
+    } else if (c == '}' || c == ']') {
+      if (--depth == 2 && inside) list.entries.push_back(text.substr(start, i + 1 - start));
+      if (depth == 1 && inside) {
+        list.end = i;
+        inside = false;
+      }
+    }
+  }
+  return list;
+}
+
+Result<void> checkFree(const std::vector<Lease>& leases, const Lease& mine) {
+  auto taken = [&](std::string_view what, const Lease& holder) {
+    return fail(fmt::format("{} cannot have {}: {} holds it, or a part of it, with the lease {}", mine.node,
+                            what, holder.name(), toJson(holder)),
+                Error::Kind::conflict);
+  };
+  for (const Lease& other : leases) {
+    if (other.node == mine.node) continue;
+    for (Family family : {Family::v4, Family::v6}) {
+      const auto& subnet = mine.subnetOf(family);
+      const auto& address = mine.publicIpOf(family);
+      if (subnet && other.subnetOf(family) && subnet->overlaps(*other.subnetOf(family))) {
+        return taken(subnet->text(), other);
+      }
+      if (address && address == other.publicIpOf(family)) return taken(address->text(), other);
+    }
+  }
+  return {};
+}
+
+/// The list with one entry a line: those of other nodes as they stand, and ours.
+std::string withEntry(std::string_view text, const ListText& list, const std::vector<Lease>& leases,
+                      const Lease& mine) {
+  std::string out(text.substr(0, list.begin));
+  bool written = false;
+  auto add = [&](std::string_view entry) {
+    out += out.size() == list.begin ? "\n  " : ",\n  ";
+    out += entry;
+  };
+  for (std::size_t i = 0; i < list.entries.size() && i < leases.size(); ++i) {
+    if (leases[i].node != mine.node) add(list.entries[i]);
+    if (leases[i].node == mine.node && !std::exchange(written, true)) add(toJson(mine));
+  }
+  if (!written) add(toJson(mine));
+  return out + "\n" + std::string(text.substr(list.end));
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> withLease(std::string_view text, const Lease& mine) {
+  if (mine.node.empty()) {
+    return fail("a lease in a file needs the name of its node", Error::Kind::invalid);
+  }
+  if (text.empty()) text = kEmpty;
+  TWILL_TRY(std::vector<Lease> leases, parseLeases(text));
+  auto isMine = [&](const Lease& lease) { return lease.node == mine.node; };
+  auto first = std::find_if(leases.begin(), leases.end(), isMine);
+  if (first != leases.end() && *first == mine && std::none_of(first + 1, leases.end(), isMine)) {
+    return std::nullopt;
+  }
+  TWILL_CHECK(checkFree(leases, mine));
+  ListText list = findList(text);
+  if (list.end == 0) {
+    return fail("the key Leases is written with escapes; write it plainly", Error::Kind::invalid);
+  }
+  std::string edited = withEntry(text, list, leases, mine);
+
+  // What goes to disk is what other nodes will read: nothing may be lost on the way.
+  if (first == leases.end()) first = leases.insert(first, mine);
+  *first = mine;
+  leases.erase(std::remove_if(first + 1, leases.end(), isMine), leases.end());
+  auto read = parseLeases(edited);
+  if (!read) return Failure(std::move(read).error().in("the lease of " + mine.node + " cannot be written"));
+  if (*read != leases) {
+    return fail(fmt::format("the lease {} cannot be written so that it reads back the same", toJson(mine)),
+                Error::Kind::invalid);
+  }
+  return edited;
+}
+
+}  // namespace twill

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/cluster.hpp"
+
+namespace twill {
+
+/// The lease file `text` with `mine` in place of all earlier entries of the same node; nothing when it is
+/// there already. All other entries, and what stands around the list, keep their very bytes. An empty text is
+/// an empty list. Kind::conflict: another node holds an overlapping subnet or the same public address;
+/// Kind::invalid: the text is malformed, or `mine` has no node or could not be read back. Pure.
+[[nodiscard]] Result<std::optional<std::string>> withLease(std::string_view text, const Lease& mine);
+
+}  // namespace twill

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <doctest/doctest.h>
+
+#include "datastore/datastore.hpp"
+
+/// What the agent counts on from any Datastore. A new one makes a Store and runs every rule against it:
+///     for (const auto& rule : kRules) { SUBCASE(rule.name) { FileStore store; rule.check(store); } }
+namespace twill::datastore_conformance {
+
+/// One store that several nodes share, empty but for its network config at the start of each rule.
+class Store {
+ public:
+  virtual ~Store() = default;
+  /// A node's own view onto the store, on `loop`.
+  virtual std::unique_ptr<Datastore> open(boost::asio::io_context& loop) = 0;
+  virtual void setNetwork(const std::string& netConf) = 0;
+  /// Another value after each write of a lease, the same without.
+  virtual std::string fingerprint() = 0;
+  /// Makes a new picture impossible to have; mend() makes it possible again, without change.
+  virtual void spoil() = 0;
+  virtual void mend() = 0;
+};
+
+struct Rule {
+  const char* name;
+  void (*check)(Store& store);
+};
+
+inline const std::string kNetwork = R"({"Network":"172.16.0.0/16","Backend":{"Type":"host-gw"}})";
+
+inline Lease lease(int node, int subnet) {
+  Lease made;
+  made.node = "node" + std::to_string(node);
+  made.subnet = Prefix::parse("172.16.0.0/16")->subnet(24, static_cast<std::uint64_t>(subnet));
+  made.publicIp = IpAddress::fromV4(0x0a000000U + static_cast<std::uint32_t>(node));
+  made.backendType = "vxlan";
+  made.backendData = R"({"VNI":1})";
+  return made;
+}
+
+/// One node: its datastore and what that told it. All of a rule's nodes share one loop.
+struct Node {
+  Node(Store& store, boost::asio::io_context& loop) : datastore(store.open(loop)) { watch(); }
+
+  void watch() {
+    inside = true;
+    datastore->watch([this](Result<Cluster> cluster) {
+      CHECK_FALSE(inside);
+      CHECK(std::this_thread::get_id() == thread);
+      told.push_back(std::move(cluster));
+    });
+    inside = false;
+  }
+  void publish(const Lease& mine) {
+    answer.reset();
+    inside = true;
+    datastore->publish(mine, [this](Result<void> result) {
+      CHECK_FALSE(inside);
+      CHECK(std::this_thread::get_id() == thread);
+      answer = std::move(result);
+    });
+    inside = false;
+  }
+  /// The last picture is made of exactly these.
+  [[nodiscard]] bool sees(std::vector<Lease> leases) const {
+    if (told.empty() || !told.back()) return false;
+    auto seen = told.back()->leases;
+    std::sort(seen.begin(), seen.end());
+    std::sort(leases.begin(), leases.end());
+    return seen == leases;
+  }
+  [[nodiscard]] bool failed() const { return !told.empty() && !told.back(); }
+
+  std::unique_ptr<Datastore> datastore;
+  std::vector<Result<Cluster>> told;
+  std::optional<Result<void>> answer;
+  std::thread::id thread = std::this_thread::get_id();
+  bool inside = false;  ///< a call into the datastore has not returned yet
+};
+
+/// Runs the loop until `reached`, at most ten seconds.
+inline bool runUntil(boost::asio::io_context& loop, const std::function<bool()>& reached) {
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!reached() && std::chrono::steady_clock::now() < deadline) {
+    loop.restart();
+    loop.run_one_for(std::chrono::milliseconds(20));
+  }
+  return reached();
+}
+
+/// Long enough for anything that a datastore still had to say.
+inline void runQuietly(boost::asio::io_context& loop) {
+  auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+  while (std::chrono::steady_clock::now() < end) {
+    loop.restart();
+    loop.run_one_for(std::chrono::milliseconds(20));
+  }
+}
+
+inline Result<void> published(boost::asio::io_context& loop, Node& node, const Lease& mine) {
+  node.publish(mine);
+  REQUIRE(runUntil(loop, [&] { return node.answer.has_value(); }));
+  return *node.answer;
+}
+
+inline void emptyStore(Store& store) {
+  boost::asio::io_context loop;
+  Node a(store, loop);
+  REQUIRE(runUntil(loop, [&] { return a.sees({}); }));
+  CHECK(a.told.back()->network == *parseNetworkConfig(kNetwork));
+  runQuietly(loop);
+  CHECK(a.told.size() == 1);
+}
+
+inline void seenByAll(Store& store) {
+  boost::asio::io_context loop;
+  Node a(store, loop);
+  Node b(store, loop);
+  CHECK(published(loop, a, lease(1, 1)));
+  CHECK(published(loop, b, lease(2, 2)));
+  CHECK(runUntil(loop, [&] { return a.sees({lease(1, 1), lease(2, 2)}); }));
+  CHECK(runUntil(loop, [&] { return b.sees({lease(1, 1), lease(2, 2)}); }));
+  Node late(store, loop);
+  CHECK(runUntil(loop, [&] { return late.sees({lease(1, 1), lease(2, 2)}); }));
+}
+
+inline void republish(Store& store) {
+  boost::asio::io_context loop;
+  Node a(store, loop);
+  CHECK(published(loop, a, lease(1, 1)));
+  REQUIRE(runUntil(loop, [&] { return a.sees({lease(1, 1)}); }));
+  auto before = store.fingerprint();
+  auto told = a.told.size();
+  CHECK(published(loop, a, lease(1, 1)));
+  runQuietly(loop);
+  CHECK(store.fingerprint() == before);
+  CHECK(a.told.size() == told);
+}
+
+inline void conflict(Store& store) {
+  boost::asio::io_context loop;
+  Node a(store, loop);
+  Node b(store, loop);
+  CHECK(published(loop, a, lease(1, 1)));
+  REQUIRE(runUntil(loop, [&] { return b.sees({lease(1, 1)}); }));
+  auto before = store.fingerprint();
+  Lease sameSubnet = lease(2, 1);
+  Lease aroundIt = lease(2, 0);
+  aroundIt.subnet = Prefix::parse("172.16.0.0/20").value();
+  Lease sameAddress = lease(2, 2);
+  sameAddress.publicIp = lease(1, 1).publicIp;
+  for (const Lease& wrong : {sameSubnet, aroundIt, sameAddress}) {
+    auto answer = published(loop, b, wrong);
+    REQUIRE_FALSE(answer);
+    CHECK(answer.error().kind == Error::Kind::conflict);
+    CHECK(answer.error().text.find("node1") != std::string::npos);
+    CHECK(answer.error().text.find("node2") != std::string::npos);
+  }
+  runQuietly(loop);
+  CHECK(store.fingerprint() == before);
+  CHECK(b.sees({lease(1, 1)}));
+}
+
+inline void change(Store& store) {
+  boost::asio::io_context loop;
+  Node a(store, loop);
+  Node b(store, loop);
+  CHECK(published(loop, a, lease(1, 1)));
+  Lease moved = lease(1, 1);
+  moved.publicIp = *IpAddress::parse("10.0.9.9");
+  moved.backendData = R"({"VNI":2})";
+  CHECK(published(loop, a, moved));
+  CHECK(runUntil(loop, [&] { return b.sees({moved}); }));
+  moved.subnet = Prefix::parse("172.16.9.0/24").value();
+  CHECK(published(loop, a, moved));
+  CHECK(runUntil(loop, [&] { return b.sees({moved}); }));
+}
+
+inline void inOrder(Store& store) {
+  boost::asio::io_context loop;
+  Node a(store, loop);
+  for (int i = 0; i < 5; ++i) a.publish(lease(1, i));
+  CHECK(runUntil(loop, [&] { return a.sees({lease(1, 4)}); }));
+  runQuietly(loop);
+  CHECK(a.sees({lease(1, 4)}));
+}
+
+inline void networkChange(Store& store) {
+  boost::asio::io_context loop;
+  Node a(store, loop);
+  CHECK(published(loop, a, lease(1, 1)));
+  REQUIRE(runUntil(loop, [&] { return a.sees({lease(1, 1)}); }));
+  std::string other = R"({"Network":"172.16.0.0/12","Backend":{"Type":"vxlan"}})";
+  store.setNetwork(other);
+  CHECK(
+      runUntil(loop, [&] { return a.told.back() && a.told.back()->network == *parseNetworkConfig(other); }));
+  CHECK(a.sees({lease(1, 1)}));
+}
+
+inline void trouble(Store& store) {
+  boost::asio::io_context loop;
+  Node a(store, loop);
+  CHECK(published(loop, a, lease(1, 1)));
+  REQUIRE(runUntil(loop, [&] { return a.sees({lease(1, 1)}); }));
+  auto told = a.told.size();
+  store.spoil();
+  REQUIRE(runUntil(loop, [&] { return a.failed(); }));
+  CHECK_FALSE(a.told.back().error().text.empty());
+  runQuietly(loop);
+  CHECK(a.told.size() == told + 1);  // said once
+  store.mend();
+  CHECK(runUntil(loop, [&] { return a.sees({lease(1, 1)}); }));
+}
+
+inline void destroyed(Store& store) {
+  boost::asio::io_context loop;
+  Node a(store, loop);
+  Node b(store, loop);
+  REQUIRE(runUntil(loop, [&] { return a.sees({}) && b.sees({}); }));
+  CHECK(published(loop, a, lease(1, 1)));
+  a.publish(lease(1, 2));
+  auto told = b.told.size();
+  a.datastore.reset();
+  b.datastore.reset();
+  runQuietly(loop);
+  CHECK_FALSE(a.answer.has_value());
+  CHECK(b.told.size() == told);
+}
+
+inline void destroyedInside(Store& store) {
+  boost::asio::io_context loop;
+  int told = 0;
+  std::unique_ptr<Datastore> datastore = store.open(loop);
+  datastore->watch([&](const Result<Cluster>& /*cluster*/) {
+    ++told;
+    datastore.reset();
+  });
+  CHECK(runUntil(loop, [&] { return told > 0; }));
+  runQuietly(loop);
+  CHECK(told == 1);
+}
+
+inline void watcherReplaced(Store& store) {
+  boost::asio::io_context loop;
+  Node a(store, loop);
+  REQUIRE(runUntil(loop, [&] { return a.sees({}); }));
+  int told = 0;
+  a.datastore->watch([&](const Result<Cluster>& /*cluster*/) { ++told; });
+  CHECK(runUntil(loop, [&] { return told == 1; }));
+  auto before = a.told.size();
+  CHECK(published(loop, a, lease(1, 1)));
+  CHECK(runUntil(loop, [&] { return told == 2; }));
+  CHECK(a.told.size() == before);
+}
+
+inline const std::vector<Rule> kRules = {
+    {"an empty store is an empty picture, told once", emptyStore},
+    {"what one node publishes all see, late comers too", seenByAll},
+    {"publishing what is there already writes nothing and tells nothing", republish},
+    {"a subnet or an address that another node holds is a conflict and changes nothing", conflict},
+    {"a node that changes its address, data or subnet is seen in its new form alone", change},
+    {"several publications take effect in their order", inOrder},
+    {"a new network config is a new picture", networkChange},
+    {"trouble is told once, and the picture again when it is over", trouble},
+    {"a destroyed datastore says nothing any more", destroyed},
+    {"a datastore may be destroyed by its own callback", destroyedInside},
+    {"a second watcher takes the place of the first", watcherReplaced},
+};
+
+}  // namespace twill::datastore_conformance
