@@ -10,6 +10,8 @@ set(TWILL_SANITIZE "" CACHE STRING "Sanitizers to build with, for example addres
 option(TWILL_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 
 add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Werror)
+# GCC 12 sees overlaps in plain string concatenation that are none (gcc.gnu.org/PR105651).
+add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(TWILL_SANITIZE)
   add_compile_options(-fsanitize=${TWILL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${TWILL_SANITIZE})

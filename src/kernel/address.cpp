@@ -28,6 +28,9 @@ std::optional<AddressMessage> decodeAddress(Bytes payload) {
   return out;
 }
 
+/// lo has this ifindex in every network namespace (LOOPBACK_IFINDEX, include/net/flow.h).
+constexpr int kLoopback = 1;
+
 void encodeAddress(Message& message, const InterfaceAddress& address, int index) {
   auto& header = message.header<ifaddrmsg>();
   const bool v4 = address.address.isV4();
@@ -35,6 +38,7 @@ void encodeAddress(Message& message, const InterfaceAddress& address, int index)
   header.ifa_prefixlen = static_cast<std::uint8_t>(address.length);
   header.ifa_index = static_cast<std::uint32_t>(index);
   header.ifa_scope = address.address.isLinkLocal() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  if (index == kLoopback) header.ifa_scope = RT_SCOPE_HOST;  // never a source address for others
   message.putAddress(IFA_LOCAL, address.address);
   message.putAddress(IFA_ADDRESS, address.address);
   if (v4 && address.length < 31) message.putAddress(IFA_BROADCAST, address.prefix().last());

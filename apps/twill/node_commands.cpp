@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands that ask this node's agent: status, diff, operations, attachments.
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "api/client.hpp"
+#include "commands.hpp"
+#include "terminal.hpp"
+
+namespace twill {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Asking {
+  std::string socket = "/run/twill/twill.sock";
+  bool json = false;
+};
+
+constexpr std::size_t kLeasesShown = 20;
+
+/// A field as text; "-" for what is not there.
+std::string text(const Json& json, const char* key) {
+  auto found = json.find(key);
+  if (found == json.end() || found->is_null()) return "-";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+std::string both(const Json& json, const char* v4, const char* v6) {
+  std::string second = text(json, v6);
+  return text(json, v4) + (second == "-" ? "" : ", " + second);
+}
+
+void printLeases(const Json& status) {
+  const Json& leases = status["leases"];
+  fmt::print("\n{}\n",
+             paint(Colour::bold, fmt::format("{:<20} {:<20} {}", "NODE", "SUBNET", "PUBLIC ADDRESS")));
+  for (std::size_t i = 0; i < leases.size() && i < kLeasesShown; ++i) {
+    bool own = leases[i]["node"] == status["node"];
+    fmt::print("{:<20} {:<20} {}{}\n", text(leases[i], "node"), both(leases[i], "subnet", "subnet6"),
+               both(leases[i], "public_ip", "public_ip6"), own ? "  (this node)" : "");
+  }
+  if (leases.size() > kLeasesShown)
+    fmt::print("... and {} more; --json shows all\n", leases.size() - kLeasesShown);
+}
+
+int printStatus(const Json& status) {
+  bool ready = status["ready"];
+  fmt::print("node        {}  {}\n", text(status, "node"),
+             ready ? paint(Colour::good, "ready") : paint(Colour::bad, "not ready"));
+  fmt::print("network     {}  backend {}, datastore {}{}\n", both(status, "network", "network6"),
+             text(status, "backend"), text(status, "datastore"), status["ip_masq"] ? ", masquerading" : "");
+  if (!status["lease"].is_null()) {
+    fmt::print("lease       {}  containers' MTU {}\n", both(status["lease"], "subnet", "subnet6"),
+               text(status, "mtu"));
+  }
+  if (const Json& underlay = status["underlay"]; !underlay.is_null()) {
+    fmt::print("underlay    {} {}  MTU {}, chosen by {}\n", text(underlay, "interface"),
+               both(underlay, "address", "address6"), text(underlay, "mtu"), text(underlay, "reason"));
+  }
+  fmt::print("containers  {}\n", text(status, "attachments"));
+  fmt::print("drift       {} repaired", text(status["drift"], "repairs"));
+  if (const Json& last = status["drift"]["last"]; !last.is_null()) {
+    fmt::print("; last {}: {} {}", text(last, "time"), text(last, "verb"), text(last, "object"));
+  }
+  fmt::print("\noperations  {} done, {} failed\n", text(status["operations"], "total"),
+             text(status["operations"], "failed"));
+  for (const Json& problem : status["problems"]) {
+    fmt::print("{}  {}\n", paint(Colour::bad, "problem   "), problem.get<std::string>());
+  }
+  printLeases(status);
+  return ready ? 0 : 1;
+}
+
+int printDiff(const Json& difference) {
+  if (!difference["known"].get<bool>()) {
+    fmt::print("the agent has no picture of the cluster yet, so nothing is wanted; see twill status\n");
+    return 1;
+  }
+  for (const Json& operation : difference["operations"]) fmt::print("{}\n", text(operation, "command"));
+  for (const Json& obstacle : difference["obstacles"]) {
+    fmt::print("{} {}\n", paint(Colour::bad, "in the way:"), text(obstacle, "text"));
+  }
+  if (!difference["operations"].empty() || !difference["obstacles"].empty()) return 1;
+  const Json& wanted = difference["wanted"];
+  fmt::print("no difference: {} links, {} addresses, {} routes, {} neighbours, {} settings are as wanted\n",
+             text(wanted, "links"), text(wanted, "addresses"), text(wanted, "routes"),
+             text(wanted, "neighbours"), text(wanted, "sysctls"));
+  return 0;
+}
+
+int printOperations(const Json& journal) {
+  for (const Json& entry : journal["operations"]) {
+    bool done = entry["result"] == "done";
+    fmt::print("{} {:<10} {}{}\n", text(entry, "time"), text(entry, "cause"), text(entry, "command"),
+               done ? "" : paint(Colour::bad, "  # " + text(entry, "result")));
+  }
+  return 0;
+}
+
+int printAttachments(const Json& answer) {
+  fmt::print("{}\n", paint(Colour::bold, fmt::format("{:<24} {:<16} {:<10} {:<8} {}", "CONTAINER", "NETWORK",
+                                                     "IFNAME", "MODE", "ADDRESSES")));
+  for (const Json& attachment : answer["attachments"]) {
+    std::string addresses;
+    for (const Json& address : attachment["addresses"]) addresses += address.get<std::string>() + " ";
+    fmt::print("{:<24.24} {:<16} {:<10} {:<8} {}\n", text(attachment, "container"),
+               text(attachment, "network"), text(attachment, "ifname"), text(attachment, "mode"), addresses);
+  }
+  return 0;
+}
+
+int ask(const Asking& asking, const std::string& target, const std::function<int(const Json&)>& print) {
+  auto reply = api::call(asking.socket, {.target = target});
+  if (!reply) {
+    fmt::print(stderr, "twill: {}\n", reply.error().text);
+    return 1;
+  }
+  Json body = Json::parse(reply->body, nullptr, false);
+  if (reply->status != 200 || body.is_discarded()) {
+    fmt::print(stderr, "twill: the agent on {} answered {} to {}: {}\n", asking.socket, reply->status, target,
+               reply->body);
+    return 1;
+  }
+  if (!asking.json) return print(body);
+  fmt::print("{}", reply->body);
+  return 0;
+}
+
+void add(CLI::App& app, const std::string& name, const std::string& help, const std::string& target,
+         int (*print)(const Json&)) {
+  auto asking = std::make_shared<Asking>();
+  CLI::App* command = app.add_subcommand(name, help);
+  command->add_flag("--json", asking->json, "print JSON");
+  command->add_option("--socket", asking->socket, "the agent's socket")
+      ->capture_default_str()
+      ->envname("TWILL_SOCKET");
+  command->callback([asking, target, print] { throw CLI::RuntimeError(ask(*asking, target, print)); });
+}
+
+}  // namespace
+
+void addNodeCommands(CLI::App& app) {
+  add(app, "status", "what this node is, its peers, drift and problems; exit status 1 when it is not ready",
+      "/v1/status", printStatus);
+  add(app, "diff", "commands that would make the kernel what it should be; exit status 1 when there are any",
+      "/v1/diff", printDiff);
+  add(app, "operations", "what the agent did in the kernel, oldest first", "/v1/operations", printOperations);
+  add(app, "attachments", "the container interfaces of this node", "/v1/attachments", printAttachments);
+}
+
+}  // namespace twill

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// twilld: wiring of the node agent. Above run() nothing touches the machine.
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <spdlog/spdlog.h>
+
+#include "agent/agent.hpp"
+#include "agent/cleanup.hpp"
+#include "agent/http_routes.hpp"
+#include "base/file.hpp"
+#include "base/lock.hpp"
+#include "base/log.hpp"
+#include "datastore/file/file_datastore.hpp"
+#include "kernel/linux.hpp"
+#include "kernel/route_lookup.hpp"
+#include "options.hpp"
+
+namespace twill {
+namespace {
+
+Result<std::string> linkTowards(const IpAddress& address) {
+  TWILL_TRY(RouteAnswer answer, lookUpRoute({.dst = address}));
+  if (answer.verdict == RouteVerdict::unicast) return answer.link;
+  return fail("the kernel has no route to " + address.text(), Error::Kind::missing);
+}
+
+Result<void> run(const Options& options) {
+  for (const auto& directory : {options.runDir, options.stateDir}) TWILL_CHECK(makeDirectories(directory));
+  TWILL_TRY(Fd lock, takeLock(options.runDir + "/twilld.lock"));
+  TWILL_TRY(Attachments attachments, Attachments::open(options.stateDir));
+  TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());
+
+  boost::asio::io_context io(1);
+  FileDatastore datastore(io, {.directory = options.fileDir});
+  Agent agent(io, options, *kernel, datastore, std::move(attachments), linkTowards);
+  api::Server server(io);
+  addRoutes(server, agent);
+  TWILL_CHECK(server.listenUnix(options.runDir + "/twill.sock"));
+  if (!options.listen.empty()) TWILL_CHECK(server.listenTcp(options.listen));
+
+  boost::asio::signal_set signals(io, SIGTERM, SIGINT);
+  signals.async_wait([&io](boost::system::error_code, int) { io.stop(); });
+  TWILL_CHECK(agent.start());
+  spdlog::info("twilld " TWILL_VERSION " on node {}, datastore {}", options.node, options.datastore);
+  io.run();
+  spdlog::info("stopped; the kernel keeps what it has");
+  return {};
+}
+
+}  // namespace
+}  // namespace twill
+
+int main(int argc, char** argv) {
+  twill::CommandLine line = twill::parseCommandLine(argc, argv);
+  if (line.exitStatus) return *line.exitStatus;
+  twill::setUpLog(line.options.logLevel);
+  auto done = line.cleanup ? twill::cleanUp(line.options) : twill::run(line.options);
+  if (!done) {
+    spdlog::error("{}", done.error().text);
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include "cli/describe.hpp"
+
+namespace twill {
+namespace {
+
+constexpr const char* kFooter =
+    R"(Every option is also read from the environment (--ip-masq is TWILLD_IP_MASQ) and from the
+configuration file (ip-masq = true). A flag beats the environment, which beats the file.
+
+Examples:
+  twilld                                   a node whose underlay is the default route's interface
+  twilld --iface eth1 --ip-masq            name the underlay; masquerade what leaves the cluster
+  twilld --file-dir /srv/twill             where net-conf.json and leases.json are
+  twilld --cleanup                         remove everything that Twill put into this node's kernel
+
+Files:
+  /etc/twill/twilld.toml                   these options
+  /etc/twill/network/net-conf.json         the cluster's network, in flannel's format
+  /etc/twill/network/leases.json           which node has which subnet
+  /run/twill/twill.sock                    what twill and twill-cni talk to
+  /run/twill/subnet.env                    this node's subnet, in flannel's format)";
+
+std::string hostName() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+/// --ip-masq -> TWILLD_IP_MASQ
+std::string environmentName(std::string flag) {
+  flag = flag.substr(flag.find_first_not_of('-'));
+  std::transform(flag.begin(), flag.end(), flag.begin(),
+                 [](unsigned char c) { return c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
+  return "TWILLD_" + flag;
+}
+
+template <class T>
+CLI::Option* declare(CLI::App& app, const std::string& flag, T& value, const std::string& help) {
+  CLI::Option* option = nullptr;
+  if constexpr (std::is_same_v<T, bool>) {
+    option = app.add_flag(flag, value, help);
+  } else {
+    option = app.add_option(flag, value, help)->capture_default_str();
+  }
+  return option->envname(environmentName(flag));
+}
+
+/// An address option; `text` must outlive the parse.
+void declareAddress(CLI::App& app, const std::string& flag, std::optional<IpAddress>& value,
+                    const std::string& help) {
+  app.add_option_function<std::string>(
+         flag,
+         [&value, flag](const std::string& text) {
+           auto address = IpAddress::parse(text);
+           if (!address) throw CLI::ValidationError(flag, address.error().text);  // CLI11's own way to refuse
+           value = *address;
+         },
+         help)
+      ->envname(environmentName(flag))
+      ->type_name("ADDRESS");
+}
+
+}  // namespace
+
+CommandLine parseCommandLine(int argc, char** argv) {
+  CommandLine line;
+  Options& options = line.options;
+  options.node = hostName();
+
+  CLI::App app("twilld: the node agent of the Twill container network", "twilld");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "twilld " TWILL_VERSION);
+  app.set_config("--config", "/etc/twill/twilld.toml", "configuration file");
+  declare(app, "--node-name", options.node, "this node's name in leases");
+  declare(app, "--datastore", options.datastore, "where the map of nodes lives")
+      ->check(CLI::IsMember({"file"}));
+  declare(app, "--file-dir", options.fileDir, "datastore file: directory of net-conf.json and leases.json");
+  declare(app, "--iface", options.underlay.ifaces,
+          "underlay interface, by name or address; the first that fits")
+      ->expected(1)
+      ->take_all();
+  declare(app, "--iface-regex", options.underlay.ifaceRegexes,
+          "the same by pattern: addresses first, then names")
+      ->expected(1)
+      ->take_all();
+  declareAddress(app, "--iface-can-reach", options.underlay.canReach,
+                 "the interface that a route to ADDRESS leaves by");
+  declareAddress(app, "--public-ip", options.underlay.publicIp, "IPv4 address that peers send to");
+  declareAddress(app, "--public-ipv6", options.underlay.publicIp6, "IPv6 address that peers send to");
+  declare(app, "--ip-masq", options.ipMasq, "masquerade what leaves the cluster, never what stays inside");
+  declare(app, "--run-dir", options.runDir, "socket and lock");
+  declare(app, "--state-dir", options.stateDir, "attachments, kept over a reboot");
+  declare(app, "--subnet-file", options.subnetFile, "where to write subnet.env");
+  declare(app, "--listen", options.listen, "serve /healthz, /readyz and /metrics on ADDRESS:PORT too");
+  declare(app, "--log-level", options.logLevel, "how much to say")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  app.add_flag("--cleanup", line.cleanup,
+               "remove what Twill owns in this node's kernel and run directory, then exit");
+  if (cli::describeSelf(app, argc, argv)) {
+    line.exitStatus = 0;
+    return line;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    line.exitStatus = app.exit(error) == 0 ? 0 : 2;
+  }
+  return line;
+}
+
+}  // namespace twill

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.hpp"
+
+#include <algorithm>
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "attach/desired.hpp"
+#include "base/file.hpp"
+
+namespace twill {
+namespace asio = boost::asio;
+namespace {
+
+constexpr auto kResync = std::chrono::minutes(5);
+constexpr auto kPublishRetry = std::chrono::seconds(5);
+/// An operation may bring another to light (a link comes up, its routes are missing); more rounds than this
+/// would be a fight with somebody.
+constexpr int kRounds = 4;
+/// Above this many operations the log gets one line, not one each.
+constexpr std::size_t kLogged = 20;
+
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
+
+/// What to look at besides our own objects: whatever lies in the networks, and the settings that are wanted.
+Interest interestOf(const NetworkConfig& network, const KernelState& wanted) {
+  Interest interest{.networks = network.networks()};
+  for (const auto& [path, sysctl] : wanted.sysctls) interest.sysctls.push_back(path);
+  return interest;
+}
+
+}  // namespace
+
+Agent::Agent(asio::io_context& io, Options options, Kernel& kernel, Datastore& datastore,
+             Attachments attachments, RouteQuestion routeTo)
+    : io_(io),
+      options_(std::move(options)),
+      kernel_(kernel),
+      datastore_(datastore),
+      attachments_(std::move(attachments)),
+      routeTo_(std::move(routeTo)),
+      kernelEvents_(io),
+      retryTimer_(io),
+      resyncTimer_(io) {}
+
+Agent::~Agent() {
+  *alive_ = false;
+  (void)kernelEvents_.release();  // the descriptor belongs to the kernel object
+}
+
+Result<void> Agent::start() {
+  TWILL_CHECK(readKernel());
+  if (auto text = readFile(options_.subnetFile, 65536)) {
+    writtenSubnetEnv_ = *text;
+    previous_ = parseSubnetEnv(*text);
+  }
+  kernelEvents_.assign(kernel_.notifyFd());
+  waitForKernel();
+  scheduleResync();
+  datastore_.watch([this](Result<Cluster> cluster) { onCluster(std::move(cluster)); });
+  return {};
+}
+
+void Agent::onCluster(Result<Cluster> cluster) {
+  if (!cluster) {
+    problems_.set("datastore", {cluster.error().text});
+    return;
+  }
+  problems_.set("datastore", {});
+  bool first = !cluster_;
+  cluster_ = makeSound(std::move(*cluster));
+  clusterChanged_ = true;
+  wake(first ? Cause::start : Cause::cluster);
+}
+
+void Agent::waitForKernel() {
+  kernelEvents_.async_wait(asio::posix::stream_descriptor::wait_read,
+                           [this](boost::system::error_code error) {
+                             if (error) return;
+                             onKernelEvent();
+                             waitForKernel();
+                           });
+}
+
+void Agent::onKernelEvent() {
+  if (!refreshActual()) return;
+  // Whatever stood in a failing peer's way may be gone now.
+  reconciler_.retryAll(now());
+  wake(Cause::drift);
+}
+
+void Agent::wake(Cause cause) {
+  bool posted = pending_.has_value();
+  // The most telling cause wins: drift is what is left when nobody else asked for a change.
+  if (!posted || *pending_ > cause) pending_ = cause;
+  if (posted) return;
+  asio::post(io_, [this, alive = alive_] {
+    if (*alive) evaluate();
+  });
+}
+
+void Agent::evaluate() {
+  Cause cause = *pending_;
+  pending_.reset();
+  if (!cluster_) return;  // what is wanted is not known: the kernel stays as it is
+  redecide();
+  if (!underlay_) return;
+  reconcile(cause);
+  writeSubnetEnv();
+  scheduleRetry();
+}
+
+void Agent::redecide() {
+  const NetworkConfig& network = cluster_->cluster.network;
+  options_.underlay.needV4 = network.v4.has_value();
+  options_.underlay.needV6 = network.v6.has_value();
+  auto choice = chooseUnderlay(actual_, options_.underlay, routeTo_);
+  problems_.set("underlay", choice ? choice->notices : std::vector{choice.error().text});
+  bool moved = choice && underlay_ != *choice;
+  if (moved) {
+    spdlog::info("underlay: {} {} by {}", choice->underlay.link,
+                 choice->publicIp ? choice->publicIp->text() : "", choice->reason);
+    underlay_ = std::move(*choice);
+  }
+  if (!underlay_ || (!moved && !clusterChanged_)) return;
+
+  clusterChanged_ = false;
+  auto decided = decide({*cluster_, *underlay_, options_, previous_, lastLease_});
+  problems_.set("config", decided ? std::vector<std::string>{} : std::vector{decided.error().text});
+  if (!decided) return;
+  decision_ = std::move(*decided);
+  if (decision_.leased) lastLease_ = decision_.self.lease;
+  problems_.set("lease", decision_.problems);
+  problems_.set("backend", decision_.desired.notices);
+  wanted_ = decision_.desired.state;
+  for (const auto& [key, attachment] : attachments_.all()) {
+    merge(wanted_, desiredShared(attachment.mode, nodeNetwork()));
+    merge(wanted_, desiredAttachment(attachment));
+  }
+  if (Interest interest = interestOf(network, wanted_); interest != interest_) {
+    interest_ = std::move(interest);
+    if (auto read = readKernel(); !read) problems_.set("kernel", {read.error().text});
+  }
+  if (decision_.publish && decision_.publish != publishing_) publish(*decision_.publish);
+}
+
+void Agent::publish(const Lease& lease) {
+  publishing_ = lease;
+  spdlog::info("publishing lease {} {}", lease.subnet ? lease.subnet->text() : "",
+               lease.subnet6 ? lease.subnet6->text() : "");
+  datastore_.publish(lease, [this](Result<void> published) {
+    publishing_.reset();
+    problems_.set("publish", published ? std::vector<std::string>{} : std::vector{published.error().text});
+    if (published) return;
+    auto timer = std::make_shared<asio::steady_timer>(io_, kPublishRetry);
+    timer->async_wait([this, timer, alive = alive_](boost::system::error_code) {
+      if (!*alive) return;
+      clusterChanged_ = true;
+      wake(Cause::retry);
+    });
+  });
+}
+
+Result<void> Agent::readKernel() {
+  TWILL_TRY(actual_, kernel_.read(interest_));
+  problems_.set("kernel", {});
+  return {};
+}
+
+/// Folds notifications in; true when something may have changed.
+bool Agent::refreshActual() {
+  switch (kernel_.drain(actual_, interest_)) {
+    case Kernel::Drained::nothing:
+      return false;
+    case Kernel::Drained::changed:
+      return true;
+    case Kernel::Drained::lost:
+      break;
+  }
+  if (auto read = readKernel(); !read) problems_.set("kernel", {read.error().text});
+  return true;
+}
+
+void Agent::reconcile(Cause cause) {
+  for (int round = 0; round < kRounds; ++round) {
+    Difference difference = diff(wanted_, actual_);
+    std::vector<std::string> obstacles;
+    for (const Obstacle& obstacle : difference.obstacles) obstacles.push_back(obstacle.text);
+    problems_.set("obstacle", std::move(obstacles));
+    reconciler_.keepOnly(difference.operations);
+    bool complete = difference.empty() && difference.obstacles.empty() && decision_.leased;
+    if (complete != ready_) spdlog::info(complete ? "ready" : "not ready");
+    ready_ = complete;
+    auto operations = reconciler_.due(std::move(difference.operations), now());
+    if (operations.empty()) break;
+    auto results = carryOut(operations, cause);
+    reconciler_.record(operations, results, now());
+    refreshActual();
+  }
+  std::vector<std::string> failures;
+  for (const auto& [owner, failure] : reconciler_.failures()) failures.push_back(failure.error);
+  problems_.set("operation", std::move(failures));
+}
+
+std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations, Cause cause) {
+  auto results = kernel_.apply(operations);
+  journal_.record(cause, operations, results);
+  auto failed = std::count_if(results.begin(), results.end(), [](const auto& result) { return !result; });
+  if (operations.size() > kLogged) {
+    spdlog::info("{}: {} operations, {} failed, first: {}", textOf(cause), operations.size(), failed,
+                 describe(operations.front()));
+  } else {
+    for (const Operation& operation : operations) spdlog::info("{}: {}", textOf(cause), describe(operation));
+  }
+  return results;
+}
+
+Result<Attachment> Agent::attach(const AttachRequest& request) {
+  if (!decision_.leased) {
+    auto why = problems_.all();
+    return fail("this node has no lease yet: " + (why.empty() ? "waiting for the datastore" : why.front()),
+                Error::Kind::busy);
+  }
+  TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
+  KernelState part = desiredAttachment(attachment);
+  merge(part, desiredShared(attachment.mode, nodeNetwork()));
+  Difference missing = additions(part, actual_);
+  auto undo = [&](Error error) -> Result<Attachment> {
+    if (auto undone = detach(attachment.key()); !undone) spdlog::warn("undo: {}", undone.error().text);
+    return Failure(std::move(error));
+  };
+  if (!missing.obstacles.empty())
+    return undo({.text = missing.obstacles.front().text, .kind = Error::Kind::exists});
+  auto results = carryOut(missing.operations, Cause::attachment);
+  for (const auto& [path, sysctl] : part.sysctls) interest_.sysctls.push_back(path);
+  refreshActual();
+  for (auto& result : results) {
+    if (!result) return undo(std::move(result).error());
+  }
+  merge(wanted_, part);
+  return attachment;
+}
+
+Result<void> Agent::detach(const std::string& key) {
+  const Attachment* attachment = attachments_.find(key);
+  if (attachment == nullptr) return {};
+  KernelState part = desiredAttachment(*attachment);
+  AttachMode mode = attachment->mode;
+  TWILL_CHECK(attachments_.remove(key));
+  // The bridge goes with its last container.
+  const auto& left = attachments_.all();
+  bool last =
+      std::none_of(left.begin(), left.end(), [&](const auto& entry) { return entry.second.mode == mode; });
+  if (last) merge(part, desiredShared(mode, nodeNetwork()));
+  subtract(wanted_, part);
+  auto gone = removals(part, actual_).operations;
+  auto results = carryOut(gone, Cause::attachment);
+  refreshActual();
+  for (auto& result : results) {
+    if (!result) wake(Cause::retry);  // no longer wanted, so the loop removes it; the address is free already
+  }
+  return {};
+}
+
+NodeNetwork Agent::nodeNetwork() const {
+  return {.node = options_.node,
+          .subnet = decision_.self.lease.subnet,
+          .subnet6 = decision_.self.lease.subnet6,
+          .mtu = decision_.mtu};
+}
+
+void Agent::writeSubnetEnv() {
+  if (!decision_.leased) return;
+  std::string text =
+      toText(makeSubnetEnv(cluster_->cluster.network, decision_.self.lease, decision_.mtu, options_.ipMasq));
+  if (text == writtenSubnetEnv_) return;
+  auto written = writeFile(options_.subnetFile, text, Durability::process);
+  problems_.set("subnet.env", written ? std::vector<std::string>{} : std::vector{written.error().text});
+  if (written) writtenSubnetEnv_ = std::move(text);
+}
+
+void Agent::scheduleRetry() {
+  auto next = reconciler_.nextRetry();
+  if (!next) return;
+  retryTimer_.expires_at(*next);
+  retryTimer_.async_wait([this](boost::system::error_code error) {
+    if (!error) wake(Cause::retry);
+  });
+}
+
+void Agent::scheduleResync() {
+  resyncTimer_.expires_after(kResync);
+  resyncTimer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    if (auto read = readKernel(); !read) problems_.set("kernel", {read.error().text});
+    wake(Cause::drift);
+    scheduleResync();
+  });
+}
+
+}  // namespace twill

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "agent/decision.hpp"
+#include "agent/journal.hpp"
+#include "agent/options.hpp"
+#include "agent/problems.hpp"
+#include "agent/reconciler.hpp"
+#include "attach/attachments.hpp"
+#include "datastore/datastore.hpp"
+#include "kernel/kernel.hpp"
+
+namespace twill {
+
+/// The loop that joins the rooms. Whatever happens (the map changed, the kernel changed, a container came, a
+/// retry is due) ends in one function, evaluate(): decide what is wanted, compare with the kernel, carry out
+/// the difference.
+///
+/// Threading: all of it on the io_context's one thread. Destroying the agent leaves the kernel as it is.
+class Agent {
+ public:
+  Agent(boost::asio::io_context& io, Options options, Kernel& kernel, Datastore& datastore,
+        Attachments attachments, RouteQuestion routeTo);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  /// Reads the kernel and starts to follow datastore and kernel. Fails only when the kernel cannot be read.
+  [[nodiscard]] Result<void> start();
+
+  /// Makes a container's interface. On failure nothing is left behind. Kind::busy: the node has no lease yet.
+  [[nodiscard]] Result<Attachment> attach(const AttachRequest& request);
+  /// Removes it; one that is not there is fine. Needs neither lease nor the container's namespace.
+  [[nodiscard]] Result<void> detach(const std::string& key);
+
+  // What status, metrics and health look at.
+  [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] const std::optional<SoundCluster>& cluster() const { return cluster_; }
+  [[nodiscard]] const std::optional<UnderlayChoice>& underlay() const { return underlay_; }
+  [[nodiscard]] const Decision& decision() const { return decision_; }
+  [[nodiscard]] const KernelState& wanted() const { return wanted_; }
+  [[nodiscard]] const KernelState& actual() const { return actual_; }
+  [[nodiscard]] const Journal& journal() const { return journal_; }
+  [[nodiscard]] const Problems& problems() const { return problems_; }
+  [[nodiscard]] const Reconciler& reconciler() const { return reconciler_; }
+  [[nodiscard]] const Attachments& attachments() const { return attachments_; }
+  /// All wanted state is in the kernel, and the node holds its lease.
+  [[nodiscard]] bool ready() const { return ready_; }
+  /// The comparison as it stands now, whether or not its owners are waiting for a retry.
+  [[nodiscard]] Difference difference() const { return diff(wanted_, actual_); }
+
+ private:
+  void onCluster(Result<Cluster> cluster);
+  void waitForKernel();
+  void onKernelEvent();
+  void wake(Cause cause);
+  void evaluate();
+  void redecide();
+  void publish(const Lease& lease);
+  Result<void> readKernel();
+  bool refreshActual();
+  void reconcile(Cause cause);
+  std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
+  void writeSubnetEnv();
+  void scheduleRetry();
+  void scheduleResync();
+  [[nodiscard]] NodeNetwork nodeNetwork() const;
+
+  boost::asio::io_context& io_;
+  Options options_;
+  Kernel& kernel_;
+  Datastore& datastore_;
+  Attachments attachments_;
+  RouteQuestion routeTo_;
+
+  // What the agent knows: inputs of the decision.
+  std::optional<SoundCluster> cluster_;
+  std::optional<UnderlayChoice> underlay_;
+  KernelState actual_;
+  Interest interest_;
+  SubnetEnv previous_;
+
+  // What follows from it.
+  Decision decision_;
+  Lease lastLease_;  ///< stays in force while the datastore lacks one for us
+  KernelState wanted_;
+  Reconciler reconciler_;
+  Journal journal_;
+  Problems problems_;
+  bool ready_ = false;
+
+  std::optional<Cause> pending_;  ///< why evaluate() is posted; empty when it is not
+  bool clusterChanged_ = false;
+  std::optional<Lease> publishing_;  ///< in flight at the datastore
+  std::string writtenSubnetEnv_;
+  boost::asio::posix::stream_descriptor kernelEvents_;
+  boost::asio::steady_timer retryTimer_;
+  boost::asio::steady_timer resyncTimer_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace twill

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole agent over a kernel and a datastore in memory.
+#include "agent/agent.hpp"
+
+#include <filesystem>
+
+#include <boost/asio/post.hpp>
+#include <doctest/doctest.h>
+#include <spdlog/spdlog.h>
+
+#include "base/file.hpp"
+#include "kernel/fake/fake_kernel.hpp"
+
+using namespace twill;
+
+namespace {
+
+Lease leaseOf(const std::string& node, const std::string& subnet, const std::string& address) {
+  return {.node = node,
+          .subnet = *Prefix::parse(subnet),
+          .publicIp = *IpAddress::parse(address),
+          .backendType = "host-gw"};
+}
+
+Cluster threeNodes() {
+  Cluster cluster;
+  cluster.network.v4 = FamilyConfig{.network = *Prefix::parse("172.16.0.0/16"),
+                                    .subnetLength = 24,
+                                    .subnetMin = *Prefix::parse("172.16.0.0/24"),
+                                    .subnetMax = *Prefix::parse("172.16.255.0/24")};
+  cluster.network.backend.type = "host-gw";
+  cluster.leases = {leaseOf("node1", "172.16.0.0/24", "10.0.0.10"),
+                    leaseOf("node2", "172.16.1.0/24", "10.0.0.20"),
+                    leaseOf("node3", "172.16.2.0/24", "10.0.0.30")};
+  return cluster;
+}
+
+/// A store that does what it is told.
+class MemoryDatastore final : public Datastore {
+ public:
+  explicit MemoryDatastore(boost::asio::io_context& io) : io_(io) {}
+  void watch(OnCluster onCluster) override { onCluster_ = std::move(onCluster); }
+  void publish(const Lease& mine, OnPublished onPublished) override {
+    published.push_back(mine);
+    boost::asio::post(io_, [onPublished] { onPublished({}); });
+  }
+  void say(Result<Cluster> cluster) {
+    boost::asio::post(io_, [this, cluster] { onCluster_(cluster); });
+  }
+  std::vector<Lease> published;
+
+ private:
+  boost::asio::io_context& io_;
+  OnCluster onCluster_;
+};
+
+class Node {
+ public:
+  Node() {
+    spdlog::set_level(spdlog::level::off);
+    kernel.plugCard("eth0", {"10.0.0.10/24"});
+    REQUIRE(kernel.byOthers(Verb::add, Route{.dst = *Prefix::parse("0.0.0.0/0"),
+                                             .link = "eth0",
+                                             .via = *IpAddress::parse("10.0.0.1"),
+                                             .protocol = 3}));
+    startAgent();
+  }
+  ~Node() { std::filesystem::remove_all(directory); }
+
+  /// As after a kill -9: nothing of the old agent is left but files and the kernel.
+  void startAgent() {
+    agent.reset();
+    auto attachments = Attachments::open(directory + "/state");
+    REQUIRE(attachments);
+    Options options{
+        .node = "node1", .stateDir = directory + "/state", .subnetFile = directory + "/subnet.env"};
+    agent = std::make_unique<Agent>(io, options, kernel, datastore, std::move(*attachments),
+                                    [](const IpAddress&) -> Result<std::string> { return "eth0"; });
+    REQUIRE(agent->start());
+  }
+
+  void settle() {
+    for (int idle = 0, rounds = 0; idle < 3 && rounds < 1000; ++rounds) {
+      io.restart();
+      idle = io.poll() == 0 ? idle + 1 : 0;
+    }
+  }
+
+  void join(const Cluster& cluster = threeNodes()) {
+    datastore.say(cluster);
+    settle();
+  }
+
+  [[nodiscard]] const Route* routeTo(const std::string& prefix) const {
+    for (const auto& [key, route] : kernel.all().routes) {
+      if (key.dst == *Prefix::parse(prefix) && route.ours()) return &route;
+    }
+    return nullptr;
+  }
+
+  [[nodiscard]] bool hasProblem(const std::string& words) const {
+    auto all = agent->problems().all();
+    return std::any_of(all.begin(), all.end(),
+                       [&](const std::string& text) { return text.find(words) != std::string::npos; });
+  }
+
+  std::string directory = makeDirectory();
+  boost::asio::io_context io;
+  FakeKernel kernel;
+  MemoryDatastore datastore{io};
+  std::unique_ptr<Agent> agent;
+
+ private:
+  static std::string makeDirectory() {
+    std::string name = std::filesystem::temp_directory_path() / "twill-agent-XXXXXX";
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    REQUIRE(makeDirectories(name + "/state"));
+    return name;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the agent routes to every peer, is ready, and writes subnet.env") {
+  Node node;
+  CHECK_FALSE(node.agent->ready());
+  node.join();
+  REQUIRE(node.routeTo("172.16.1.0/24") != nullptr);
+  CHECK(node.routeTo("172.16.1.0/24")->via->text() == "10.0.0.20");
+  CHECK(node.routeTo("172.16.2.0/24") != nullptr);
+  CHECK(node.routeTo("172.16.0.0/24") == nullptr);
+  CHECK(node.agent->ready());
+  CHECK(node.agent->problems().all().empty());
+  CHECK(readFile(node.directory + "/subnet.env")->find("FLANNEL_SUBNET=172.16.0.1/24\n") !=
+        std::string::npos);
+  CHECK(node.datastore.published.empty());
+}
+
+TEST_CASE("until the map is known the kernel stays as it is") {
+  Node node;
+  node.join();
+  node.startAgent();
+  node.settle();
+  node.datastore.say(fail("leases.json line 3: not JSON"));
+  node.settle();
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  CHECK_FALSE(node.agent->ready());
+  CHECK(node.hasProblem("leases.json line 3"));
+}
+
+TEST_CASE("a new agent adopts what the old one left and changes nothing") {
+  Node node;
+  node.join();
+  node.kernel.clearLog();
+  node.startAgent();
+  node.join();
+  CHECK(node.kernel.log().empty());
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("a peer that left loses its route, a peer that moved gets a new one") {
+  Node node;
+  node.join();
+  Cluster cluster = threeNodes();
+  cluster.leases.pop_back();
+  cluster.leases[1].publicIp = *IpAddress::parse("10.0.0.21");
+  node.join(cluster);
+  CHECK(node.routeTo("172.16.2.0/24") == nullptr);
+  CHECK(node.routeTo("172.16.1.0/24")->via->text() == "10.0.0.21");
+}
+
+TEST_CASE("drift is repaired when the kernel tells of it, and counted") {
+  Node node;
+  node.join();
+  Route route = *node.routeTo("172.16.1.0/24");
+  REQUIRE(node.kernel.byOthers(Verb::remove, route));
+  node.settle();
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  CHECK(node.agent->journal().repairs() == 1);
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("lost notifications are made up for by reading the kernel") {
+  Node node;
+  node.join();
+  REQUIRE(node.kernel.byOthers(Verb::remove, *node.routeTo("172.16.1.0/24")));
+  node.kernel.loseNotifications();
+  node.settle();
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+}
+
+TEST_CASE("an underlay that flapped gets its routes back") {
+  Node node;
+  node.join();
+  REQUIRE(node.kernel.changeLink("eth0", [](Link& link) { link.up = false; }));
+  node.settle();
+  CHECK(node.routeTo("172.16.1.0/24") == nullptr);
+  CHECK_FALSE(node.agent->ready());
+  REQUIRE(node.kernel.changeLink("eth0", [](Link& link) { link.up = true; }));
+  node.settle();
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("a peer whose route is refused hurts only itself and is tried again") {
+  Node node;
+  node.kernel.refuse([](const Operation& operation) { return operation.owner() == "node2"; },
+                     {.text = "no memory", .code = ENOMEM}, 1);
+  node.join();
+  CHECK(node.routeTo("172.16.1.0/24") == nullptr);
+  CHECK(node.routeTo("172.16.2.0/24") != nullptr);
+  CHECK_FALSE(node.agent->ready());
+  CHECK(node.hasProblem("no memory"));
+  node.io.restart();
+  node.io.run_for(std::chrono::milliseconds(300));
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  CHECK(node.agent->ready());
+  CHECK(node.agent->problems().all().empty());
+}
+
+TEST_CASE("a foreign route in the way is named and left alone") {
+  Node node;
+  Route foreign{.dst = *Prefix::parse("172.16.1.0/24"),
+                .metric = 5,
+                .link = "eth0",
+                .via = *IpAddress::parse("10.0.0.99"),
+                .protocol = 4};
+  REQUIRE(node.kernel.byOthers(Verb::add, foreign));
+  node.join();
+  CHECK(node.hasProblem("172.16.1.0/24"));
+  CHECK(node.kernel.all().routes.at({foreign.dst, 5}).via->text() == "10.0.0.99");
+  REQUIRE(node.kernel.byOthers(Verb::remove, foreign));
+  node.settle();
+  CHECK(node.agent->problems().all().empty());
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("a node without a lease publishes one, and keeps the subnet it had") {
+  Node node;
+  REQUIRE(writeFile(node.directory + "/subnet.env", "FLANNEL_SUBNET=172.16.7.1/24\n", Durability::process));
+  node.startAgent();
+  Cluster cluster = threeNodes();
+  cluster.leases.erase(cluster.leases.begin());
+  node.join(cluster);
+  REQUIRE(node.datastore.published.size() == 1);
+  CHECK(node.datastore.published[0] == leaseOf("node1", "172.16.7.0/24", "10.0.0.10"));
+  CHECK_FALSE(node.agent->ready());
+}
+
+TEST_CASE("an address that moved is published") {
+  Node node;
+  node.join();
+  Address old{.link = "eth0", .address = *InterfaceAddress::parse("10.0.0.10/24"), .protocol = 0};
+  Address fresh{.link = "eth0", .address = *InterfaceAddress::parse("10.0.0.11/24"), .protocol = 0};
+  REQUIRE(node.kernel.byOthers(Verb::add, fresh));
+  REQUIRE(node.kernel.byOthers(Verb::remove, old));
+  node.settle();
+  REQUIRE(node.datastore.published.size() == 1);
+  CHECK(node.datastore.published[0].publicIp->text() == "10.0.0.11");
+  CHECK(node.datastore.published[0].subnet->text() == "172.16.0.0/24");
+}
+
+TEST_CASE("a node that loses its subnet to another says so, names both, and takes no other") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.leases.push_back(leaseOf("node0", "172.16.0.0/24", "10.0.0.5"));
+  node.join(cluster);
+  CHECK(node.hasProblem("node0"));
+  CHECK(node.hasProblem("node1"));
+  CHECK(node.datastore.published.empty());
+  CHECK_FALSE(node.agent->ready());
+  node.join();
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("an unknown backend is refused with the known ones, and changes nothing") {
+  Node node;
+  node.join();
+  Cluster cluster = threeNodes();
+  cluster.network.backend.type = "carrier-pigeon";
+  node.join(cluster);
+  CHECK(node.hasProblem("carrier-pigeon"));
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/decision.hpp"
+
+#include <algorithm>
+
+#include "ipam/subnet.hpp"
+
+namespace twill {
+namespace {
+
+bool isOurs(const Lease& lease, const Inputs& inputs) {
+  if (!lease.node.empty()) return lease.node == inputs.options.node;
+  return lease.publicIp && lease.publicIp == inputs.underlay.publicIp;
+}
+
+const Lease* ownLease(const Inputs& inputs) {
+  const auto& leases = inputs.cluster.cluster.leases;
+  auto found =
+      std::find_if(leases.begin(), leases.end(), [&](const Lease& lease) { return isOurs(lease, inputs); });
+  return found == leases.end() ? nullptr : &*found;
+}
+
+/// True when the lease says where we are and covers the families of the network, so that nothing need be
+/// written. A lease written by hand may leave out the backend's name.
+bool isCurrent(const Lease& lease, const Inputs& inputs) {
+  const NetworkConfig& network = inputs.cluster.cluster.network;
+  bool v4 = !network.v4 || (lease.subnet && lease.publicIp == inputs.underlay.publicIp);
+  bool v6 = !network.v6 || (lease.subnet6 && lease.publicIp6 == inputs.underlay.publicIp6);
+  return v4 && v6 && (lease.backendType.empty() || lease.backendType == network.backend.type);
+}
+
+/// The subnets that subnet.env knew when the agent started.
+NodeSubnets previousOf(const Inputs& inputs) {
+  NodeSubnets previous;
+  if (inputs.previous.subnet) previous.v4 = inputs.previous.subnet->prefix();
+  if (inputs.previous.subnet6) previous.v6 = inputs.previous.subnet6->prefix();
+  return previous;
+}
+
+Result<Lease> wantedLease(const Inputs& inputs) {
+  const NetworkConfig& network = inputs.cluster.cluster.network;
+  TWILL_TRY(NodeSubnets subnets,
+            chooseSubnets(inputs.cluster.cluster, inputs.options.node, previousOf(inputs)));
+  Lease lease{.node = inputs.options.node,
+              .subnet = subnets.v4,
+              .subnet6 = subnets.v6,
+              .backendType = network.backend.type};
+  if (network.v4) lease.publicIp = inputs.underlay.publicIp;
+  if (network.v6) lease.publicIp6 = inputs.underlay.publicIp6;
+  return lease;
+}
+
+}  // namespace
+
+Result<Decision> decide(const Inputs& inputs) {
+  Decision decision;
+  const NetworkConfig& network = inputs.cluster.cluster.network;
+  TWILL_TRY(const Backend* backend, findBackend(network.backend.type));
+  for (const LeaseConflict& conflict : inputs.cluster.conflicts) {
+    bool ours = conflict.loser == inputs.options.node;
+    (ours ? decision.problems : decision.desired.notices).push_back(conflict.text);
+  }
+  decision.mtu = inputs.underlay.underlay.mtu - backend->overhead(network);
+
+  const Lease* own = ownLease(inputs);
+  bool lost = !decision.problems.empty();
+  if (!lost && (own == nullptr || !isCurrent(*own, inputs))) {
+    auto wanted = wantedLease(inputs);
+    if (wanted) {
+      decision.publish = *wanted;
+    } else {
+      decision.problems.push_back(wanted.error().text);
+    }
+  }
+  decision.leased = own != nullptr;
+  decision.self = Self{.node = inputs.options.node,
+                       .underlay = inputs.underlay.underlay,
+                       .lease = own != nullptr ? *own : inputs.last,
+                       .ipMasq = inputs.options.ipMasq};
+  desiredNode(inputs.cluster.cluster, decision.self, decision.desired);
+  backend->desired(inputs.cluster.cluster, decision.self, decision.desired);
+  return decision;
+}
+
+}  // namespace twill

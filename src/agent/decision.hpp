@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/options.hpp"
+#include "agent/subnet_env.hpp"
+#include "agent/underlay.hpp"
+#include "backend/backend.hpp"
+#include "model/cluster.hpp"
+
+namespace twill {
+
+/// All that a node's decision depends on.
+struct Inputs {
+  const SoundCluster& cluster;
+  const UnderlayChoice& underlay;
+  const Options& options;
+  const SubnetEnv&
+      previous;       ///< what subnet.env said when the agent started; keeps the subnet over a lost lease
+  const Lease& last;  ///< our lease as the datastore held it last; empty before the first
+};
+
+/// What this node should do about the cluster as it is.
+struct Decision {
+  std::optional<Lease> publish;       ///< our lease as it should stand in the datastore, when it does not
+  bool leased = false;                ///< the datastore holds our lease
+  Self self;                          ///< its lease is the last one that held while leased is false
+  Desired desired;                    ///< peers' and node's state; attachments are added by the agent
+  int mtu = 1500;                     ///< what containers get
+  std::vector<std::string> problems;  ///< why the node is not as it should be; empty when all is well
+};
+
+/// Pure. Cost: linear in the leases. An error means that this node cannot do what the network config asks for
+/// (an unknown backend); what was decided before should stay in force.
+[[nodiscard]] Result<Decision> decide(const Inputs& inputs);
+
+}  // namespace twill

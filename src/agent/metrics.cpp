@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include "agent/agent.hpp"
+#include "agent/views.hpp"
+
+namespace twill {
+namespace {
+
+void gauge(prometheus::Registry& registry, const char* name, const char* help, double value) {
+  prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({}).Set(value);
+}
+
+void counter(prometheus::Registry& registry, const char* name, const char* help, double value) {
+  prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({}).Increment(value);
+}
+
+}  // namespace
+
+// Built anew for each scrape: the agent keeps plain numbers, and nothing on its way has to think of metrics.
+std::string metricsText(const Agent& agent) {
+  prometheus::Registry registry;
+  const Journal& journal = agent.journal();
+  gauge(registry, "twill_ready", "1 when all wanted state is in the kernel and the lease is held",
+        agent.ready());
+  gauge(registry, "twill_leases", "Leases in the cluster, this node's own included",
+        agent.cluster() ? static_cast<double>(agent.cluster()->cluster.leases.size()) : 0);
+  gauge(registry, "twill_lease_conflicts", "Leases set aside because they conflict with another",
+        agent.cluster() ? static_cast<double>(agent.cluster()->conflicts.size()) : 0);
+  gauge(registry, "twill_attachments", "Container interfaces on this node",
+        static_cast<double>(agent.attachments().all().size()));
+  gauge(registry, "twill_wanted_routes", "Routes this node should hold",
+        static_cast<double>(agent.wanted().routes.size()));
+  gauge(registry, "twill_problems", "Things that are not as they should be; twill status names them",
+        static_cast<double>(agent.problems().all().size()));
+  gauge(registry, "twill_waiting_owners",
+        "Peers and containers whose operation failed and waits for its retry",
+        static_cast<double>(agent.reconciler().failures().size()));
+  counter(registry, "twill_operations_total", "Operations carried out in the kernel",
+          static_cast<double>(journal.total()));
+  counter(registry, "twill_operations_failed_total", "Operations that the kernel refused",
+          static_cast<double>(journal.failed()));
+  counter(registry, "twill_drift_repairs_total", "Operations that put back what somebody else had changed",
+          static_cast<double>(journal.repairs()));
+  return prometheus::TextSerializer().Serialize(registry.Collect());
+}
+
+}  // namespace twill

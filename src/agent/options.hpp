@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/underlay.hpp"
+
+namespace twill {
+
+/// The node's own settings. apps/twilld/options.cpp declares each once: flag, environment and twilld.toml.
+struct Options {
+  std::string node;  ///< name of this node in leases; the host name unless given
+  std::string datastore = "file";
+  std::string fileDir = "/etc/twill/network";  ///< datastore file: net-conf.json and leases.json
+  UnderlayRules underlay;                      ///< families are filled in from the network config
+  bool ipMasq = false;
+  std::string runDir = "/run/twill";        ///< socket and lock
+  std::string stateDir = "/var/lib/twill";  ///< attachments; survives a reboot
+  std::string subnetFile = "/run/twill/subnet.env";
+  std::string listen;  ///< ADDRESS:PORT for health and metrics; empty: unix socket only
+  std::string logLevel = "info";
+};
+
+}  // namespace twill

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/problems.hpp"
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+namespace twill {
+
+void Problems::set(const std::string& source, std::vector<std::string> texts) {
+  std::set<std::string> next(texts.begin(), texts.end());
+  std::set<std::string>& before = current_[source];
+  for (const auto& text : next) {
+    if (!before.contains(text)) spdlog::warn("{}: {}", source, text);
+  }
+  for (const auto& text : before) {
+    if (!next.contains(text)) spdlog::info("{}: over: {}", source, text);
+  }
+  before = std::move(next);
+}
+
+std::vector<std::string> Problems::all() const {
+  std::vector<std::string> texts;
+  for (const auto& [source, set] : current_) {
+    for (const auto& text : set) texts.push_back(source + ": " + text);
+  }
+  return texts;
+}
+
+bool Problems::empty() const {
+  return std::all_of(current_.begin(), current_.end(),
+                     [](const auto& entry) { return entry.second.empty(); });
+}
+
+}  // namespace twill

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/underlay.hpp"
+
+#include <algorithm>
+#include <regex>
+#include <tuple>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace twill {
+namespace {
+
+struct Candidate {
+  std::string link;
+  std::string reason;
+};
+
+/// Addresses of a link that peers could use, best first: global before link-local, then lowest.
+std::vector<InterfaceAddress> addressesOf(const KernelState& actual, const std::string& link, Family family) {
+  std::vector<InterfaceAddress> found;
+  for (const auto& [key, address] : actual.addresses) {
+    bool fits =
+        key.link == link && key.address.address.family() == family && address.usable && !address.ours();
+    if (fits) found.push_back(key.address);
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return std::tuple(a.address.isLinkLocal(), a) < std::tuple(b.address.isLinkLocal(), b);
+  });
+  return found;
+}
+
+bool isCandidate(const Link& link) {
+  return !link.loopback && !link.ours();
+}
+
+std::optional<std::string> linkWithAddress(const KernelState& actual, const IpAddress& address) {
+  for (const auto& [key, value] : actual.addresses) {
+    if (key.address.address == address && !value.ours()) return key.link;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> linkByNameOrAddress(const KernelState& actual, const std::string& wanted) {
+  if (auto address = IpAddress::parse(wanted)) return linkWithAddress(actual, *address);
+  return actual.links.contains(wanted) ? std::optional(wanted) : std::nullopt;
+}
+
+Result<std::optional<std::string>> linkByRegex(const KernelState& actual, const std::string& pattern) {
+  // std::regex reports a bad pattern only by throwing.
+  std::regex regex;
+  try {
+    regex.assign(pattern, std::regex::ECMAScript);
+  } catch (const std::regex_error& error) {
+    return fail(fmt::format("--iface-regex '{}' is not a regular expression: {}", pattern, error.what()),
+                Error::Kind::invalid);
+  }
+  for (const auto& [key, address] : actual.addresses) {
+    auto link = actual.links.find(key.link);
+    bool usable = link != actual.links.end() && isCandidate(link->second) && address.usable;
+    if (usable && std::regex_search(key.address.address.text(), regex)) return std::optional(key.link);
+  }
+  for (const auto& [name, link] : actual.links) {
+    if (isCandidate(link) && std::regex_search(name, regex)) return std::optional(name);
+  }
+  return std::optional<std::string>();
+}
+
+/// Default routes of both families, best metric first.
+std::vector<const Route*> defaultRoutes(const KernelState& actual, Family family) {
+  std::vector<const Route*> found;
+  for (const auto& [key, route] : actual.routes) {
+    bool fits = key.dst.length() == 0 && key.dst.family() == family && route.type == RouteType::unicast;
+    if (fits && !route.link.empty()) found.push_back(&route);
+  }
+  return found;  // the map is ordered by destination, then metric
+}
+
+Result<Candidate> byDefaultRoute(const KernelState& actual, const UnderlayRules& rules,
+                                 std::vector<std::string>& notices) {
+  Family family = rules.needV4 ? Family::v4 : Family::v6;
+  auto routes = defaultRoutes(actual, family);
+  if (routes.empty()) {
+    return fail("no default route to find the underlay interface by; name it with --iface",
+                Error::Kind::missing);
+  }
+  for (const Route* route : routes) {
+    if (route->link == routes.front()->link) continue;
+    notices.push_back(
+        fmt::format("several default routes: using {} (metric {}), not {} (metric {}); --iface decides",
+                    routes.front()->link, routes.front()->metric, route->link, route->metric));
+  }
+  return Candidate{routes.front()->link, "the default route"};
+}
+
+Result<Candidate> byRules(const KernelState& actual, const UnderlayRules& rules, const RouteQuestion& routeTo,
+                          std::vector<std::string>& notices) {
+  std::vector<std::string> tried;
+  for (const auto& wanted : rules.ifaces) {
+    if (auto link = linkByNameOrAddress(actual, wanted)) return Candidate{*link, "--iface " + wanted};
+    tried.push_back(fmt::format("--iface {}: no such interface or address", wanted));
+  }
+  for (const auto& pattern : rules.ifaceRegexes) {
+    TWILL_TRY(auto link, linkByRegex(actual, pattern));
+    if (link) return Candidate{*link, "--iface-regex " + pattern};
+    tried.push_back(fmt::format("--iface-regex {}: no interface matches", pattern));
+  }
+  if (rules.canReach) {
+    auto link = routeTo(*rules.canReach);
+    if (link) return Candidate{*link, "--iface-can-reach " + rules.canReach->text()};
+    tried.push_back(fmt::format("--iface-can-reach {}: {}", rules.canReach->text(), link.error().text));
+  }
+  if (!tried.empty()) {
+    std::vector<std::string> names;
+    for (const auto& [name, link] : actual.links) {
+      if (isCandidate(link)) names.push_back(name);
+    }
+    return fail(fmt::format("no underlay interface: {}; this node has {}", fmt::join(tried, "; "),
+                            fmt::join(names, ", ")),
+                Error::Kind::missing);
+  }
+  for (const auto& address : {rules.publicIp, rules.publicIp6}) {
+    if (!address) continue;
+    if (auto link = linkWithAddress(actual, *address)) return Candidate{*link, "it holds " + address->text()};
+  }
+  return byDefaultRoute(actual, rules, notices);
+}
+
+/// The address of one family: the one that was asked for when the link has it, else the best.
+std::optional<InterfaceAddress> pickAddress(const KernelState& actual, const UnderlayRules& rules,
+                                            const std::string& link, Family family) {
+  auto addresses = addressesOf(actual, link, family);
+  const auto& wanted = family == Family::v4 ? rules.publicIp : rules.publicIp6;
+  auto asked = std::find_if(addresses.begin(), addresses.end(), [&](const InterfaceAddress& address) {
+    bool named =
+        std::find(rules.ifaces.begin(), rules.ifaces.end(), address.address.text()) != rules.ifaces.end();
+    return named || (wanted && address.address == *wanted);
+  });
+  if (asked != addresses.end()) return *asked;
+  return addresses.empty() ? std::nullopt : std::optional(addresses.front());
+}
+
+}  // namespace
+
+Result<UnderlayChoice> chooseUnderlay(const KernelState& actual, const UnderlayRules& rules,
+                                      const RouteQuestion& routeTo) {
+  UnderlayChoice choice;
+  TWILL_TRY(Candidate found, byRules(actual, rules, routeTo, choice.notices));
+  auto link = actual.links.find(found.link);
+  if (link == actual.links.end()) return fail("interface " + found.link + " is gone", Error::Kind::missing);
+
+  choice.reason = found.reason;
+  choice.underlay.link = found.link;
+  choice.underlay.mtu = link->second.mtu.value_or(1500);
+  choice.underlay.v4 = pickAddress(actual, rules, found.link, Family::v4);
+  choice.underlay.v6 = pickAddress(actual, rules, found.link, Family::v6);
+  choice.publicIp = rules.publicIp;
+  choice.publicIp6 = rules.publicIp6;
+  if (!choice.publicIp && choice.underlay.v4) choice.publicIp = choice.underlay.v4->address;
+  if (!choice.publicIp6 && choice.underlay.v6) choice.publicIp6 = choice.underlay.v6->address;
+
+  bool v4Missing = rules.needV4 && !choice.publicIp;
+  if (v4Missing || (rules.needV6 && !choice.publicIp6)) {
+    return fail(fmt::format("interface {} ({}) has no {} address; give it one, or name another with --iface",
+                            found.link, found.reason, v4Missing ? "IPv4" : "IPv6"),
+                Error::Kind::missing);
+  }
+  return choice;
+}
+
+}  // namespace twill

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/views.hpp"
+
+#include <chrono>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "agent/agent.hpp"
+
+namespace twill {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+Json textOrNull(const std::optional<T>& value) {
+  return value ? Json(value->text()) : Json(nullptr);
+}
+
+/// Names come from files that people wrote; a broken byte must not stop the answer.
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string timeText(std::chrono::system_clock::time_point time) {
+  auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(millis / 1000)),
+                     millis % 1000);
+}
+
+Json leaseJson(const Lease& lease) {
+  return {{"node", lease.node},
+          {"subnet", textOrNull(lease.subnet)},
+          {"subnet6", textOrNull(lease.subnet6)},
+          {"public_ip", textOrNull(lease.publicIp)},
+          {"public_ip6", textOrNull(lease.publicIp6)},
+          {"backend_type", lease.backendType}};
+}
+
+Json underlayJson(const UnderlayChoice& choice) {
+  return {{"interface", choice.underlay.link},
+          {"address", textOrNull(choice.underlay.v4)},
+          {"address6", textOrNull(choice.underlay.v6)},
+          {"public_ip", textOrNull(choice.publicIp)},
+          {"public_ip6", textOrNull(choice.publicIp6)},
+          {"mtu", choice.underlay.mtu},
+          {"reason", choice.reason}};
+}
+
+Json entryJson(const Journal::Entry& entry) {
+  const char* verb = entry.operation.verb == Verb::add      ? "add"
+                     : entry.operation.verb == Verb::change ? "change"
+                                                            : "remove";
+  return {{"number", entry.number},
+          {"time", timeText(entry.time)},
+          {"cause", textOf(entry.cause)},
+          {"verb", verb},
+          {"object", describe(entry.operation.object)},
+          {"command", ipCommand(entry.operation)},
+          {"owner", entry.operation.owner()},
+          {"result", entry.error.empty() ? "done" : entry.error}};
+}
+
+Json driftJson(const Journal& journal) {
+  Json drift = {{"repairs", journal.repairs()}, {"last", nullptr}};
+  for (auto entry = journal.entries().rbegin(); entry != journal.entries().rend(); ++entry) {
+    if (entry->cause != Cause::drift || !entry->error.empty()) continue;
+    drift["last"] = entryJson(*entry);
+    break;
+  }
+  return drift;
+}
+
+Json waitingJson(const Reconciler& reconciler) {
+  Json waiting = Json::array();
+  auto now = std::chrono::steady_clock::now();
+  for (const auto& [owner, failure] : reconciler.failures()) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(failure.retryAt - now).count();
+    waiting.push_back({{"owner", owner},
+                       {"operation", failure.operation},
+                       {"error", failure.error},
+                       {"attempts", failure.attempts},
+                       {"retry_in_ms", std::max<std::int64_t>(left, 0)}});
+  }
+  return waiting;
+}
+
+}  // namespace
+
+std::string statusJson(const Agent& agent) {
+  Json status = {
+      {"node", agent.options().node}, {"ready", agent.ready()}, {"datastore", agent.options().datastore}};
+  status["backend"] = nullptr;
+  status["network"] = nullptr;
+  status["network6"] = nullptr;
+  status["lease"] = agent.decision().leased ? leaseJson(agent.decision().self.lease) : Json(nullptr);
+  status["underlay"] = agent.underlay() ? underlayJson(*agent.underlay()) : Json(nullptr);
+  status["mtu"] = agent.decision().mtu;
+  status["ip_masq"] = agent.options().ipMasq;
+  status["leases"] = Json::array();
+  if (agent.cluster()) {
+    const NetworkConfig& network = agent.cluster()->cluster.network;
+    status["backend"] = network.backend.type;
+    if (network.v4) status["network"] = network.v4->network.text();
+    if (network.v6) status["network6"] = network.v6->network.text();
+    for (const Lease& lease : agent.cluster()->cluster.leases) status["leases"].push_back(leaseJson(lease));
+  }
+  status["attachments"] = agent.attachments().all().size();
+  status["problems"] = agent.problems().all();
+  status["drift"] = driftJson(agent.journal());
+  status["operations"] = {{"total", agent.journal().total()},
+                          {"failed", agent.journal().failed()},
+                          {"waiting", waitingJson(agent.reconciler())}};
+  return dump(status);
+}
+
+std::string diffJson(const Agent& agent) {
+  Difference difference = agent.difference();
+  Json operations = Json::array();
+  for (const Operation& operation : difference.operations) {
+    operations.push_back({{"operation", describe(operation)},
+                          {"command", ipCommand(operation)},
+                          {"owner", operation.owner()}});
+  }
+  Json obstacles = Json::array();
+  for (const Obstacle& obstacle : difference.obstacles) {
+    obstacles.push_back({{"owner", obstacle.owner}, {"text", obstacle.text}});
+  }
+  const KernelState& wanted = agent.wanted();
+  Json counts = {{"links", wanted.links.size()},     {"addresses", wanted.addresses.size()},
+                 {"routes", wanted.routes.size()},   {"neighbours", wanted.neighbours.size()},
+                 {"sysctls", wanted.sysctls.size()}, {"firewall", wanted.firewall.has_value()}};
+  return dump({{"known", agent.cluster().has_value()},
+               {"wanted", counts},
+               {"operations", operations},
+               {"obstacles", obstacles}});
+}
+
+std::string operationsJson(const Agent& agent) {
+  Json operations = Json::array();
+  for (const Journal::Entry& entry : agent.journal().entries()) operations.push_back(entryJson(entry));
+  return dump({{"total", agent.journal().total()}, {"operations", operations}});
+}
+
+std::string attachmentsJson(const Agent& agent) {
+  Json attachments = Json::array();
+  for (const auto& [key, attachment] : agent.attachments().all()) {
+    Json addresses = Json::array();
+    for (const auto& address : attachment.addresses) addresses.push_back(address.text());
+    attachments.push_back({{"network", attachment.network},
+                           {"container", attachment.containerId},
+                           {"ifname", attachment.ifname},
+                           {"netns", attachment.netns},
+                           {"mode", attachment.mode == AttachMode::routed ? "routed" : "bridge"},
+                           {"host_ifname", attachment.hostIfname},
+                           {"mac", attachment.mac.text()},
+                           {"mtu", attachment.mtu},
+                           {"addresses", addresses}});
+  }
+  return dump({{"attachments", attachments}});
+}
+
+}  // namespace twill

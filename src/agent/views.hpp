@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace twill {
+
+class Agent;
+
+// What the agent shows of itself, as JSON text. Keys are a contract: people script against them.
+
+/// GET /v1/status: what this node is, its lease, peers, problems, drift.
+[[nodiscard]] std::string statusJson(const Agent& agent);
+/// GET /v1/diff: operations that would make the kernel what is wanted, and obstacles.
+[[nodiscard]] std::string diffJson(const Agent& agent);
+/// GET /v1/operations: the journal, oldest first.
+[[nodiscard]] std::string operationsJson(const Agent& agent);
+/// GET /v1/attachments
+[[nodiscard]] std::string attachmentsJson(const Agent& agent);
+/// GET /metrics, in the Prometheus text format.
+[[nodiscard]] std::string metricsText(const Agent& agent);
+
+}  // namespace twill

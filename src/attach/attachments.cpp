@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attach/attachments.hpp"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/file.hpp"
+
+namespace twill {
+namespace {
+
+/// Longer keys would not fit a file name (NAME_MAX is 255).
+constexpr std::size_t kLongestKey = 200;
+constexpr std::string_view kSuffix = ".json";
+
+/// 0a:58 and the IPv4 address, as the reference bridge plugin has it: neighbours see at once whose MAC it is.
+MacAddress macFor(const Attachment& attachment) {
+  for (const InterfaceAddress& address : attachment.addresses) {
+    if (!address.address.isV4()) continue;
+    auto bytes = address.address.bytes();
+    return {{0x0a, 0x58, bytes[0], bytes[1], bytes[2], bytes[3]}};
+  }
+  return MacAddress::derive(attachment.key());
+}
+
+/// What a routed container sends everything to. The node answers for these on every host side (desired.cpp).
+const IpAddress kRoutedGateway = IpAddress::fromV4(0xa9fe0101);  // 169.254.1.1
+const IpAddress kRoutedGateway6 = *IpAddress::parse("fe80::1");
+
+void addRoutes(Attachment& attachment, const InterfaceAddress& address, bool defaultRoute) {
+  bool v4 = address.address.isV4();
+  bool routed = attachment.mode == AttachMode::routed;
+  IpAddress gateway = address.prefix().address().plus(1);
+  if (routed) gateway = v4 ? kRoutedGateway : kRoutedGateway6;
+  attachment.gateways.push_back(gateway);
+  if (routed && v4) attachment.routes.push_back({.dst = Prefix::host(gateway), .via = std::nullopt});
+  IpAddress any = *IpAddress::parse(v4 ? "0.0.0.0" : "::");
+  if (defaultRoute) attachment.routes.push_back({.dst = Prefix(any, 0), .via = gateway});
+}
+
+}  // namespace
+
+Result<Attachments> Attachments::open(const std::string& stateDir) {
+  Attachments attachments(stateDir + "/attachments");
+  TWILL_CHECK(makeDirectories(attachments.directory_));
+  TWILL_CHECK(attachments.load());
+  return attachments;
+}
+
+Result<void> Attachments::load() {
+  std::error_code error;
+  std::filesystem::directory_iterator entries(directory_, error);
+  if (error) return failErrno("read " + directory_, error.value());
+  for (const auto& entry : entries) {
+    std::string path = entry.path();
+    if (path.ends_with(kSuffix)) loadRecord(path);
+    if (path.ends_with(".tmp")) std::filesystem::remove(path, error);  // of a writer that was killed
+  }
+  return {};
+}
+
+void Attachments::loadRecord(const std::string& path) {
+  auto text = readFile(path, 1U << 20U);
+  auto attachment = text ? parseAttachment(*text) : Result<Attachment>(Failure(text.error()));
+  if (!attachment || recordPath(attachment->key()) != path) {
+    std::string why = attachment ? "it belongs to " + attachment->key() : attachment.error().text;
+    std::error_code ignored;
+    std::filesystem::rename(path, path + ".broken", ignored);
+    warnings_.push_back(fmt::format("set aside {}: {}", path, why));
+    return;
+  }
+  for (const auto& address : attachment->addresses) taken_[address.address] = attachment->key();
+  all_[attachment->key()] = std::move(*attachment);
+}
+
+Result<InterfaceAddress> Attachments::chooseAddress(const AttachRequest& request,
+                                                    const Prefix& subnet) const {
+  AddressPool pool{.subnet = subnet, .gateway = std::nullopt};
+  bool routed = request.mode == AttachMode::routed;
+  if (!routed) pool.gateway = subnet.address().plus(1);
+  int length = routed ? subnet.address().bits() : subnet.length();
+  for (const IpAddress& wanted : request.addresses) {
+    if (wanted.family() != subnet.family()) continue;
+    TWILL_CHECK(checkAddress(pool, taken_, wanted));
+    return InterfaceAddress{wanted, length};
+  }
+  std::optional<IpAddress> last;
+  // A hint only: without it the search starts at the front.
+  if (auto text = readFile(lastReservedPath(request.network, subnet.family()), 64)) {
+    if (auto address = IpAddress::parse(*text)) last = *address;
+  }
+  TWILL_TRY(IpAddress next, nextAddress(pool, taken_, last));
+  return InterfaceAddress{next, length};
+}
+
+Result<Attachment> Attachments::prepare(const AttachRequest& request, const NodeNetwork& node) {
+  std::string key = request.key();
+  if (key.size() > kLongestKey) {
+    return fail(fmt::format("{}: network, container and interface name have more than {} characters together",
+                            key, kLongestKey),
+                Error::Kind::invalid);
+  }
+  if (all_.contains(key)) {
+    return fail(fmt::format("container {} has an interface {} in network {} already; delete it first",
+                            request.containerId, request.ifname, request.network),
+                Error::Kind::exists);
+  }
+  Attachment attachment{.network = request.network,
+                        .containerId = request.containerId,
+                        .ifname = request.ifname,
+                        .netns = request.netns,
+                        .mode = request.mode,
+                        .hostIfname = hostInterfaceName(key),
+                        .hostMac = MacAddress::derive(key + "/host"),
+                        .mtu = request.mtu.value_or(node.mtu),
+                        .hairpin = request.hairpin};
+  for (const auto& subnet : {node.subnet, node.subnet6}) {
+    if (!subnet) continue;
+    TWILL_TRY(InterfaceAddress address, chooseAddress(request, *subnet));
+    attachment.addresses.push_back(address);
+    addRoutes(attachment, {address.address, subnet->length()}, request.defaultRoute);
+  }
+  attachment.mac = request.mac.value_or(macFor(attachment));
+
+  TWILL_CHECK(writeFile(recordPath(key), toJson(attachment), Durability::process, 0600));
+  for (const auto& address : attachment.addresses) {
+    taken_[address.address] = key;
+    (void)writeFile(lastReservedPath(request.network, address.address.family()), address.address.text(),
+                    Durability::process);
+  }
+  return all_[key] = std::move(attachment);
+}
+
+Result<void> Attachments::remove(const std::string& key) {
+  auto found = all_.find(key);
+  if (found == all_.end()) return {};
+  if (::unlink(recordPath(key).c_str()) != 0 && errno != ENOENT)
+    return failErrno("delete " + recordPath(key));
+  for (const auto& address : found->second.addresses) taken_.erase(address.address);
+  all_.erase(found);
+  return {};
+}
+
+const Attachment* Attachments::find(const std::string& key) const {
+  auto found = all_.find(key);
+  return found == all_.end() ? nullptr : &found->second;
+}
+
+std::string Attachments::recordPath(const std::string& key) const {
+  // CNI allows no ':' in any of the three names, so this is unambiguous.
+  std::string name = key;
+  std::replace(name.begin(), name.end(), '/', ':');
+  return fmt::format("{}/{}{}", directory_, name, kSuffix);
+}
+
+std::string Attachments::lastReservedPath(const std::string& network, Family family) const {
+  return fmt::format("{}/last_reserved.{}.{}", directory_, network, family == Family::v4 ? "v4" : "v6");
+}
+
+}  // namespace twill

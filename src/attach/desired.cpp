@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attach/desired.hpp"
+
+namespace twill {
+namespace {
+
+constexpr const char* kBridge = "twill0";
+constexpr const char* kOwner = "node";
+/// IFALIASZ is 256 with the closing NUL.
+constexpr std::size_t kLongestAlias = 255;
+
+/// The bridge's own address in each family is the containers' gateway: the first of the node's subnet.
+void addBridge(const NodeNetwork& node, KernelState& out) {
+  out.put(
+      Link{.name = kBridge,
+           .kind = LinkKind::bridge,
+           .alias = std::string(kAliasPrefix) + "bridge",
+           .mtu = node.mtu,
+           // Derived, so that a bridge that was made again has the MAC that containers have in their caches.
+           .mac = MacAddress::derive(node.node + "/" + kBridge),
+           .owner = kOwner});
+  for (const auto& subnet : {node.subnet, node.subnet6}) {
+    if (!subnet) continue;
+    InterfaceAddress gateway{subnet->address().plus(1), subnet->length()};
+    out.put(Address{.link = kBridge, .address = gateway, .owner = kOwner});
+  }
+}
+
+/// Routed containers send everything to 169.254.1.1. As an address of lo (scope host, so that it is never a
+/// source address) the node answers ARP for it on every interface, without proxy ARP's delay and need of a
+/// default route.
+void addRoutedGateway(KernelState& out) {
+  out.put(Address{.link = "lo", .address = {IpAddress::fromV4(0xa9fe0101), 32}, .owner = kOwner});
+}
+
+void addHostRoutes(const Attachment& attachment, KernelState& out) {
+  for (const InterfaceAddress& address : attachment.addresses) {
+    out.put(Route{
+        .dst = Prefix::host(address.address), .link = attachment.hostIfname, .owner = attachment.key()});
+    out.put(Neighbour{.link = attachment.hostIfname,
+                      .address = address.address,
+                      .mac = attachment.mac,
+                      .owner = attachment.key()});
+    if (address.address.isV4()) continue;
+    InterfaceAddress gateway{*IpAddress::parse("fe80::1"), 64};
+    out.put(Address{.link = attachment.hostIfname, .address = gateway, .owner = attachment.key()});
+  }
+}
+
+}  // namespace
+
+KernelState desiredShared(AttachMode mode, const NodeNetwork& node) {
+  KernelState out;
+  if (mode == AttachMode::bridge) {
+    addBridge(node, out);
+  } else if (node.subnet) {
+    addRoutedGateway(out);
+  }
+  return out;
+}
+
+KernelState desiredAttachment(const Attachment& attachment) {
+  KernelState out;
+  bool bridged = attachment.mode == AttachMode::bridge;
+  Link veth{.name = attachment.hostIfname,
+            .kind = LinkKind::veth,
+            .alias = (kAliasPrefix + attachment.key()).substr(0, kLongestAlias),
+            .mtu = attachment.mtu,
+            .mac = attachment.hostMac,
+            .master = bridged ? kBridge : "",
+            .peer = VethPeer{.netns = attachment.netns,
+                             .name = attachment.ifname,
+                             .mac = attachment.mac,
+                             .addresses = attachment.addresses,
+                             .routes = attachment.routes},
+            .owner = attachment.key()};
+  if (bridged) veth.hairpin = attachment.hairpin;
+  out.put(std::move(veth));
+  if (!bridged) addHostRoutes(attachment, out);
+  return out;
+}
+
+}  // namespace twill

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cni/call.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "cni/config.hpp"
+
+namespace twill::cni {
+namespace {
+
+constexpr std::array kVersions = {"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
+
+std::string valueOf(const Environment& environment, const std::string& name) {
+  auto found = environment.find(name);
+  return found == environment.end() ? "" : found->second;
+}
+
+CniError badEnvironment(std::string msg) {
+  return {.code = kBadEnvironment, .msg = std::move(msg), .details = ""};
+}
+
+/// [a-zA-Z0-9][a-zA-Z0-9_.-]*: container ids and network names.
+bool isName(std::string_view text) {
+  auto fits = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-'; };
+  return !text.empty() && std::isalnum(static_cast<unsigned char>(text[0])) != 0 &&
+         std::all_of(text.begin(), text.end(), fits);
+}
+
+/// What Linux takes as an interface's name: 1 to 15 bytes (IFNAMSIZ), no '/', ':' or white space, not "." or
+/// "..".
+bool isInterfaceName(std::string_view text) {
+  auto fits = [](unsigned char c) { return c > ' ' && c != '/' && c != ':' && c != 0x7f; };
+  return !text.empty() && text.size() <= 15 && text != "." && text != ".." &&
+         std::all_of(text.begin(), text.end(), fits);
+}
+
+CniResult<Command> commandOf(const std::string& text) {
+  if (text == "ADD") return Command::add;
+  if (text == "DEL") return Command::del;
+  return tl::unexpected(badEnvironment(fmt::format("CNI_COMMAND {} is not one of ADD, DEL, VERSION", text)));
+}
+
+CniResult<void> readEnvironment(const Environment& environment, Command command, AttachRequest& request) {
+  request.containerId = valueOf(environment, "CNI_CONTAINERID");
+  request.ifname = valueOf(environment, "CNI_IFNAME");
+  request.netns = valueOf(environment, "CNI_NETNS");
+  std::vector<std::string> needed = {"CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"};
+  if (command == Command::add) needed.insert(needed.begin() + 1, "CNI_NETNS");
+  std::erase_if(needed, [&](const std::string& name) { return !valueOf(environment, name).empty(); });
+  if (!needed.empty()) {
+    return tl::unexpected(
+        badEnvironment(fmt::format("missing in the environment: {}", fmt::join(needed, ", "))));
+  }
+  if (!isName(request.containerId)) {
+    return tl::unexpected(
+        badEnvironment("CNI_CONTAINERID " + request.containerId + " is not a container id"));
+  }
+  if (!isInterfaceName(request.ifname)) {
+    return tl::unexpected(badEnvironment("CNI_IFNAME " + request.ifname +
+                                         " is not an interface name (1 to 15 bytes, "
+                                         "no blank, '/' or ':')"));
+  }
+  return {};
+}
+
+}  // namespace
+
+CniResult<Call> parseCall(const Environment& environment, std::string_view config) {
+  Call call;
+  auto json = decodeConfig(config);
+  if (!json) return tl::unexpected(json.error());
+  call.version = versionOf(*json);
+  auto refuse = [&](CniError error) {
+    error.version = call.version;
+    return tl::unexpected(std::move(error));
+  };
+  if (std::find(kVersions.begin(), kVersions.end(), call.version) == kVersions.end()) {
+    return refuse(
+        {.code = 1,
+         .msg = fmt::format("cniVersion {} is not one of {}", call.version, fmt::join(kVersions, ", ")),
+         .details = ""});
+  }
+  auto command = commandOf(valueOf(environment, "CNI_COMMAND"));
+  if (!command) return refuse(command.error());
+  call.command = *command;
+  if (auto read = readEnvironment(environment, call.command, call.request); !read)
+    return refuse(read.error());
+  auto name = json->find("name");
+  if (name == json->end() || !name->is_string() || !isName(name->get<std::string>())) {
+    return refuse(
+        {.code = kBadConfig,
+         .msg = "name: the network config has none, or one with other characters than letters, digits, _ . -",
+         .details = ""});
+  }
+  call.request.network = *name;
+  if (call.command == Command::del) return call;
+  if (auto read = readConfig(*json, valueOf(environment, "CNI_ARGS"), call.request); !read)
+    return refuse(read.error());
+  return call;
+}
+
+std::string versionAnswer(std::string_view config) {
+  auto json = decodeConfig(config);
+  std::string version = json && json->contains("cniVersion") ? versionOf(*json) : kVersions.back();
+  return nlohmann::ordered_json{{"cniVersion", version}, {"supportedVersions", kVersions}}.dump() + "\n";
+}
+
+}  // namespace twill::cni

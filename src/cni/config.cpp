@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cni/config.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace twill::cni {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kDeepest = 64;
+
+tl::unexpected<CniError> bad(const std::string& key, const Json& value, std::string_view expected) {
+  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return tl::unexpected(CniError{.code = kBadConfig,
+                                 .msg = fmt::format("{}: {} is not {}", key, text.substr(0, 100), expected),
+                                 .details = ""});
+}
+
+bool sameWord(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+/// A member by name whatever its case: containerd writes "PortMappings" where the specification has
+/// "portMappings".
+const Json* memberOf(const Json& object, std::string_view name) {
+  if (!object.is_object()) return nullptr;
+  for (const auto& [key, value] : object.items()) {
+    if (sameWord(key, name) && !value.is_null()) return &value;
+  }
+  return nullptr;
+}
+
+CniResult<void> readFlag(const Json& config, const char* key, bool& into) {
+  auto found = config.find(key);
+  if (found == config.end() || found->is_null()) return {};
+  if (!found->is_boolean()) return bad(key, *found, "true or false");
+  into = *found;
+  return {};
+}
+
+CniResult<void> readMtu(const Json& config, AttachRequest& request) {
+  auto found = config.find("mtu");
+  if (found == config.end() || *found == 0) return {};
+  // 68: RFC 791; 65535: the longest IP packet.
+  bool fits = found->is_number_integer() && *found >= 68 && *found <= 65535;
+  if (!fits) return bad("mtu", *found, "a number from 68 to 65535");
+  request.mtu = found->get<int>();
+  return {};
+}
+
+CniResult<void> readMode(const Json& config, AttachRequest& request) {
+  auto found = config.find("attach");
+  if (found == config.end() || *found == "bridge") return {};
+  if (*found != "routed") return bad("attach", *found, "\"bridge\" or \"routed\"");
+  request.mode = AttachMode::routed;
+  return {};
+}
+
+/// "172.16.0.7" or "172.16.0.7/24": the length is the node's business.
+CniResult<void> askFor(const std::string& where, const std::string& text, AttachRequest& request) {
+  auto address = IpAddress::parse(text.substr(0, text.find('/')));
+  if (!address) return bad(where, text, "an IP address");
+  std::erase_if(request.addresses,
+                [&](const IpAddress& other) { return other.family() == address->family(); });
+  request.addresses.push_back(*address);
+  return {};
+}
+
+CniResult<void> askForMac(const std::string& where, const std::string& text, AttachRequest& request) {
+  auto mac = MacAddress::parse(text);
+  if (!mac || mac->isMulticast() || mac->isZero()) return bad(where, text, "a unicast MAC address");
+  request.mac = *mac;
+  return {};
+}
+
+CniResult<void> readCapabilities(const Json& object, const std::string& where, AttachRequest& request) {
+  if (const Json* mac = memberOf(object, "mac")) {
+    if (!mac->is_string()) return bad(where + ".mac", *mac, "text");
+    if (auto read = askForMac(where + ".mac", *mac, request); !read) return read;
+  }
+  const Json* ips = memberOf(object, "ips");
+  if (ips == nullptr) return {};
+  if (!ips->is_array()) return bad(where + ".ips", *ips, "a list of addresses");
+  for (const Json& ip : *ips) {
+    if (!ip.is_string()) return bad(where + ".ips", ip, "an IP address");
+    if (auto read = askFor(where + ".ips", ip, request); !read) return read;
+  }
+  return {};
+}
+
+/// CNI_ARGS: "IgnoreUnknown=1;K8S_POD_NAME=web;IP=172.16.0.7;MAC=02:..", in any order; other keys are for
+/// others.
+CniResult<void> readArgs(std::string_view args, AttachRequest& request) {
+  while (!args.empty()) {
+    std::string_view pair = args.substr(0, args.find(';'));
+    args.remove_prefix(std::min(pair.size() + 1, args.size()));
+    auto equals = std::min(pair.find('='), pair.size());
+    std::string_view key = pair.substr(0, equals);
+    std::string value(pair.substr(std::min(equals + 1, pair.size())));
+    CniResult<void> read;
+    if (key == "IP") read = askFor("CNI_ARGS IP", value, request);
+    if (key == "MAC") read = askForMac("CNI_ARGS MAC", value, request);
+    if (!read) return read;
+  }
+  return {};
+}
+
+}  // namespace
+
+CniResult<Json> decodeConfig(std::string_view config) {
+  auto undecodable = [](std::string why) {
+    return tl::unexpected(
+        CniError{.code = kUndecodable, .msg = "the network config on stdin " + why, .details = ""});
+  };
+  if (config.size() > kConfigLimit) return undecodable(fmt::format("is longer than {} bytes", kConfigLimit));
+  bool tooDeep = false;
+  auto watchDepth = [&tooDeep](int depth, Json::parse_event_t, Json&) {
+    tooDeep = tooDeep || depth > kDeepest;
+    return !tooDeep;
+  };
+  Json json = Json::parse(config, watchDepth, false);
+  if (tooDeep) return undecodable(fmt::format("is nested deeper than {} levels", kDeepest));
+  if (json.is_discarded()) return undecodable("is not JSON in UTF-8");
+  if (!json.is_object()) return undecodable("is not a JSON object");
+  return json;
+}
+
+std::string versionOf(const Json& config) {
+  auto found = config.find("cniVersion");
+  return found != config.end() && found->is_string() && *found != "" ? found->get<std::string>() : "0.1.0";
+}
+
+CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachRequest& request) {
+  if (auto read = readMode(config, request); !read) return read;
+  if (auto read = readMtu(config, request); !read) return read;
+  if (auto read = readFlag(config, "isDefaultGateway", request.defaultRoute); !read) return read;
+  if (auto read = readFlag(config, "hairpinMode", request.hairpin); !read) return read;
+  if (const Json* ipam = memberOf(config, "ipam"); ipam != nullptr && !ipam->empty()) {
+    return bad("ipam", *ipam, "supported: leave it out, addresses come from the node's subnet");
+  }
+  // runtimeConfig beats args.cni, which beats CNI_ARGS.
+  if (auto read = readArgs(cniArgs, request); !read) return read;
+  const Json* args = memberOf(config, "args");
+  const Json* cni = args == nullptr ? nullptr : memberOf(*args, "cni");
+  if (cni != nullptr) {
+    if (auto read = readCapabilities(*cni, "args.cni", request); !read) return read;
+  }
+  const Json* runtime = memberOf(config, "runtimeConfig");
+  return runtime == nullptr ? CniResult<void>() : readCapabilities(*runtime, "runtimeConfig", request);
+}
+
+}  // namespace twill::cni

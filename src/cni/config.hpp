@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "cni/call.hpp"
+
+namespace twill::cni {
+
+/// The config as JSON object; code 6 for anything else: not UTF-8, nested deeper than 64, longer than
+/// kConfigLimit.
+[[nodiscard]] CniResult<nlohmann::json> decodeConfig(std::string_view config);
+
+/// cniVersion of a config; 0.1.0 when there is none, as the specification says.
+[[nodiscard]] std::string versionOf(const nlohmann::json& config);
+
+/// Fills in what config, runtimeConfig, args and CNI_ARGS say about the interface.
+[[nodiscard]] CniResult<void> readConfig(const nlohmann::json& config, std::string_view cniArgs,
+                                         AttachRequest& request);
+
+}  // namespace twill::cni

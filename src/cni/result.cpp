@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include "cni/call.hpp"
+
+namespace twill::cni {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Result formats, by what the specification changed in them.
+enum class Format { legacy, listsWithVersion, lists, listsWithMtu };
+
+Format formatOf(const std::string& version) {
+  if (version == "0.1.0" || version == "0.2.0") return Format::legacy;
+  if (version.starts_with("0.")) return Format::listsWithVersion;
+  return version == "1.0.0" ? Format::lists : Format::listsWithMtu;
+}
+
+const IpAddress* gatewayOf(const Attachment& attachment, Family family) {
+  for (const IpAddress& gateway : attachment.gateways) {
+    if (gateway.family() == family) return &gateway;
+  }
+  return nullptr;
+}
+
+Json routesOf(const Attachment& attachment, const std::optional<Family>& only) {
+  Json routes = Json::array();
+  for (const ContainerRoute& route : attachment.routes) {
+    if (only && route.dst.family() != *only) continue;
+    Json entry = {{"dst", route.dst.text()}};
+    if (route.via) entry["gw"] = route.via->text();
+    routes.push_back(std::move(entry));
+  }
+  return routes;
+}
+
+/// 0.1.0 and 0.2.0: ip4 and ip6, one address each, and no interfaces.
+Json legacyResult(const Attachment& attachment) {
+  Json result = Json::object();
+  for (const InterfaceAddress& address : attachment.addresses) {
+    Family family = address.address.family();
+    Json entry = {{"ip", address.text()}};
+    if (const IpAddress* gateway = gatewayOf(attachment, family)) entry["gateway"] = gateway->text();
+    if (Json routes = routesOf(attachment, family); !routes.empty()) entry["routes"] = std::move(routes);
+    result[family == Family::v4 ? "ip4" : "ip6"] = std::move(entry);
+  }
+  return result;
+}
+
+Json interfacesOf(const Attachment& attachment, bool withMtu) {
+  Json host = {{"name", attachment.hostIfname}, {"mac", attachment.hostMac.text()}};
+  Json inside = {{"name", attachment.ifname}, {"mac", attachment.mac.text()}};
+  if (withMtu) host["mtu"] = inside["mtu"] = attachment.mtu;
+  inside["sandbox"] = attachment.netns;
+  Json interfaces = Json::array();
+  if (attachment.mode == AttachMode::bridge) interfaces.push_back({{"name", "twill0"}});
+  interfaces.push_back(std::move(host));
+  interfaces.push_back(std::move(inside));
+  return interfaces;
+}
+
+}  // namespace
+
+std::string formatResult(const Attachment& attachment, const std::string& version) {
+  Format format = formatOf(version);
+  Json result = {{"cniVersion", version}};
+  if (format == Format::legacy) {
+    result.update(legacyResult(attachment));
+    return result.dump() + "\n";
+  }
+  result["interfaces"] = interfacesOf(attachment, format == Format::listsWithMtu);
+  auto inside = result["interfaces"].size() - 1;
+  result["ips"] = Json::array();
+  for (const InterfaceAddress& address : attachment.addresses) {
+    Json entry = Json::object();
+    if (format == Format::listsWithVersion) entry["version"] = address.address.isV4() ? "4" : "6";
+    entry["interface"] = inside;
+    entry["address"] = address.text();
+    if (const IpAddress* gateway = gatewayOf(attachment, address.address.family()))
+      entry["gateway"] = gateway->text();
+    result["ips"].push_back(std::move(entry));
+  }
+  result["routes"] = routesOf(attachment, std::nullopt);
+  result["dns"] = Json::object();
+  return result.dump() + "\n";
+}
+
+std::string formatError(const CniError& error) {
+  Json json = {{"cniVersion", error.version.empty() ? "1.1.0" : error.version},
+               {"code", error.code},
+               {"msg", error.msg}};
+  if (!error.details.empty()) json["details"] = error.details;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+CniError toCniError(const Error& error, const std::string& version) {
+  int code = kInternal;
+  if (error.kind == Error::Kind::busy) code = kTryAgain;
+  if (error.kind == Error::Kind::invalid) code = kBadConfig;
+  if (error.code == ENOSPC || error.code == EROFS || error.code == EIO) code = kIo;
+  return {.code = code, .msg = error.text, .details = "", .version = version};
+}
+
+}  // namespace twill::cni

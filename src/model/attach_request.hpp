@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/attachment.hpp"
+
+namespace twill {
+
+/// What a container's runtime asks for: one interface, in words that no protocol is left of.
+struct AttachRequest {
+  std::string network;
+  std::string containerId;
+  std::string ifname;
+  std::string netns;
+  AttachMode mode = AttachMode::bridge;
+  std::optional<int> mtu;            ///< the node's choice unless given
+  std::optional<MacAddress> mac;     ///< derived from the address unless given
+  std::vector<IpAddress> addresses;  ///< asked for by the user; at most one of each family
+  bool defaultRoute = true;
+  bool hairpin = false;
+
+  auto operator<=>(const AttachRequest&) const = default;
+
+  /// The key that the attachment will have.
+  [[nodiscard]] std::string key() const { return network + "/" + containerId + "/" + ifname; }
+};
+
+}  // namespace twill

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lab for a test: brought up through the built `twill`, taken down whatever happens."""
+import json
+import os
+import subprocess
+import sys
+
+SKIPPED = 77  # ctest's SKIP_RETURN_CODE
+
+
+class Lab:
+    def __init__(self, binaries, name, *arguments):
+        self.twill = os.path.join(binaries, "twill")
+        self.name = name
+        self.arguments = arguments
+
+    def __enter__(self):
+        if os.geteuid() != 0:
+            print("skipped: needs root")
+            sys.exit(SKIPPED)
+        self.run("lab", "down", "--name", self.name, check=False)
+        self.run("lab", "up", "--name", self.name, *self.arguments)
+        return self
+
+    def __exit__(self, *failure):
+        if failure[0] is not None:
+            for node in ("node1", "node2"):
+                print(self.run("lab", "logs", node, "--name", self.name, check=False), file=sys.stderr)
+        self.run("lab", "down", "--name", self.name, check=False)
+
+    def run(self, *arguments, check=True):
+        """What `twill ARGUMENTS` printed; a failure shows what it said."""
+        done = subprocess.run([self.twill, *arguments], capture_output=True, text=True, check=False, timeout=120)
+        if check and done.returncode != 0:
+            raise AssertionError(f"twill {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def execute(self, place, *command, check=True):
+        return self.run("lab", "exec", "--name", self.name, place, "--", *command, check=check)
+
+    def test(self):
+        """The rows of `lab test --json`; all of them must be fine."""
+        rows = json.loads(self.run("lab", "test", "--name", self.name, "--json"))
+        assert rows and all(row["ok"] for row in rows), [row for row in rows if not row["ok"]]
+        return rows
