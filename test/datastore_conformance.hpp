@@ -91,9 +91,10 @@ struct Node {
   bool inside = false;  ///< a call into the datastore has not returned yet
 };
 
-/// Runs the loop until `reached`, at most ten seconds.
+/// Runs the loop until `reached`, at most five seconds: less than any datastore's resync, which would hide
+/// that a change went unnoticed.
 inline bool runUntil(boost::asio::io_context& loop, const std::function<bool()>& reached) {
-  auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   while (!reached() && std::chrono::steady_clock::now() < deadline) {
     loop.restart();
     loop.run_one_for(std::chrono::milliseconds(20));
@@ -266,6 +267,19 @@ inline void watcherReplaced(Store& store) {
   CHECK(a.told.size() == before);
 }
 
+inline void watcherReplacedInside(Store& store) {
+  boost::asio::io_context loop;
+  auto datastore = store.open(loop);
+  std::vector<std::string> told;
+  datastore->watch([&, name = std::string(64, '1')](const Result<Cluster>& /*cluster*/) {
+    datastore->watch([&](const Result<Cluster>& /*cluster*/) { told.emplace_back("second"); });
+    told.push_back(name);  // what this callback holds is still there
+  });
+  CHECK(runUntil(loop, [&] { return told.size() == 2; }));
+  CHECK(told.front() == std::string(64, '1'));
+  CHECK(told.back() == "second");
+}
+
 inline const std::vector<Rule> kRules = {
     {"an empty store is an empty picture, told once", emptyStore},
     {"what one node publishes all see, late comers too", seenByAll},
@@ -278,6 +292,7 @@ inline const std::vector<Rule> kRules = {
     {"a destroyed datastore says nothing any more", destroyed},
     {"a datastore may be destroyed by its own callback", destroyedInside},
     {"a second watcher takes the place of the first", watcherReplaced},
+    {"a watcher may be replaced by its own callback", watcherReplacedInside},
 };
 
 }  // namespace twill::datastore_conformance

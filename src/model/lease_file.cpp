@@ -90,20 +90,31 @@ Result<simdjson::dom::array> leasesOf(json::Value root) {
   return entries;
 }
 
-void put(nlohmann::ordered_json& out, std::string_view key, std::string_view text) {
-  if (!text.empty()) out[key] = text;
+std::string inQuotes(std::string_view text) {
+  using Json = nlohmann::json;
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// Adds `"key":value` to an object that is still open.
+void put(std::string& out, std::string_view key, std::string_view json) {
+  if (out.size() > 1) out += ',';
+  out += inQuotes(key);
+  out += ':';
+  out += json;
+}
+
+void putText(std::string& out, std::string_view key, std::string_view text) {
+  if (!text.empty()) put(out, key, inQuotes(text));
 }
 
 template <class T>
-void put(nlohmann::ordered_json& out, std::string_view key, const std::optional<T>& value) {
-  if (value) out[key] = value->text();
+void putValue(std::string& out, std::string_view key, const std::optional<T>& value) {
+  if (value) put(out, key, inQuotes(value->text()));
 }
 
 /// `text` is JSON by contract; what is not goes out as a string, so that the file stays readable.
-void putData(nlohmann::ordered_json& out, std::string_view key, const std::string& text) {
-  if (text.empty()) return;
-  auto value = nlohmann::ordered_json::parse(text, nullptr, false);
-  out[key] = value.is_discarded() ? nlohmann::ordered_json(text) : std::move(value);
+void putData(std::string& out, std::string_view key, const std::string& text) {
+  if (!text.empty()) put(out, key, nlohmann::json::accept(text) ? text : inQuotes(text));
 }
 
 }  // namespace
@@ -126,16 +137,16 @@ Result<std::vector<Lease>> parseLeases(std::string_view json) {
 }
 
 std::string toJson(const Lease& lease) {
-  auto out = nlohmann::ordered_json::object();
-  put(out, "Node", lease.node);
-  put(out, "Subnet", lease.subnet);
-  put(out, "IPv6Subnet", lease.subnet6);
-  put(out, "PublicIP", lease.publicIp);
-  put(out, "PublicIPv6", lease.publicIp6);
-  put(out, "BackendType", lease.backendType);
+  std::string out = "{";
+  putText(out, "Node", lease.node);
+  putValue(out, "Subnet", lease.subnet);
+  putValue(out, "IPv6Subnet", lease.subnet6);
+  putValue(out, "PublicIP", lease.publicIp);
+  putValue(out, "PublicIPv6", lease.publicIp6);
+  putText(out, "BackendType", lease.backendType);
   putData(out, "BackendData", lease.backendData);
   putData(out, "BackendV6Data", lease.backendV6Data);
-  return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return out + "}";
 }
 
 std::string toJson(const std::vector<Lease>& leases) {

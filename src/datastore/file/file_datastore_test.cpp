@@ -274,6 +274,17 @@ TEST_CASE("files behind a link that is swapped, as Kubernetes mounts a ConfigMap
   CHECK(runUntil(loop, [&] { return node.sees({lease(1, 2)}); }));
 }
 
+TEST_CASE("a directory that is reached through a link and goes is missed") {
+  FileStore store;
+  fs::create_symlink("cluster", store.root / "link");
+  fs::path real = std::exchange(store.directory, store.root / "link");
+  boost::asio::io_context loop;
+  Node node(store, loop);
+  REQUIRE(runUntil(loop, [&] { return node.sees({}); }));
+  fs::rename(real, store.root / "away");
+  CHECK(runUntil(loop, [&] { return node.failed(); }));
+}
+
 TEST_CASE("many quick rewrites end with the last one") {
   FileStore store;
   boost::asio::io_context loop;

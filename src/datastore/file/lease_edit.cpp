@@ -95,12 +95,27 @@ std::string withEntry(std::string_view text, const ListText& list, const std::ve
   return out + "\n" + std::string(text.substr(list.end));
 }
 
-}  // namespace
-
-Result<std::optional<std::string>> withLease(std::string_view text, const Lease& mine) {
-  if (mine.node.empty()) {
+/// `lease` as all nodes will read it: a backend's data may be written in other words, the rest may not.
+Result<Lease> asRead(const Lease& lease) {
+  if (lease.node.empty()) {
     return fail("a lease in a file needs the name of its node", Error::Kind::invalid);
   }
+  auto read = parseLeases(toJson(std::vector{lease}));
+  if (!read) return Failure(std::move(read).error().in("the lease " + toJson(lease) + " cannot be written"));
+  Lease expected = lease;
+  expected.backendData = read->front().backendData;
+  expected.backendV6Data = read->front().backendV6Data;
+  if (read->front() != expected) {
+    return fail(fmt::format("the lease {} cannot be written so that it reads back the same", toJson(lease)),
+                Error::Kind::invalid);
+  }
+  return expected;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> withLease(std::string_view text, const Lease& ours) {
+  TWILL_TRY(const Lease mine, asRead(ours));
   if (text.empty()) text = kEmpty;
   TWILL_TRY(std::vector<Lease> leases, parseLeases(text));
   auto isMine = [&](const Lease& lease) { return lease.node == mine.node; };
@@ -115,15 +130,12 @@ Result<std::optional<std::string>> withLease(std::string_view text, const Lease&
   }
   std::string edited = withEntry(text, list, leases, mine);
 
-  // What goes to disk is what other nodes will read: nothing may be lost on the way.
+  // What goes to disk is what other nodes will read: none of theirs may be lost on the way.
   if (first == leases.end()) first = leases.insert(first, mine);
   *first = mine;
   leases.erase(std::remove_if(first + 1, leases.end(), isMine), leases.end());
-  auto read = parseLeases(edited);
-  if (!read) return Failure(std::move(read).error().in("the lease of " + mine.node + " cannot be written"));
-  if (*read != leases) {
-    return fail(fmt::format("the lease {} cannot be written so that it reads back the same", toJson(mine)),
-                Error::Kind::invalid);
+  if (parseLeases(edited) != leases) {
+    return fail("the list cannot be edited safely; is Leases there several times?", Error::Kind::invalid);
   }
   return edited;
 }

@@ -64,6 +64,15 @@ TEST_CASE("a node that shares its subnet or address with another is a conflict, 
   CHECK(with(R"({"Subnet":"172.16.1.128/25"})").find("172.16.1.128/25 holds it") != std::string::npos);
 }
 
+TEST_CASE("data that a backend writes in other words is the same data") {
+  Lease spaced = mine();
+  spaced.backendData = "{ \"VNI\": 1 }";
+  auto text = withLease("", spaced);
+  REQUIRE(text);
+  CHECK(parseLeases(**text)->front().backendData == R"({"VNI":1})");
+  CHECK(*withLease(**text, spaced) == std::nullopt);
+}
+
 TEST_CASE("a malformed list and a lease that does not read back are refused") {
   CHECK(edited("{\"Leases\": [").find("error: not valid JSON") == 0);
   CHECK(edited(R"({"\u004ceases":[]})") == "error: the key Leases is written with escapes; write it plainly");
@@ -74,10 +83,7 @@ TEST_CASE("a malformed list and a lease that does not read back are refused") {
   Lease broken = mine();
   broken.node = "n\xff";
   CHECK(withLease("", broken).error().kind == Error::Kind::invalid);
-  broken = mine();
-  broken.backendData = "{";
-  CHECK(withLease("", broken).error().text.find("cannot be written so that it reads back the same") !=
-        std::string::npos);
+  CHECK(withLease("", broken).error().text.find("reads back the same") != std::string::npos);
   broken.backendData = "[1]";
   CHECK(withLease("", broken).error().text.find("BackendData is [1]") != std::string::npos);
 }
