@@ -38,7 +38,8 @@ Result<void> syncDirectory(const std::string& path) {
 }  // namespace
 
 Result<std::string> readFile(const std::string& path, std::size_t limit) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: a pipe in place of the file must not make us wait for somebody who writes into it.
+  Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!fd) return failErrno("open " + path);
   std::string text;
   std::array<char, 65536> chunk{};

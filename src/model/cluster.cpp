@@ -171,16 +171,20 @@ class PrefixClaims {
   bool nested_ = false;
 };
 
+/// With its hash in front, since names that differ only at their ends are slow to sort.
+using Name = std::pair<std::size_t, std::string_view>;
+
+std::optional<Name> nameOf(const Lease& lease) {
+  if (lease.node.empty()) return std::nullopt;
+  return Name{std::hash<std::string_view>{}(lease.node), lease.node};
+}
+
 /// Grants leases one by one; those with the better right must come first.
 class Judge {
  public:
   explicit Judge(const std::vector<Lease>& leases)
       : leases_(leases),
-        names_(leases,
-               [](const Lease& lease) {
-                 return std::array{lease.node.empty() ? std::nullopt
-                                                      : std::optional<std::string_view>(lease.node)};
-               }),
+        names_(leases, [](const Lease& lease) { return std::array{nameOf(lease)}; }),
         addresses_(leases,
                    [](const Lease& lease) {
                      return std::array{lease.publicIp, lease.publicIp6};
@@ -221,7 +225,7 @@ class Judge {
   }
 
   const std::vector<Lease>& leases_;
-  Claims<std::string_view> names_;
+  Claims<Name> names_;
   Claims<IpAddress> addresses_;
   PrefixClaims prefixes_;
 };

@@ -57,8 +57,8 @@ void DirectoryWatch::arm() {
 bool DirectoryWatch::drain() {
   bool changed = false;
   bool moved = false;
-  alignas(inotify_event) std::array<char, 16384> buffer;
-  for (ssize_t n; (n = ::read(inotify_.get(), buffer.data(), buffer.size())) > 0;) {
+  alignas(inotify_event) std::array<char, 16384> buffer{};
+  for (ssize_t n = 0; (n = ::read(inotify_.get(), buffer.data(), buffer.size())) > 0;) {
     inotify_event event{};
     for (const char* at = buffer.data(); at < buffer.data() + n; at += sizeof event + event.len) {
       std::memcpy(&event, at, sizeof event);

@@ -40,9 +40,9 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
   }
 
  public:
-  State(asio::io_context& loop, const std::string& directory)
+  State(asio::io_context& loop, std::string directory)
       : files_(directory),
-        directory_(directory),
+        directory_(std::move(directory)),
         loop_(loop),
         events_(loop),
         settle_(loop),
@@ -177,7 +177,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
 };
 
 FileDatastore::FileDatastore(asio::io_context& loop, FileDatastoreOptions options)
-    : state_(std::make_shared<State>(loop, options.directory)) {}
+    : state_(std::make_shared<State>(loop, std::move(options.directory))) {}
 
 FileDatastore::~FileDatastore() = default;
 

@@ -320,6 +320,14 @@ TEST_CASE(
   CHECK(*parseLeases(store.read("leases.json")) == std::vector{lease(1, 1)});
 }
 
+TEST_CASE("a pipe in place of a file is an error, not a wait") {
+  FileStore store;
+  REQUIRE(::mkfifo((store.directory / "leases.json").c_str(), 0644) == 0);
+  auto read = ClusterFiles(store.directory.string()).refresh();
+  REQUIRE_FALSE(read);
+  CHECK(read.error().text.find("leases.json: empty") != std::string::npos);
+}
+
 TEST_CASE("a lock that stays taken is said with its holder's number") {
   FileStore store;
   auto lock = takeLock((store.directory / ".lock").string());
