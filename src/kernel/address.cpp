@@ -31,7 +31,7 @@ std::optional<AddressMessage> decodeAddress(Bytes payload) {
 /// lo has this ifindex in every network namespace (LOOPBACK_IFINDEX, include/net/flow.h).
 constexpr int kLoopback = 1;
 
-void encodeAddress(Message& message, const InterfaceAddress& address, int index) {
+void encodeAddress(Message& message, const InterfaceAddress& address, int index, std::uint8_t protocol) {
   auto& header = message.header<ifaddrmsg>();
   const bool v4 = address.address.isV4();
   header.ifa_family = v4 ? AF_INET : AF_INET6;
@@ -43,7 +43,7 @@ void encodeAddress(Message& message, const InterfaceAddress& address, int index)
   message.putAddress(IFA_ADDRESS, address.address);
   if (v4 && address.length < 31) message.putAddress(IFA_BROADCAST, address.prefix().last());
   if (!v4) message.putU32(IFA_FLAGS, IFA_F_NODAD);
-  message.putU8(IFA_PROTO, kProtocol);
+  message.putU8(IFA_PROTO, protocol);
 }
 
 }  // namespace twill::netlink

@@ -17,7 +17,8 @@ struct AddressMessage {
 [[nodiscard]] std::optional<AddressMessage> decodeAddress(Bytes payload);
 
 /// The body of RTM_NEWADDR and RTM_DELADDR. IPv6 addresses skip duplicate address detection: who holds an
-/// address is decided by the lease, and a tentative address drops a second of traffic.
-void encodeAddress(Message& message, const InterfaceAddress& address, int index);
+/// address is decided by the lease, and a tentative address drops a second of traffic. `protocol`: IFA_PROTO,
+/// whose address it is.
+void encodeAddress(Message& message, const InterfaceAddress& address, int index, std::uint8_t protocol);
 
 }  // namespace twill::netlink

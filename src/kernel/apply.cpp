@@ -220,7 +220,7 @@ Result<void> Application::perform(Verb verb, const Address& address) {
   TWILL_TRY(const int index, indexOf(address.link));
   const bool remove = verb == Verb::remove;
   Message message(remove ? RTM_DELADDR : RTM_NEWADDR, remove ? 0 : verb == Verb::add ? kAdd : kReplace);
-  netlink::encodeAddress(message, address.address, index);
+  netlink::encodeAddress(message, address.address, index, address.protocol);
   gather(message);
   return {};
 }

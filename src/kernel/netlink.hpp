@@ -148,7 +148,7 @@ class Socket {
   [[nodiscard]] Result<void> run(const Message& message);
 
   /// Sends a dump request and hands over each object. Kind::busy: the objects changed meanwhile and the
-  /// answer may have gaps; ask again.
+  /// answer may have gaps; ask again. A table that does not exist yet has no objects.
   [[nodiscard]] Result<void> dump(const Message& request, const std::function<void(const Received&)>& each);
   /// Sends a request for one object and returns the answer's payload.
   [[nodiscard]] Result<std::vector<std::uint8_t>> get(const Message& request);

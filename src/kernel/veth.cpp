@@ -58,13 +58,13 @@ Result<void> configurePeer(const VethPeer& peer, Inside& inside) {
   }
   for (const auto& address : peer.addresses) {
     Message add(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
-    netlink::encodeAddress(add, address, inside.peer);
+    netlink::encodeAddress(add, address, inside.peer, peer.protocol);
     batch.add(add);
     steps.push_back(fmt::format("cannot give {} the address {}", peer.name, address.text()));
   }
   for (const auto& route : peer.routes) {
     Message add(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-    netlink::encodeRoute(add, {.dst = route.dst, .via = route.via}, inside.peer);
+    netlink::encodeRoute(add, {.dst = route.dst, .via = route.via, .protocol = peer.protocol}, inside.peer);
     batch.add(add);
     steps.push_back(fmt::format("cannot add the route to {}{}", route.dst.text(),
                                 route.via ? " via " + route.via->text() : ""));

@@ -29,6 +29,7 @@ struct VethPeer {
   MacAddress mac;
   std::vector<InterfaceAddress> addresses;
   std::vector<ContainerRoute> routes;
+  std::uint8_t protocol = kProtocol;  ///< on its addresses and routes: whose they are in that namespace
 
   auto operator<=>(const VethPeer&) const = default;
 };

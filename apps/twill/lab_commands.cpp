@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands of the lab: a cluster of namespaces on this machine.
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "commands.hpp"
+#include "lab/lab_files.hpp"
+#include "lab_up.hpp"
+#include "terminal.hpp"
+
+namespace twill {
+namespace {
+
+constexpr const char* kFooter = R"(Places:
+  node1, router        a machine of the lab
+  node1/con2           a container on it
+
+Examples:
+  twill lab up                                three nodes, two containers on each
+  twill lab up --nodes 5 --segments 2 --ipv6  over two segments with a router, dual stack
+  twill lab exec node1/con1 -- ping 172.16.1.2
+  twill lab exec node2 -- ip route            what the agent put there
+  twill lab test                              can everybody reach everybody, without NAT?
+  twill lab down)";
+
+int report(const Error& error) {
+  fmt::print(stderr, "twill: {}\n", error.text);
+  return error.kind == Error::Kind::invalid ? 2 : 1;
+}
+
+/// Adds a command whose callback ends the program with what `run` returns.
+template <class Arguments>
+CLI::App* add(CLI::App& app, const std::string& name, const std::string& help, Arguments arguments,
+              std::function<Result<int>(typename Arguments::element_type&)> run) {
+  CLI::App* command = app.add_subcommand(name, help);
+  command->callback([arguments, run = std::move(run)] {
+    auto status = run(*arguments);
+    throw CLI::RuntimeError(status ? *status : report(status.error()));
+  });
+  return command;
+}
+
+void addName(CLI::App& command, std::string& name) {
+  command.add_option("--name", name, "which lab; several can be up side by side")->capture_default_str();
+}
+
+void addUp(CLI::App& app) {
+  auto spec = std::make_shared<lab::Spec>();
+  CLI::App* command = add(app, "up", "bring a lab up, or complete one that is up", spec,
+                          [](lab::Spec& wanted) -> Result<int> {
+                            TWILL_TRY(const lab::Lab lab, bringUp(wanted));
+                            return 0;
+                          });
+  addName(*command, spec->name);
+  command->add_option("--nodes", spec->nodes, "how many nodes")->capture_default_str();
+  command->add_option("--containers", spec->containers, "containers on each node")->capture_default_str();
+  command->add_option("--segments", spec->segments, "L2 networks that the nodes are spread over")
+      ->capture_default_str();
+  command->add_option("--backend", spec->backend, "how nodes connect")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"host-gw"}));
+  command->add_option("--datastore", spec->datastore, "where the map of nodes lives")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"file"}));
+  command->add_flag("--ipv6", spec->ipv6, "IPv6 besides IPv4");
+  command
+      ->add_option_function<std::string>(
+          "--attach",
+          [spec](const std::string& mode) {
+            spec->attach = mode == "routed" ? AttachMode::routed : AttachMode::bridge;
+          },
+          "how containers hang on their node")
+      ->default_str("bridge")
+      ->check(CLI::IsMember({"bridge", "routed"}));
+}
+
+void addDown(CLI::App& app) {
+  auto name = std::make_shared<std::string>(lab::Spec().name);
+  CLI::App* command =
+      add(app, "down", "end a lab and everything in it", name, [](std::string& which) -> Result<int> {
+        TWILL_TRY(const bool was, lab::takeDown(which));
+        fmt::print("lab {} {}\n", which, was ? "is down" : "was not up");
+        return 0;
+      });
+  addName(*command, *name);
+}
+
+struct Execution {
+  std::string name = lab::Spec().name;
+  std::string place;
+  std::vector<std::string> command;
+};
+
+void addExec(CLI::App& app) {
+  auto execution = std::make_shared<Execution>();
+  CLI::App* command =
+      add(app, "exec", "run a command in a node or container; its exit status is the command's", execution,
+          [](Execution& what) -> Result<int> {
+            TWILL_TRY(const lab::PlaceName place, lab::parsePlace(what.place));
+            if (what.command.empty()) what.command = {"sh"};
+            TWILL_TRY(const lab::Lab lab, lab::Lab::open(what.name));
+            return lab.execute(place, what.command);
+          });
+  addName(*command, execution->name);
+  command->add_option("place", execution->place, "node1, node1/con1, router")->required();
+  command->add_option("command", execution->command, "after --; a shell when left out");
+}
+
+}  // namespace
+
+void addLabCommands(CLI::App& app) {
+  CLI::App* group = app.add_subcommand("lab", "a container network on this machine: nodes as namespaces");
+  group->footer(kFooter);
+  group->require_subcommand(1);
+  addUp(*group);
+  addDown(*group);
+  addExec(*group);
+}
+
+}  // namespace twill

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lab_up.hpp"
+
+#include <chrono>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "api/client.hpp"
+#include "base/file.hpp"
+#include "lab/lab_files.hpp"
+#include "lab/runtime.hpp"
+
+namespace twill {
+namespace {
+
+using namespace std::chrono_literals;
+
+void progress(const std::string& line) {
+  fmt::print(stderr, "{}\n", line);
+}
+
+Result<void> awaitAgent(const lab::Lab& lab, const std::string& node,
+                        std::chrono::steady_clock::time_point deadline) {
+  const std::string socket = lab::socketFile(lab.directory(), node);
+  for (;;) {
+    auto reply = api::call(socket, {.target = "/readyz", .timeout = 2s});
+    if (reply && reply->status == 200) return {};
+    if (std::chrono::steady_clock::now() > deadline) {
+      return fail(fmt::format("{} is not ready: {}\nlook at: twill lab logs --name {} {}", node,
+                              reply ? reply->body : reply.error().text, lab.spec().name, node));
+    }
+    std::this_thread::sleep_for(10ms);
+  }
+}
+
+Result<void> addContainers(const lab::Lab& lab) {
+  int added = 0;
+  const int total = lab.spec().nodes * lab.spec().containers;
+  for (const auto& node : lab.topology().nodes) {
+    for (int i = 0; i < lab.spec().containers; ++i) {
+      TWILL_TRY(const bool fresh, lab::addContainer(lab, {node.name, lab::containerName(i)}));
+      added += int{fresh};
+    }
+  }
+  if (added > 0) progress(fmt::format("attached {} of {} containers with twill-cni", added, total));
+  return {};
+}
+
+/// A lab that is up must be the one that was asked for.
+Result<void> compare(const lab::Spec& wanted, const lab::Spec& there) {
+  if (wanted == there) return {};
+  auto options = [](const lab::Spec& spec) {
+    const std::string text = lab::asOptions(spec);
+    return text.empty() ? std::string("the defaults") : text;
+  };
+  return fail(
+      fmt::format("lab {} is up with {}, and {} was asked for; take it down first: twill lab down --name {}",
+                  there.name, options(there), options(wanted), there.name),
+      Error::Kind::conflict);
+}
+
+}  // namespace
+
+Result<void> awaitAgents(const lab::Lab& lab) {
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  for (const auto& node : lab.topology().nodes) TWILL_CHECK(awaitAgent(lab, node.name, deadline));
+  return {};
+}
+
+Result<lab::Lab> bringUp(const lab::Spec& spec) {
+  TWILL_CHECK(check(spec));
+  const bool running = lab::isRunning(spec.name);
+  if (!running) {
+    const std::string directory = lab::labDirectory(spec.name);
+    TWILL_CHECK(makeDirectories(directory));
+    TWILL_CHECK(lab::launch(spec, directory, lab::programDirectory(), progress));
+  }
+  TWILL_TRY(lab::Lab lab, lab::Lab::open(spec.name));
+  TWILL_CHECK(compare(spec, lab.spec()));
+  TWILL_CHECK(awaitAgents(lab));
+  TWILL_CHECK(addContainers(lab));
+  TWILL_CHECK(awaitAgents(lab));
+  return lab;
+}
+
+}  // namespace twill

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lab/init.hpp"
+
+#include <csignal>
+#include <map>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.hpp"
+#include "kernel/linux.hpp"
+#include "kernel/netns.hpp"
+#include "lab/lab_files.hpp"
+#include "lab/machine.hpp"
+#include "lab/topology.hpp"
+#include "plan/diff.hpp"
+
+namespace twill::lab {
+namespace {
+
+/// Uplink of every node, whatever else is there. Its own line: a user may edit it and restart the agent.
+constexpr const char* kTwilldConfig = "iface = \"eth0\"\n";
+
+class Init {
+ public:
+  Init(const InitTask& task, Fd report)
+      : task_(task), topology_(topologyOf(task.spec)), report_(std::move(report)) {}
+
+  Result<void> build() {
+    TWILL_CHECK(makeRoom());
+    TWILL_CHECK(writeClusterFiles());
+    TWILL_CHECK(startMachines());
+    TWILL_CHECK(connect());
+    TWILL_CHECK(writeFile(specFile(task_.directory), toJson(task_.spec), Durability::process));
+    say(". starting twilld on each node");
+    go_.write.reset();
+    return {};
+  }
+
+  void say(const std::string& line) const {
+    const std::string text = line + "\n";
+    (void)!::write(report_.get(), text.data(), text.size());  // nobody may be listening any more
+  }
+
+  /// From now on there is nobody to report to; what goes wrong is in the log.
+  void detach() {
+    report_.reset();
+    const std::string path = task_.directory + "/logs/lab.log";
+    Fd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!log) return;
+    (void)::dup2(log.get(), STDOUT_FILENO);
+    (void)::dup2(log.get(), STDERR_FILENO);
+  }
+
+  /// Children of processes that ended become ours.
+  void reap() const {
+    for (;;) {
+      int status = 0;
+      const pid_t pid = ::waitpid(-1, &status, 0);
+      if (pid < 0 && errno == ECHILD) ::pause();
+      for (const auto& [name, machine] : pids_) {
+        if (machine == pid) fmt::print(stderr, "{} is gone, as if its power had failed\n", name);
+      }
+      std::fflush(stderr);
+    }
+  }
+
+ private:
+  /// Mounts that nobody else sees: a /proc for our processes, a tmpfs for our files.
+  Result<void> makeRoom() {
+    if (::unshare(CLONE_NEWNS | CLONE_NEWNET) != 0) return failErrno("make namespaces");
+    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+      return failErrno("keep mounts to ourselves");
+    }
+    if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
+      return failErrno("mount /proc (a container that hides parts of /proc does not allow this)");
+    }
+    const char* directory = task_.directory.c_str();
+    if (::mount("twill-lab", directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0) {
+      return failErrno("mount a tmpfs on " + task_.directory);
+    }
+    for (const char* part : {"/logs", "/machines", "/network"}) {
+      TWILL_CHECK(makeDirectories(task_.directory + part));
+    }
+    return {};
+  }
+
+  /// The map is written as a person would for step 3 of the talk, so that node n always has
+  /// 172.16.<n-1>.0/24.
+  Result<void> writeClusterFiles() const {
+    std::vector<Lease> leases;
+    for (const NodePlan& node : topology_.nodes) leases.push_back(node.lease);
+    const std::string network = task_.directory + "/network";
+    TWILL_CHECK(writeFile(network + "/net-conf.json", networkConfigOf(task_.spec), Durability::process));
+    return writeFile(network + "/leases.json", twill::toJson(leases), Durability::process);
+  }
+
+  Result<void> startMachines() {
+    say(fmt::format(". making {} node{}{}", topology_.nodes.size(), topology_.nodes.size() == 1 ? "" : "s",
+                    topology_.hasRouter() ? " and a router" : ""));
+    TWILL_TRY(go_, makePipe());
+    std::vector<Pipe> answers;
+    if (topology_.hasRouter()) TWILL_CHECK(startMachine("router", false, answers));
+    for (const NodePlan& node : topology_.nodes) TWILL_CHECK(startMachine(node.name, true, answers));
+    go_.read.reset();
+    for (Pipe& answer : answers) {
+      const auto said = readAll(answer.read);
+      if (!said) return Failure(said.error());
+      if (*said != "ok") return fail(said->empty() ? "a machine's process died while it was set up" : *said);
+    }
+    return {};
+  }
+
+  Result<void> startMachine(const std::string& name, bool isNode, std::vector<Pipe>& answers) {
+    TWILL_CHECK(makeDirectories(machineDirectory(task_.directory, name)));
+    const Machine machine{.name = name,
+                          .isNode = isNode,
+                          .labDirectory = task_.directory,
+                          .binDirectory = task_.binDirectory,
+                          .twilldConfig = kTwilldConfig,
+                          .conflist = conflistOf(task_.spec),
+                          .mapped = task_.mapped};
+    TWILL_TRY(Pipe answer, makePipe());
+    TWILL_TRY(const pid_t pid, spawn([&] {
+                report_.reset();
+                return runMachine(machine, std::move(answer), std::move(go_));
+              }));
+    answer.write.reset();
+    answers.push_back(std::move(answer));
+    pids_[name] = pid;
+    return writeFile(pidFile(task_.directory, name), fmt::format("{}\n", pid), Durability::process);
+  }
+
+  Result<void> connect() {
+    say(fmt::format(". connecting them: {} segment{}", topology_.segments.size(),
+                    topology_.segments.size() == 1 ? "" : "s"));
+    auto namespaceOf = [this](const std::string& name) {
+      return fmt::format("/proc/{}/ns/net", pids_.at(name));
+    };
+    TWILL_CHECK(carryOut(wireState(topology_, namespaceOf)));
+    if (!topology_.hasRouter()) return {};
+    TWILL_TRY(const Fd netns, openNamespace(pids_.at("router")));
+    TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
+    return carryOut(routerState(topology_, task_.spec));
+  }
+
+  static Result<void> carryOut(const KernelState& wanted) {
+    TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());
+    TWILL_TRY(const KernelState actual, kernel->read({}));
+    const Difference difference = additions(wanted, actual);
+    const auto results = kernel->apply(difference.operations);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (!results[i]) {
+        Error error = results[i].error();
+        return Failure(std::move(error).in(describe(difference.operations[i])));
+      }
+    }
+    return {};
+  }
+
+  const InitTask& task_;
+  Topology topology_;
+  Fd report_;
+  Pipe go_;
+  std::map<std::string, pid_t> pids_;  ///< of the machines, by name
+};
+
+}  // namespace
+
+int runInit(const InitTask& task, Fd report) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // never to outlive the keeper
+  Init init(task, std::move(report));
+  if (auto built = init.build(); !built) {
+    init.say("! " + built.error().text);
+    return 1;
+  }
+  init.say("+ up");
+  init.detach();
+  init.reap();
+  return 0;
+}
+
+}  // namespace twill::lab

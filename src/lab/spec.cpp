@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lab/spec.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace twill::lab {
+namespace {
+
+Result<void> checkRange(std::string_view option, int value, int least, int most) {
+  if (value >= least && value <= most) return {};
+  return fail(fmt::format("{} {}: expected a number from {} to {}", option, value, least, most),
+              Error::Kind::invalid);
+}
+
+bool isName(std::string_view name) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  return !name.empty() && name.size() <= 20 && name.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+std::string_view modeWord(AttachMode mode) {
+  return mode == AttachMode::routed ? "routed" : "bridge";
+}
+
+}  // namespace
+
+Result<void> check(const Spec& spec) {
+  if (!isName(spec.name)) {
+    return fail(fmt::format("--name '{}': expected up to 20 of a-z, 0-9 and -", spec.name),
+                Error::Kind::invalid);
+  }
+  // 200: a segment is a /24, and a node's subnet too.
+  TWILL_CHECK(checkRange("--nodes", spec.nodes, 1, 200));
+  TWILL_CHECK(checkRange("--containers", spec.containers, 0, 200));
+  if (spec.segments > spec.nodes) {
+    return fail(fmt::format("--segments {}: more than there are nodes ({})", spec.segments, spec.nodes),
+                Error::Kind::invalid);
+  }
+  return checkRange("--segments", spec.segments, 1, 100);
+}
+
+std::string toJson(const Spec& spec) {
+  return nlohmann::ordered_json{{"name", spec.name},
+                                {"nodes", spec.nodes},
+                                {"containers", spec.containers},
+                                {"segments", spec.segments},
+                                {"backend", spec.backend},
+                                {"datastore", spec.datastore},
+                                {"ipv6", spec.ipv6},
+                                {"attach", modeWord(spec.attach)}}
+             .dump() +
+         "\n";
+}
+
+Result<Spec> parseSpec(std::string_view json) {
+  auto parsed = nlohmann::json::parse(json, nullptr, false);
+  Spec spec;
+  auto number = [&](const char* key, int& into) {
+    bool good = parsed.is_object() && parsed.contains(key) && parsed[key].is_number_integer();
+    if (good) into = parsed[key];
+    return good;
+  };
+  auto text = [&](const char* key, std::string& into) {
+    bool good = parsed.is_object() && parsed.contains(key) && parsed[key].is_string();
+    if (good) into = parsed[key];
+    return good;
+  };
+  std::string attach;
+  bool good = text("name", spec.name) && number("nodes", spec.nodes) &&
+              number("containers", spec.containers) && number("segments", spec.segments) &&
+              text("backend", spec.backend) && text("datastore", spec.datastore) && text("attach", attach) &&
+              parsed.contains("ipv6") && parsed["ipv6"].is_boolean();
+  if (!good) return fail("lab.json is not what this version of twill writes; take the lab down and up again");
+  spec.ipv6 = parsed["ipv6"];
+  spec.attach = attach == "routed" ? AttachMode::routed : AttachMode::bridge;
+  return spec;
+}
+
+std::string asOptions(const Spec& spec) {
+  const Spec usual;
+  std::string out;
+  auto add = [&out](bool differs, const std::string& option) {
+    if (differs) out += (out.empty() ? "" : " ") + option;
+  };
+  add(spec.name != usual.name, "--name " + spec.name);
+  add(spec.nodes != usual.nodes, fmt::format("--nodes {}", spec.nodes));
+  add(spec.containers != usual.containers, fmt::format("--containers {}", spec.containers));
+  add(spec.segments != usual.segments, fmt::format("--segments {}", spec.segments));
+  add(spec.backend != usual.backend, "--backend " + spec.backend);
+  add(spec.datastore != usual.datastore, "--datastore " + spec.datastore);
+  add(spec.ipv6, "--ipv6");
+  add(spec.attach != usual.attach, fmt::format("--attach {}", modeWord(spec.attach)));
+  return out;
+}
+
+Result<PlaceName> parsePlace(std::string_view text) {
+  auto slash = text.find('/');
+  PlaceName place{std::string(text.substr(0, slash)), ""};
+  if (slash != std::string_view::npos) place.container = text.substr(slash + 1);
+  bool good = !place.machine.empty() && place.container.find('/') == std::string::npos &&
+              (slash == std::string_view::npos || !place.container.empty());
+  if (good) return place;
+  return fail(fmt::format("'{}' is no place in a lab; expected node1, node1/con1 or router", text),
+              Error::Kind::invalid);
+}
+
+std::string nodeName(int index) {
+  return fmt::format("node{}", index + 1);
+}
+
+std::string containerName(int index) {
+  return fmt::format("con{}", index + 1);
+}
+
+}  // namespace twill::lab

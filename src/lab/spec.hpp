@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/attachment.hpp"
+
+namespace twill::lab {
+
+/// What a lab is made of. A plain value, kept inside the lab as lab.json.
+struct Spec {
+  std::string name = "lab";
+  int nodes = 3;
+  int containers = 2;  ///< on each node
+  int segments = 1;    ///< L2 networks that the nodes are spread over; more than one are joined by a router
+  std::string backend = "host-gw";
+  std::string datastore = "file";
+  bool ipv6 = false;
+  AttachMode attach = AttachMode::bridge;
+
+  auto operator<=>(const Spec&) const = default;
+};
+
+/// Limits, so that addresses and interface names fit. The error names the option, its value and the range.
+[[nodiscard]] Result<void> check(const Spec& spec);
+
+[[nodiscard]] std::string toJson(const Spec& spec);
+[[nodiscard]] Result<Spec> parseSpec(std::string_view json);
+
+/// The options that give this spec, without the defaults: "--nodes 5 --ipv6".
+[[nodiscard]] std::string asOptions(const Spec& spec);
+
+/// "node1", "node1/con2", "router", "wire": whose network namespace is meant.
+struct PlaceName {
+  std::string machine;
+  std::string container;  ///< empty: the machine's own
+
+  auto operator<=>(const PlaceName&) const = default;
+  [[nodiscard]] std::string text() const { return container.empty() ? machine : machine + "/" + container; }
+};
+/// Anything with at most one slash and no empty part; whether it is there is another question.
+[[nodiscard]] Result<PlaceName> parsePlace(std::string_view text);
+
+/// "node3" for 2
+[[nodiscard]] std::string nodeName(int index);
+/// "con3" for 2
+[[nodiscard]] std::string containerName(int index);
+
+}  // namespace twill::lab

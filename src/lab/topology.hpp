@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "lab/spec.hpp"
+#include "model/cluster.hpp"
+#include "plan/state.hpp"
+
+/// A lab's addresses and cables, worked out from its spec. Pure.
+///
+///   segment k         10.0.k.0/24, fd00:0:0:k::/64: bridge seg<k+1> in the namespace "wire"
+///   router            .1 and ::1 of each segment, only where there are several
+///   node j of it      .10, .20, ... and ::10, ::20 (every address where there are more than 24)
+///   node i's subnet   172.16.i.0/24, fd42:0:0:i::/64
+namespace twill::lab {
+
+struct NodePlan {
+  std::string name;
+  int segment = 0;
+  InterfaceAddress v4;
+  std::optional<InterfaceAddress> v6;
+  Lease lease;
+};
+
+struct SegmentPlan {
+  std::string bridge;
+  InterfaceAddress router4;
+  std::optional<InterfaceAddress> router6;
+};
+
+struct Topology {
+  std::vector<NodePlan> nodes;
+  std::vector<SegmentPlan> segments;
+
+  [[nodiscard]] bool hasRouter() const { return segments.size() > 1; }
+};
+
+[[nodiscard]] Topology topologyOf(const Spec& spec);
+
+/// net-conf.json of the lab's cluster.
+[[nodiscard]] std::string networkConfigOf(const Spec& spec);
+
+/// Path of a machine's network namespace.
+using NamespacePath = std::function<std::string(const std::string& machine)>;
+
+/// The namespace "wire": a bridge for each segment, and a veth to each machine's eth<n>, which gets its
+/// address and its default route.
+[[nodiscard]] KernelState wireState(const Topology& topology, const NamespacePath& namespaceOf);
+
+/// The router: it forwards. With `host-gw` it also knows the way to each node's subnet, as the operator of a
+/// routed network has to tell it: no encapsulation hides the containers' addresses from it.
+[[nodiscard]] KernelState routerState(const Topology& topology, const Spec& spec);
+
+/// How many IP layers a packet passes between two places, each of which takes one from its TTL.
+[[nodiscard]] int routersBetween(const Topology& topology, const Spec& spec, const PlaceName& from,
+                                 const PlaceName& to);
+
+}  // namespace twill::lab
