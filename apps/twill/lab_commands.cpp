@@ -9,6 +9,7 @@
 
 #include "commands.hpp"
 #include "lab/lab_files.hpp"
+#include "lab_status.hpp"
 #include "lab_up.hpp"
 #include "terminal.hpp"
 
@@ -53,7 +54,7 @@ void addUp(CLI::App& app) {
   CLI::App* command = add(app, "up", "bring a lab up, or complete one that is up", spec,
                           [](lab::Spec& wanted) -> Result<int> {
                             TWILL_TRY(const lab::Lab lab, bringUp(wanted));
-                            return 0;
+                            return showStatus(lab, false);
                           });
   addName(*command, spec->name);
   command->add_option("--nodes", spec->nodes, "how many nodes")->capture_default_str();
@@ -89,6 +90,45 @@ void addDown(CLI::App& app) {
   addName(*command, *name);
 }
 
+struct Looking {
+  std::string name = lab::Spec().name;
+  bool json = false;
+};
+
+void addLook(CLI::App& app, const std::string& command, const std::string& help,
+             Result<int> (*look)(const lab::Lab&, bool json)) {
+  auto looking = std::make_shared<Looking>();
+  CLI::App* added =
+      add<std::shared_ptr<Looking>>(app, command, help, looking, [look](Looking& how) -> Result<int> {
+        TWILL_TRY(const lab::Lab lab, lab::Lab::open(how.name));
+        return look(lab, how.json);
+      });
+  addName(*added, looking->name);
+  added->add_flag("--json", looking->json, "print JSON");
+}
+
+struct Reading {
+  std::string name = lab::Spec().name;
+  std::string machine;
+  bool follow = false;
+};
+
+Result<int> showLog(Reading& what) {
+  TWILL_TRY(const lab::Lab lab, lab::Lab::open(what.name));
+  if (auto there = lab.processOf(what.machine); !there) return Failure(std::move(there.error()));
+  const std::string file = lab::logFile(lab.directory(), what.machine);
+  return lab::become({"tail", what.follow ? "-f" : "-q", "-n", "+1", file}, {"PATH=/usr/bin:/bin"});
+}
+
+void addLogs(CLI::App& app) {
+  auto reading = std::make_shared<Reading>();
+  CLI::App* command =
+      add<std::shared_ptr<Reading>>(app, "logs", "what a node's agent has said", reading, showLog);
+  addName(*command, reading->name);
+  command->add_option("machine", reading->machine, "node1")->required();
+  command->add_flag("-f,--follow", reading->follow, "go on with what it says from now on");
+}
+
 struct Execution {
   std::string name = lab::Spec().name;
   std::string place;
@@ -118,7 +158,14 @@ void addLabCommands(CLI::App& app) {
   group->require_subcommand(1);
   addUp(*group);
   addDown(*group);
+  addLook(*group, "status", "a picture of the lab, and what is wrong; exit status 1 when a node is not ready",
+          showStatus);
   addExec(*group);
+  addLook(*group, "test",
+          "can every node and container reach every other, at the right distance and without NAT? exit "
+          "status 1 if not",
+          runTest);
+  addLogs(*group);
 }
 
 }  // namespace twill

@@ -24,6 +24,10 @@ void addBridge(const NodeNetwork& node, KernelState& out) {
     InterfaceAddress gateway{subnet->address().plus(1), subnet->length()};
     out.put(Address{.link = kBridge, .address = gateway, .owner = kOwner});
   }
+  // Who forwards asks for neighbours from a link-local address. The kernel's own one is of no use for the one
+  // to two seconds of duplicate address detection, ours at once.
+  if (!node.subnet6) return;
+  out.put(Address{.link = kBridge, .address = {*IpAddress::parse("fe80::1"), 64}, .owner = kOwner});
 }
 
 /// Routed containers send everything to 169.254.1.1. As an address of lo (scope host, so that it is never a

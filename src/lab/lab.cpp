@@ -52,7 +52,7 @@ Failure notUp(const std::string& name) {
 Result<void> enterLab(pid_t init, bool mapped) {
   // The user namespace first: only somebody inside may look at the others.
   if (mapped) TWILL_CHECK(enterNamespaces(init, {{"user", CLONE_NEWUSER}}));
-  TWILL_CHECK(enterNamespaces(init, {{"pid", CLONE_NEWPID}, {"mnt", CLONE_NEWNS}}));
+  TWILL_CHECK(enterNamespaces(init, {{"pid", CLONE_NEWPID}, {"net", CLONE_NEWNET}, {"mnt", CLONE_NEWNS}}));
   // Only a child is in the PID namespace, and without being in it a process has no /proc/self there.
   std::fflush(nullptr);
   const pid_t child = ::fork();

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
+#include <chrono>
 #include <string>
 #include <vector>
 
 #include "base/fd.hpp"
+#include "lab/connectivity.hpp"
 #include "lab/process.hpp"
 #include "lab/spec.hpp"
 #include "lab/supervisor.hpp"
@@ -13,10 +14,10 @@
 
 namespace twill::lab {
 
-/// A lab that is up, seen from inside. open() goes on in a child process, which is in the lab's user, mount
-/// and PID namespace, so that all of the lab's paths and process ids mean something; the process that called
-/// it waits and ends as the child does. There is no way back: working directory and the files of the system's
-/// own /run are gone after it.
+/// A lab that is up, seen from inside. open() goes on in a child process, which is in the lab's user, mount,
+/// network ("wire") and PID namespace, so that all of the lab's paths and process ids mean something; the
+/// process that called it waits and ends as the child does. There is no way back: working directory and the
+/// files of the system's own /run are gone after it.
 class Lab {
  public:
   /// Kind::missing: no lab of this name is up; the error says how to start one.
@@ -48,6 +49,9 @@ class Lab {
   Spec spec_;
   Topology topology_;
 };
+
+/// One run of all checks between all nodes and containers of a lab: rows as `lab test` shows them.
+[[nodiscard]] Result<std::vector<Row>> testConnectivity(const Lab& lab, std::chrono::milliseconds patience);
 
 /// True when a lab of this name is running, whole or half.
 [[nodiscard]] bool isRunning(const std::string& name);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "kernel/sysctl.hpp"
 
 namespace twill::lab {
 namespace {
@@ -67,9 +68,18 @@ Result<void> furnish(const Machine& machine) {
   return mountOn("/run", run.c_str(), nullptr, MS_BIND);
 }
 
+/// Duplicate address detection for links that are made from now on. It is off while the lab's own cables
+/// come: a real node's uplink has been up for long when an agent starts.
+Result<void> detectDuplicates(bool on) {
+  const Sysctl setting{.path = "net/ipv6/conf/default/accept_dad", .value = on ? "1" : "0", .owner = {}};
+  if (readSysctls({setting.path}).empty()) return {};  // no IPv6
+  return writeSysctl(setting);
+}
+
 Result<void> setUp(const Machine& machine) {
   if (::unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS) != 0) return failErrno("make namespaces");
   if (::sethostname(machine.name.data(), machine.name.size()) != 0) return failErrno("set the host name");
+  TWILL_CHECK(detectDuplicates(false));
   return furnish(machine);
 }
 
@@ -118,7 +128,7 @@ int runMachine(const Machine& machine, Pipe ready, Pipe go) {
   const std::string said = done ? "ok" : machine.name + ": " + done.error().text;
   if (::write(ready.write.get(), said.data(), said.size()) < 0 || !done) return 1;
   ready.write.reset();
-  if (!readAll(go.read)) return 1;
+  if (!readAll(go.read) || !detectDuplicates(true)) return 1;
   if (::dup2(log->get(), STDOUT_FILENO) < 0 || ::dup2(log->get(), STDERR_FILENO) < 0) return 1;
   if (machine.isNode) superviseAgent(machine);
   for (;;) ::pause();

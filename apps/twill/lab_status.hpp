@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "lab/lab.hpp"
+
+namespace twill {
+
+/// Picture and state of a lab; exit status 1 when an agent is not ready.
+[[nodiscard]] Result<int> showStatus(const lab::Lab& lab, bool json);
+
+/// Runs all checks and shows what came of them; exit status 1 on any miss.
+[[nodiscard]] Result<int> runTest(const lab::Lab& lab, bool json);
+
+/// The colours of a terminal, for what the lab draws.
+[[nodiscard]] lab::Paint labPaint();
+/// Columns of the terminal; 100 for output that is no terminal.
+[[nodiscard]] std::size_t terminalWidth();
+
+}  // namespace twill
