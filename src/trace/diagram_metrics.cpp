@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trace/diagram_metrics.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace twill::trace::diagram {
+namespace {
+
+constexpr int kLeastContainerWidth = 104;
+constexpr int kMostContainerWidth = 250;
+constexpr int kMostStretchedWidth = 290;  ///< of a container where a card has room to spare
+constexpr int kMostCardWidth = 480;       ///< unless the containers need more
+constexpr int kMostDstWidth = 190;
+constexpr std::size_t kMostAddresses = 4;  ///< of a container
+
+std::size_t mostContainersOf(const Card& card) {
+  std::size_t most = 0;
+  for (const Group& group : card.groups) most = std::max(most, group.containers.size());
+  return most;
+}
+
+int widthOf(const ContainerBox& container) {
+  int width = widthOf(container.name, Font::smallName);
+  width = std::max(width, widthOf(container.hostLink, Font::smallCode));
+  width = std::max(width, widthOf(container.fault, Font::smallCode));
+  for (const auto& line : linesOf(container)) width = std::max(width, widthOf(line, Font::code));
+  return width + 2 * kContainerPad;
+}
+
+int widthOf(const LinkLine& line) {
+  int width = 0;
+  for (const auto& address : line.addresses) width = std::max(width, widthOf(address, Font::code));
+  if (line.fault.empty()) return width;
+  // A fault stands to the right of the first address.
+  const int first = line.addresses.empty() ? 0 : widthOf(line.addresses.front(), Font::code) + kGap;
+  return std::max(width, first + widthOf(line.fault, Font::code));
+}
+
+int widthOf(const Group& group) {
+  int width = 0;
+  for (const auto& line : linesOf(group)) width = std::max(width, widthOf(line, Font::code));
+  if (!group.fault.empty()) width += kGap + widthOf(group.fault, Font::code);
+  return 2 * kContainerPad + widthOf(titleOf(group), Font::codeBold) + kGap + width;
+}
+
+/// What follows the route's destination.
+int hopWidth(const RouteLine& route) {
+  const int link = route.link.empty() ? 0 : kGap + std::min(widthOf(route.link, Font::code), kMostLinkWidth);
+  return widthOf("→ " + route.hop, Font::code) + link;
+}
+
+/// Between the card's pads.
+int innerWidth(const Card& card, const Metrics& metrics) {
+  int width = std::max(widthOf(card.place, Font::name), card.routes.empty() ? 0 : metrics.routeWidth);
+  for (const LinkLine& line : card.links) width = std::max(width, linkWidth(card) + widthOf(line));
+  for (const Group& group : card.groups) width = std::max(width, widthOf(group));
+  return width;
+}
+
+}  // namespace
+
+int linkWidth(const Card& card) {
+  int width = 0;
+  for (const LinkLine& line : card.links) width = std::max(width, widthOf(line.link, Font::code));
+  return std::min(width, kMostLinkWidth) + kGap;
+}
+
+std::string titleOf(const Group& group) {
+  if (!group.bridge.empty()) return group.bridge;
+  const bool cabled = std::any_of(group.containers.begin(), group.containers.end(),
+                                  [](const ContainerBox& container) { return !container.hostLink.empty(); });
+  return cabled ? "no bridge" : "not connected";
+}
+
+std::vector<std::string> linesOf(const Group& group) {
+  const bool well = std::all_of(group.containers.begin(), group.containers.end(),
+                                [](const ContainerBox& container) { return container.fault.empty(); });
+  if (group.bridge.empty() && well) return {"a route to each"};
+  return group.addresses;
+}
+
+std::vector<std::string> linesOf(const ContainerBox& container) {
+  const auto& addresses = container.addresses;
+  if (addresses.size() <= kMostAddresses) return addresses;
+  std::vector<std::string> out(addresses.begin(), addresses.begin() + kMostAddresses - 1);
+  out.push_back(fmt::format("... and {} more", addresses.size() - out.size()));
+  return out;
+}
+
+Metrics metricsOf(const std::vector<const Card*>& cards, int columns, int leastCardWidth) {
+  Metrics metrics;
+  metrics.containerWidth = kLeastContainerWidth;
+  int hops = 0;
+  for (const Card* card : cards) {
+    const int count = static_cast<int>(mostContainersOf(*card));
+    const int rows = (count + columns - 1) / columns;
+    if (rows > 0) metrics.columns = std::max(metrics.columns, (count + rows - 1) / rows);
+    for (const RouteLine& route : card->routes) {
+      metrics.dstWidth = std::max(metrics.dstWidth, widthOf(route.dst, Font::code));
+      hops = std::max(hops, hopWidth(route));
+    }
+    for (const Group& group : card->groups) {
+      for (const ContainerBox& container : group.containers) {
+        metrics.containerWidth = std::max(metrics.containerWidth, widthOf(container));
+        metrics.containerLines =
+            std::max(metrics.containerLines, static_cast<int>(linesOf(container).size()));
+      }
+    }
+  }
+  metrics.dstWidth = std::min(metrics.dstWidth, kMostDstWidth);
+  metrics.routeWidth = kGap + metrics.dstWidth + kGap + hops;
+  metrics.containerWidth = std::min(metrics.containerWidth, kMostContainerWidth);
+  int inner = 0;
+  for (const Card* card : cards) inner = std::max(inner, innerWidth(*card, metrics));
+  const int gutters = (metrics.columns - 1) * kGutter;
+  metrics.cardWidth = std::max({std::min(inner + 2 * kPad, kMostCardWidth), leastCardWidth,
+                                metrics.columns * metrics.containerWidth + gutters + 2 * kPad});
+  metrics.containerWidth =
+      std::min(kMostStretchedWidth, (metrics.cardWidth - 2 * kPad - gutters) / metrics.columns);
+  return metrics;
+}
+
+}  // namespace twill::trace::diagram
