@@ -35,6 +35,7 @@ std::optional<Parent> parentOf(const Network& network, std::size_t container) {
 
 std::vector<std::string> textsOf(const std::vector<InterfaceAddress>& addresses) {
   std::vector<std::string> out;
+  out.reserve(addresses.size());
   for (const auto& address : addresses) out.push_back(address.text());
   return out;
 }
@@ -110,24 +111,34 @@ std::string tipOf(const Interface& interface) {
   return tip;
 }
 
-/// The links that are not shown otherwise: as a bridge with containers, or as a container's cable.
+/// Shown otherwise: as a bridge with containers, or as a container's cable.
+bool isShownApart(const Network& network, const Interface& interface, const std::vector<Group>& groups) {
+  const bool leadsToContainer = otherEnd(network, interface) != nullptr &&
+                                network.places[interface.cable->place].kind == PlaceKind::container;
+  return leadsToContainer || std::any_of(groups.begin(), groups.end(), [&](const Group& group) {
+           return group.bridge == interface.link.name;
+         });
+}
+
 std::vector<LinkLine> linksOf(const Network& network, const Place& place, const std::vector<Group>& groups) {
   std::vector<LinkLine> out;
   for (const auto& [name, interface] : place.interfaces) {
     const bool port = !interface.link.master.value_or("").empty();
-    const bool isGroup =
-        std::any_of(groups.begin(), groups.end(), [&](const Group& g) { return g.bridge == name; });
-    const Interface* other = otherEnd(network, interface);
-    const PlaceKind otherKind = other != nullptr ? network.places[interface.cable->place].kind : place.kind;
-    if (interface.link.loopback || port || isGroup || otherKind == PlaceKind::container) continue;
+    if (interface.link.loopback || port || isShownApart(network, interface, groups)) continue;
     const auto addresses = addressesOf(interface);
+    const Interface* other = otherEnd(network, interface);
     if (addresses.empty() && other == nullptr && !name.starts_with("twill-")) continue;
-    // A bridge without ports has no carrier, which is no news; it is not what the picture is about either.
+    // A foreign bridge without ports has no carrier, which is no news.
     const bool bridge = interface.link.kind == LinkKind::bridge;
-    out.push_back({.link = name,
-                   .addresses = textsOf(addresses),
-                   .fault = bridge && interface.link.up ? "" : faultOf(network, interface),
-                   .tip = tipOf(interface)});
+    LinkLine line{.link = name,
+                  .addresses = textsOf(addresses),
+                  .leadsTo = {},
+                  .fault = bridge && interface.link.up ? "" : faultOf(network, interface),
+                  .tip = tipOf(interface)};
+    if (other != nullptr && network.places[interface.cable->place].kind != PlaceKind::wire) {
+      line.leadsTo = fmt::format("{} {}", network.places[interface.cable->place].name, other->link.name);
+    }
+    out.push_back(std::move(line));
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "trace/diagram_card.hpp"
 
@@ -13,6 +14,13 @@ namespace {
 
 /// A bridge of a wire.
 using Bridge = Port;
+
+std::vector<std::string> textsOf(const std::set<Prefix>& prefixes) {
+  std::vector<std::string> out;
+  out.reserve(prefixes.size());
+  for (const Prefix& prefix : prefixes) out.push_back(prefix.text());
+  return out;
+}
 
 class Sorter {
  public:
@@ -71,9 +79,7 @@ class Sorter {
       if (plugged == nullptr || port.link.master != bridge.link) continue;
       for (const auto& address : addressesOf(*plugged)) prefixes.insert(address.prefix());
     }
-    std::vector<std::string> out;
-    for (const Prefix& prefix : prefixes) out.push_back(prefix.text());
-    return out;
+    return textsOf(prefixes);
   }
 
   void addUplinks(const Place& place, Card& card) const {
@@ -89,6 +95,13 @@ class Sorter {
     }
     std::stable_sort(card.uplinks.begin(), card.uplinks.end(),
                      [](const Uplink& a, const Uplink& b) { return a.segment < b.segment; });
+    if (place.kind == PlaceKind::router) return;
+    for (std::size_t i = 1; i < card.uplinks.size(); ++i) {
+      const auto line = std::find_if(card.links.begin(), card.links.end(), [&](const LinkLine& candidate) {
+        return candidate.link == card.uplinks[i].link;
+      });
+      if (line != card.links.end()) line->leadsTo = bridges_[card.uplinks[i].segment].link;
+    }
   }
 
   /// A link that leads out of what is known: the default route's, else the first that carries an address.
@@ -122,7 +135,7 @@ class Sorter {
     }
     SegmentBus bus{.kind = kind, .name = name, .prefixes = {}, .fault = {}, .nodes = std::move(cards)};
     if (kind == SegmentBus::Kind::outside) {
-      for (const Prefix& prefix : outsidePrefixes_) bus.prefixes.push_back(prefix.text());
+      bus.prefixes = textsOf(outsidePrefixes_);
     }
     out_.segments.push_back(std::move(bus));
   }
@@ -148,6 +161,39 @@ class Sorter {
 
 Content contentOf(const Network& network) {
   return Sorter(network).take();
+}
+
+std::string counted(std::size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::string sizeOf(const Content& content) {
+  std::size_t nodes = 0;
+  std::size_t containers = 0;
+  std::size_t segments = 0;
+  for (const SegmentBus& segment : content.segments) {
+    segments += segment.kind == SegmentBus::Kind::known ? 1 : 0;
+    nodes += segment.nodes.size();
+    for (const Card& node : segment.nodes) {
+      for (const Group& group : node.groups) containers += group.containers.size();
+    }
+  }
+  std::string text = fmt::format("{}, {}", counted(nodes, "node"), counted(containers, "container"));
+  if (segments > 0) text += ", " + counted(segments, "segment");
+  if (!content.routers.empty()) text += ", " + counted(content.routers.size(), "router");
+  return text;
+}
+
+std::string descriptionOf(const Content& content) {
+  std::string text = sizeOf(content) + ".";
+  for (const SegmentBus& segment : content.segments) {
+    std::vector<std::string_view> names;
+    names.reserve(segment.nodes.size());
+    for (const Card& node : segment.nodes) names.emplace_back(node.place);
+    if (!names.empty()) text += fmt::format(" {}: {}.", segment.name, fmt::join(names, ", "));
+  }
+  if (!content.faults.empty()) text += fmt::format(" Faults: {}.", fmt::join(content.faults, "; "));
+  return text;
 }
 
 }  // namespace twill::trace::diagram

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "trace/network.hpp"
@@ -14,6 +15,7 @@ namespace twill::trace::diagram {
 struct LinkLine {
   std::string link;
   std::vector<std::string> addresses;
+  std::string leadsTo;  ///< where its cable ends, if the cable is not drawn
   std::string fault;
   std::string tip;
 };
@@ -80,5 +82,12 @@ struct Content {
 };
 
 [[nodiscard]] Content contentOf(const Network& network);
+
+/// "1 fault", "2 faults"
+[[nodiscard]] std::string counted(std::size_t count, std::string_view what);
+/// "3 nodes, 6 containers, 1 segment"
+[[nodiscard]] std::string sizeOf(const Content& content);
+/// The whole in words, for those who cannot see it: its size, which node is where, what is wrong.
+[[nodiscard]] std::string descriptionOf(const Content& content);
 
 }  // namespace twill::trace::diagram

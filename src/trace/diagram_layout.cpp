@@ -35,37 +35,6 @@ int nodesPerRow(const Content& content) {
   return static_cast<int>((most + rows - 1) / rows);
 }
 
-std::string counted(std::size_t count, const char* what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
-struct Counts {
-  std::size_t nodes = 0;
-  std::size_t containers = 0;
-  std::size_t segments = 0;
-};
-
-Counts countsOf(const Content& content) {
-  Counts counts;
-  for (const SegmentBus& segment : content.segments) {
-    counts.segments += segment.kind == SegmentBus::Kind::known ? 1 : 0;
-    counts.nodes += segment.nodes.size();
-    for (const Card& node : segment.nodes) {
-      for (const Group& group : node.groups) counts.containers += group.containers.size();
-    }
-  }
-  return counts;
-}
-
-std::string sizeInWords(const Content& content) {
-  const Counts counts = countsOf(content);
-  std::string text =
-      fmt::format("{}, {}", counted(counts.nodes, "node"), counted(counts.containers, "container"));
-  if (counts.segments > 0) text += ", " + counted(counts.segments, "segment");
-  if (!content.routers.empty()) text += ", " + counted(content.routers.size(), "router");
-  return text;
-}
-
 class Page {
  public:
   Page(const Content& content, const DiagramLabels& labels) : content_(content), labels_(labels) {}
@@ -79,7 +48,7 @@ class Page {
     out_.height = y + kLegend + kFooter;
     placeHeader();
     placeLegend(y + kLegend);
-    describe();
+    out_.description = descriptionOf(content_);
     return std::move(out_);
   }
 
@@ -232,7 +201,7 @@ class Page {
   void placeHeader() {
     out_.title = labels_.title.empty() ? "Container network" : labels_.title;
     const bool faulty = !content_.faults.empty();
-    const std::string state = faulty ? counted(content_.faults.size(), "fault") : "all links up";
+    const std::string state = faulty ? counted(content_.faults.size(), "fault") : "no faults";
     const int end = out_.width - kMargin;
     const int stateWidth = widthOf(state, Font::label);
     write(out_,
@@ -251,7 +220,7 @@ class Page {
     for (const auto* label : {&labels_.backend, &labels_.datastore, &labels_.network}) {
       if (!label->empty()) parts.push_back(*label);
     }
-    parts.push_back(sizeInWords(content_));
+    parts.push_back(sizeOf(content_));
     write(out_,
           {.font = Font::label,
            .ink = Ink::dim,
@@ -278,18 +247,6 @@ class Page {
     put(LineStyle::routeMark, false, "route made by Twill");
     put(LineStyle::cable, false, "cable");
     put(LineStyle::cable, true, "down or no carrier");
-  }
-
-  void describe() {
-    out_.description = sizeInWords(content_) + ".";
-    for (const SegmentBus& segment : content_.segments) {
-      std::vector<std::string> names;
-      for (const Card& node : segment.nodes) names.push_back(node.place);
-      out_.description += fmt::format(" {}: {}.", segment.name, fmt::join(names, ", "));
-    }
-    if (!content_.faults.empty()) {
-      out_.description += fmt::format(" Faults: {}.", fmt::join(content_.faults, "; "));
-    }
   }
 
   const Content& content_;

@@ -9,7 +9,8 @@ namespace twill::trace::diagram {
 namespace {
 
 constexpr int kLeastContainerWidth = 104;
-constexpr int kMostContainerWidth = 250;
+constexpr int kMostNameWidth = 232;
+constexpr int kMostAddressWidth = 290;    ///< 43 characters, the longest IPv6 prefix
 constexpr int kMostStretchedWidth = 290;  ///< of a container where a card has room to spare
 constexpr int kMostCardWidth = 480;       ///< unless the containers need more
 constexpr int kMostDstWidth = 190;
@@ -22,20 +23,17 @@ std::size_t mostContainersOf(const Card& card) {
 }
 
 int widthOf(const ContainerBox& container) {
-  int width = widthOf(container.name, Font::smallName);
+  int width = std::min(widthOf(container.name, Font::smallName), kMostNameWidth);
   width = std::max(width, widthOf(container.hostLink, Font::smallCode));
   width = std::max(width, widthOf(container.fault, Font::smallCode));
   for (const auto& line : linesOf(container)) width = std::max(width, widthOf(line, Font::code));
-  return width + 2 * kContainerPad;
+  return std::min(width, kMostAddressWidth) + 2 * kContainerPad;
 }
 
 int widthOf(const LinkLine& line) {
   int width = 0;
-  for (const auto& address : line.addresses) width = std::max(width, widthOf(address, Font::code));
-  if (line.fault.empty()) return width;
-  // A fault stands to the right of the first address.
-  const int first = line.addresses.empty() ? 0 : widthOf(line.addresses.front(), Font::code) + kGap;
-  return std::max(width, first + widthOf(line.fault, Font::code));
+  for (const auto& text : linesOf(line)) width = std::max(width, widthOf(text, Font::code));
+  return line.fault.empty() ? width : width + kGap + widthOf(line.fault, Font::code);
 }
 
 int widthOf(const Group& group) {
@@ -65,6 +63,12 @@ int linkWidth(const Card& card) {
   int width = 0;
   for (const LinkLine& line : card.links) width = std::max(width, widthOf(line.link, Font::code));
   return std::min(width, kMostLinkWidth) + kGap;
+}
+
+std::vector<std::string> linesOf(const LinkLine& line) {
+  std::vector<std::string> out = line.addresses;
+  if (!line.leadsTo.empty()) out.push_back("to " + line.leadsTo);
+  return out;
 }
 
 std::string titleOf(const Group& group) {
@@ -111,14 +115,14 @@ Metrics metricsOf(const std::vector<const Card*>& cards, int columns, int leastC
   }
   metrics.dstWidth = std::min(metrics.dstWidth, kMostDstWidth);
   metrics.routeWidth = kGap + metrics.dstWidth + kGap + hops;
-  metrics.containerWidth = std::min(metrics.containerWidth, kMostContainerWidth);
   int inner = 0;
   for (const Card* card : cards) inner = std::max(inner, innerWidth(*card, metrics));
   const int gutters = (metrics.columns - 1) * kGutter;
   metrics.cardWidth = std::max({std::min(inner + 2 * kPad, kMostCardWidth), leastCardWidth,
                                 metrics.columns * metrics.containerWidth + gutters + 2 * kPad});
-  metrics.containerWidth =
-      std::min(kMostStretchedWidth, (metrics.cardWidth - 2 * kPad - gutters) / metrics.columns);
+  const int least = metrics.containerWidth;
+  metrics.containerWidth = std::min(std::max(least, kMostStretchedWidth),
+                                    (metrics.cardWidth - 2 * kPad - gutters) / metrics.columns);
   return metrics;
 }
 

@@ -29,6 +29,9 @@ struct Metrics {
 /// Of the first column in a card's list of links, the gap after it included.
 [[nodiscard]] int linkWidth(const Card& card);
 
+/// Its addresses, and where it leads.
+[[nodiscard]] std::vector<std::string> linesOf(const LinkLine& line);
+
 /// What stands in front of a group's addresses.
 [[nodiscard]] std::string titleOf(const Group& group);
 /// Its addresses; for one without a bridge what is there in place of it.

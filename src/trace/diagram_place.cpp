@@ -60,10 +60,10 @@ class CardPlacer {
     if (faulty) {
       put({.ink = Ink::fault, .anchor = Anchor::end, .at = {left_ + width_, y_}, .text = fault}, faultWidth);
     }
-    for (std::size_t i = 0; i < line.addresses.size(); ++i) {
+    const auto lines = linesOf(line);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
       if (i > 0) y_ += kLine;
-      const int room = width_ - first - (i == 0 && faulty ? faultWidth + kGap : 0);
-      put({.at = {left_ + first, y_}, .text = line.addresses[i]}, room);
+      put({.at = {left_ + first, y_}, .text = lines[i]}, width_ - first - (faulty ? faultWidth + kGap : 0));
     }
   }
 

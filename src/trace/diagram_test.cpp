@@ -144,9 +144,9 @@ TEST_CASE("a diagram shows each name, address and route once where it belongs") 
   const auto p = picture(twoNodes());
   checkGeometry(p);
   for (const char* text :
-       {"lab", "all links up", "seg1", "10.0.0.0/24", "node1", "node2", "con1", "tw1", "twill0",
-        "10.0.0.10/24", "10.0.0.20/24", "172.16.0.1/24", "172.16.1.1/24", "172.16.0.2/24", "172.16.1.2/24",
-        "172.16.1.0/24", "→ 10.0.0.20", "172.16.0.0/24", "→ 10.0.0.10"}) {
+       {"lab", "no faults", "seg1", "10.0.0.0/24", "node1", "node2", "con1", "tw1", "twill0", "10.0.0.10/24",
+        "10.0.0.20/24", "172.16.0.1/24", "172.16.1.1/24", "172.16.0.2/24", "172.16.1.2/24", "172.16.1.0/24",
+        "→ 10.0.0.20", "172.16.0.0/24", "→ 10.0.0.10"}) {
     INFO(text);
     CHECK(says(p, text));
   }
@@ -204,7 +204,7 @@ TEST_CASE("without a bridge containers hang on the node, each by its route") {
   CHECK(says(p, "no bridge"));
   CHECK(says(p, "172.16.0.2/32"));
   CHECK(says(p, "→ tw1"));
-  CHECK(says(p, "all links up"));
+  CHECK(says(p, "no faults"));
 
   auto broken = sample;
   std::erase_if(broken.place("node1").routes, [](const Route& route) { return route.link == "tw1"; });
@@ -252,6 +252,23 @@ TEST_CASE("a node by itself is shown with what its kernel knows") {
   CHECK(content.segments[0].prefixes == std::vector<std::string>{"10.0.0.0/24"});
   CHECK(content.faults.empty());
   checkGeometry(picture(sample));
+}
+
+TEST_CASE("where a second cable leads is said in words") {
+  auto sample = twoNodes();
+  const auto node1 = *sample.network.placeNamed("node1");
+  const auto node2 = *sample.network.placeNamed("node2");
+  sample.addLink(0, "seg2", LinkKind::bridge);
+  sample.addLink(0, "other", LinkKind::veth, "seg2");
+  sample.addLink(node1, "eth1", LinkKind::veth);
+  sample.cable(0, "other", node1, "eth1");
+  sample.addLink(node1, "eth2", LinkKind::veth);
+  sample.addLink(node2, "eth2", LinkKind::veth);
+  sample.cable(node1, "eth2", node2, "eth2");
+  const auto p = picture(sample);
+  checkGeometry(p);
+  CHECK(says(p, "to seg2"));
+  CHECK(says(p, "to node2 eth2"));
 }
 
 TEST_CASE("many routes are cut short, with their number") {

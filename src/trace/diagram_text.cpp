@@ -64,22 +64,24 @@ void append(std::string& out, char32_t c) {
   }
 }
 
-/// In hundredths of the font's size. The proportional ones are those of DejaVu Sans Bold, the widest of the
-/// fonts that the picture asks for.
-int advanceOf(char32_t c, bool monospace) {
+/// In hundredths of the font's size. The proportional ones are those of DejaVu Sans, bold or not, the widest
+/// of the fonts that the picture asks for.
+int advanceOf(char32_t c, Font font) {
   constexpr char32_t kFirstDoubleWidth = 0x1100;
   const bool doubleWidth = c >= kFirstDoubleWidth && (c < 0x2000 || c > 0x2BFF);
-  if (monospace) return doubleWidth ? 122 : 61;
+  if (isMonospace(font)) return doubleWidth ? 122 : 61;
+  const bool bold = font != Font::label;
   constexpr std::u32string_view kNarrow = U" .,:;'|!()[]ijlIt-/·";
   constexpr std::u32string_view kWide = U"mwMW@%…→";
-  if (kNarrow.find(c) != std::u32string_view::npos) return 48;
-  if (kWide.find(c) != std::u32string_view::npos || doubleWidth) return 112;
-  return c >= U'a' && c <= U'z' ? 73 : 87;
+  if (kNarrow.find(c) != std::u32string_view::npos) return bold ? 48 : 40;
+  if (kWide.find(c) != std::u32string_view::npos || doubleWidth) return bold ? 112 : 102;
+  if (c >= U'a' && c <= U'z') return bold ? 73 : 65;
+  return bold ? 87 : 80;
 }
 
 int widthOf(const std::u32string& text, Font font) {
   int hundredths = 0;
-  for (const char32_t c : text) hundredths += advanceOf(c, isMonospace(font)) * sizeOf(font);
+  for (const char32_t c : text) hundredths += advanceOf(c, font) * sizeOf(font);
   return (hundredths + 99) / 100;
 }
 
