@@ -62,10 +62,10 @@ class Page {
     for (const Card& router : content_.routers) routers.push_back(&router);
     perRow_ = nodesPerRow(content_);
     // The fewer the nodes, the more room each has for its containers.
-    const int columns = perRow_ == 1 ? 6 : perRow_ == 2 ? 4 : 2;
+    const int containerRoom = perRow_ == 1 ? 1000 : perRow_ == 2 ? 600 : 0;
     const int frame = 2 * kPanelPad + (perRow_ - 1) * kCardGap;
-    metrics_ = metricsOf(nodes, columns, (kLeastWidth - frame) / perRow_);
-    routerMetrics_ = metricsOf(routers, 2, 190);
+    metrics_ = metricsOf(nodes, containerRoom, (kLeastWidth - frame) / perRow_);
+    routerMetrics_ = metricsOf(routers, 0, 190);
     panelX_ = kMargin;
     if (!routers.empty()) {
       const int count = static_cast<int>(routers.size());
@@ -201,7 +201,7 @@ class Page {
   void placeHeader() {
     out_.title = labels_.title.empty() ? "Container network" : labels_.title;
     const bool faulty = !content_.faults.empty();
-    const std::string state = faulty ? counted(content_.faults.size(), "fault") : "no faults";
+    const std::string state = faulty ? counted(content_.faults.size(), "fault") : "no faults seen";
     const int end = out_.width - kMargin;
     const int stateWidth = widthOf(state, Font::label);
     write(out_,
@@ -246,7 +246,7 @@ class Page {
     };
     put(LineStyle::routeMark, false, "route made by Twill");
     put(LineStyle::cable, false, "cable");
-    put(LineStyle::cable, true, "down or no carrier");
+    put(LineStyle::cable, true, "down, no carrier or no route");
   }
 
   const Content& content_;

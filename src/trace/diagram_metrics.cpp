@@ -43,6 +43,14 @@ int widthOf(const Group& group) {
   return 2 * kContainerPad + widthOf(titleOf(group), Font::codeBold) + kGap + width;
 }
 
+/// Two columns in any case; more while there is room. The rows are as equal as can be.
+int columnsFor(int containers, int room, int width) {
+  if (containers == 0) return 1;
+  const int columns = std::max(2, (room + kGutter) / (width + kGutter));
+  const int rows = (containers + columns - 1) / columns;
+  return (containers + rows - 1) / rows;
+}
+
 /// What follows the route's destination.
 int hopWidth(const RouteLine& route) {
   const int link = route.link.empty() ? 0 : kGap + std::min(widthOf(route.link, Font::code), kMostLinkWidth);
@@ -93,14 +101,13 @@ std::vector<std::string> linesOf(const ContainerBox& container) {
   return out;
 }
 
-Metrics metricsOf(const std::vector<const Card*>& cards, int columns, int leastCardWidth) {
+Metrics metricsOf(const std::vector<const Card*>& cards, int containerRoom, int leastCardWidth) {
   Metrics metrics;
   metrics.containerWidth = kLeastContainerWidth;
   int hops = 0;
+  std::size_t most = 0;
   for (const Card* card : cards) {
-    const int count = static_cast<int>(mostContainersOf(*card));
-    const int rows = (count + columns - 1) / columns;
-    if (rows > 0) metrics.columns = std::max(metrics.columns, (count + rows - 1) / rows);
+    most = std::max(most, mostContainersOf(*card));
     for (const RouteLine& route : card->routes) {
       metrics.dstWidth = std::max(metrics.dstWidth, widthOf(route.dst, Font::code));
       hops = std::max(hops, hopWidth(route));
@@ -115,14 +122,14 @@ Metrics metricsOf(const std::vector<const Card*>& cards, int columns, int leastC
   }
   metrics.dstWidth = std::min(metrics.dstWidth, kMostDstWidth);
   metrics.routeWidth = kGap + metrics.dstWidth + kGap + hops;
+  metrics.columns = columnsFor(static_cast<int>(most), containerRoom, metrics.containerWidth);
   int inner = 0;
   for (const Card* card : cards) inner = std::max(inner, innerWidth(*card, metrics));
   const int gutters = (metrics.columns - 1) * kGutter;
   metrics.cardWidth = std::max({std::min(inner + 2 * kPad, kMostCardWidth), leastCardWidth,
                                 metrics.columns * metrics.containerWidth + gutters + 2 * kPad});
-  const int least = metrics.containerWidth;
-  metrics.containerWidth = std::min(std::max(least, kMostStretchedWidth),
-                                    (metrics.cardWidth - 2 * kPad - gutters) / metrics.columns);
+  const int stretched = (metrics.cardWidth - 2 * kPad - gutters) / metrics.columns;
+  metrics.containerWidth = std::min(std::max(metrics.containerWidth, kMostStretchedWidth), stretched);
   return metrics;
 }
 

@@ -23,8 +23,9 @@ struct Metrics {
   int cardWidth = 0;
 };
 
-/// Wide enough for the longest of each, up to a limit. `columns` is the most that a card may have.
-[[nodiscard]] Metrics metricsOf(const std::vector<const Card*>& cards, int columns, int leastCardWidth);
+/// Wide enough for the longest of each, up to a limit. Containers stand side by side as far as
+/// `containerRoom` goes, two of them always.
+[[nodiscard]] Metrics metricsOf(const std::vector<const Card*>& cards, int containerRoom, int leastCardWidth);
 
 /// Of the first column in a card's list of links, the gap after it included.
 [[nodiscard]] int linkWidth(const Card& card);
