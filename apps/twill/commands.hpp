@@ -11,5 +11,6 @@ namespace twill {
 /// CLI::RuntimeError.
 void addNodeCommands(CLI::App& app);
 void addLabCommands(CLI::App& app);
+void addTraceCommands(CLI::App& app);
 
 }  // namespace twill

@@ -10,6 +10,7 @@
 #include "commands.hpp"
 #include "lab/lab_files.hpp"
 #include "lab_status.hpp"
+#include "lab_step.hpp"
 #include "lab_up.hpp"
 #include "terminal.hpp"
 
@@ -129,6 +130,14 @@ void addLogs(CLI::App& app) {
   command->add_flag("-f,--follow", reading->follow, "go on with what it says from now on");
 }
 
+void addStep(CLI::App& app) {
+  auto number = std::make_shared<int>(1);
+  CLI::App* command = add<std::shared_ptr<int>>(
+      app, "step", "container networking from scratch: 1 a namespace, 2 a node, 3 many nodes", number,
+      [](int& which) { return runStep(which); });
+  command->add_option("number", *number, "which step")->required()->check(CLI::IsMember({1, 2, 3}));
+}
+
 struct Execution {
   std::string name = lab::Spec().name;
   std::string place;
@@ -166,6 +175,7 @@ void addLabCommands(CLI::App& app) {
           "status 1 if not",
           runTest);
   addLogs(*group);
+  addStep(*group);
 }
 
 }  // namespace twill

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lab_step.hpp"
+
+#include <array>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "api/client.hpp"
+#include "base/file.hpp"
+#include "lab/lab_files.hpp"
+#include "lab_status.hpp"
+#include "lab_up.hpp"
+#include "terminal.hpp"
+
+namespace twill {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Lesson {
+  const char* title;
+  const char* text;
+  int nodes;
+  int containers;
+  AttachMode attach;
+  const char* next;  ///< what to try
+};
+
+constexpr std::array<Lesson, 3> kLessons{
+    {{"one network namespace",
+      "A container is, for the network, a namespace: links, addresses and routes of its own. A veth pair is "
+      "a\n"
+      "cable into it. The node finds the container by a /32 route; the container sends everything to\n"
+      "169.254.1.1, an address that exists only so that the node can answer for it.",
+      1, 1, AttachMode::routed, "lab exec --name step1 node1 -- ip route get 172.16.0.1"},
+     {"one node, several containers",
+      "A bridge is a switch: each container's cable ends in one of its ports, so containers reach each "
+      "other\n"
+      "by their MAC addresses alone. The bridge has an address too, 172.16.0.1: that is the gateway by "
+      "which\n"
+      "they reach the node and all else.",
+      1, 2, AttachMode::bridge, "lab exec --name step2 node1 -- bridge fdb show br twill0"},
+     {"many nodes, joined by routes",
+      "Each node has a subnet of its own. What is missing is the way to the others' subnets: a route with "
+      "the\n"
+      "other node's address as next hop. Which node has which subnet stands in a file that both read, "
+      "written\n"
+      "by hand here; the agents turn it into routes. This is flannel's host-gw, and Calico within a segment.",
+      2, 1, AttachMode::bridge, "trace --lab step3 node1/con1 node2/con1"}}};
+
+Result<Json> ask(const lab::Lab& lab, const std::string& node, const std::string& target) {
+  TWILL_TRY(const api::Reply reply, api::call(lab::socketFile(lab.directory(), node), {.target = target}));
+  Json body = Json::parse(reply.body, nullptr, false);
+  if (!body.is_object())
+    return fail(fmt::format("the agent of {} answered {}: {}", node, reply.status, reply.body));
+  return body;
+}
+
+/// A command that may have several lines, each under the node's prompt.
+void printCommand(const std::string& node, const std::string& why, const std::string& command) {
+  fmt::print("{}\n", paint(Colour::dim, "  # " + why));
+  std::size_t begin = 0;
+  while (begin < command.size()) {
+    const auto end = std::min(command.find('\n', begin), command.size());
+    fmt::print("  {} {}\n", paint(Colour::bold, node + "$"), command.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
+
+Result<void> printNode(const lab::Lab& lab, const lab::NodePlan& node) {
+  printCommand(node.name, "the node's own address on the network between nodes",
+               fmt::format("ip address add {} dev eth0\nip link set eth0 up", node.v4.text()));
+  for (int i = 0; i < lab.spec().containers; ++i) {
+    printCommand(node.name, "a container's network namespace, as a runtime makes it",
+                 "ip netns add " + lab::containerName(i));
+  }
+  TWILL_TRY(const Json journal, ask(lab, node.name, "/v1/operations"));
+  for (const Json& entry : journal["operations"]) {
+    printCommand(
+        node.name,
+        fmt::format("twilld: {} {}", entry["verb"].get<std::string>(), entry["object"].get<std::string>()),
+        entry["command"]);
+  }
+  fmt::print("\n");
+  return {};
+}
+
+Result<void> printMap(const lab::Lab& lab) {
+  TWILL_TRY(const std::string leases, readFile(lab.directory() + "/network/leases.json"));
+  fmt::print("The map, /etc/twill/network/leases.json on every node:\n\n{}\n", leases);
+  return {};
+}
+
+}  // namespace
+
+Result<int> runStep(int number) {
+  const Lesson& lesson = kLessons.at(static_cast<std::size_t>(number - 1));
+  const lab::Spec spec{.name = fmt::format("step{}", number),
+                       .nodes = lesson.nodes,
+                       .containers = lesson.containers,
+                       .attach = lesson.attach};
+  fmt::print("{}\n\n{}\n\n", paint(Colour::bold, fmt::format("Step {}: {}", number, lesson.title)),
+             lesson.text);
+  if (auto gone = lab::takeDown(spec.name); !gone) return Failure(std::move(gone.error()));
+  TWILL_TRY(const lab::Lab lab, bringUp(spec));
+  if (lesson.nodes > 1) TWILL_CHECK(printMap(lab));
+  for (const auto& node : lab.topology().nodes) TWILL_CHECK(printNode(lab, node));
+  TWILL_TRY(const int ready, showStatus(lab, false));
+  fmt::print("\n");
+  TWILL_TRY(const int passed, runTest(lab, false));
+  fmt::print("\nThe lab stays up. Try:  twill {}\nEnd it with:            twill lab down --name {}\n",
+             lesson.next, spec.name);
+  return ready == 0 && passed == 0 ? 0 : 1;
+}
+
+}  // namespace twill
