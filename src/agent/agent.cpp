@@ -108,7 +108,7 @@ void Agent::evaluate() {
   pending_.reset();
   if (!cluster_) return;  // what is wanted is not known: the kernel stays as it is
   redecide();
-  if (!underlay_) return;
+  if (!decided_) return;
   reconcile(cause);
   writeSubnetEnv();
   scheduleRetry();
@@ -133,6 +133,7 @@ void Agent::redecide() {
   problems_.set("config", decided ? std::vector<std::string>{} : std::vector{decided.error().text});
   if (!decided) return;
   decision_ = std::move(*decided);
+  decided_ = true;
   if (decision_.leased) lastLease_ = decision_.self.lease;
   problems_.set("lease", decision_.problems);
   problems_.set("backend", decision_.desired.notices);

@@ -89,6 +89,7 @@ class Agent {
   SubnetEnv previous_;
 
   // What follows from it.
+  bool decided_ = false;  ///< until then nothing is known to be wanted, which is not to want nothing
   Decision decision_;
   Lease lastLease_;  ///< stays in force while the datastore lacks one for us
   KernelState wanted_;

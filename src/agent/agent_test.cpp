@@ -42,12 +42,13 @@ class MemoryDatastore final : public Datastore {
   void watch(OnCluster onCluster) override { onCluster_ = std::move(onCluster); }
   void publish(const Lease& mine, OnPublished onPublished) override {
     published.push_back(mine);
-    boost::asio::post(io_, [onPublished] { onPublished({}); });
+    boost::asio::post(io_, [onPublished, outcome = outcome] { onPublished(outcome); });
   }
   void say(Result<Cluster> cluster) {
     boost::asio::post(io_, [this, cluster] { onCluster_(cluster); });
   }
   std::vector<Lease> published;
+  Result<void> outcome;  ///< of every publish()
 
  private:
   boost::asio::io_context& io_;
@@ -72,8 +73,7 @@ class Node {
     agent.reset();
     auto attachments = Attachments::open(directory + "/state");
     REQUIRE(attachments);
-    Options options{
-        .node = "node1", .stateDir = directory + "/state", .subnetFile = directory + "/subnet.env"};
+    Options options{.node = "node1", .stateDir = directory + "/state", .subnetFile = directory + subnetFile};
     agent = std::make_unique<Agent>(io, options, kernel, datastore, std::move(*attachments),
                                     [](const IpAddress&) -> Result<std::string> { return "eth0"; });
     REQUIRE(agent->start());
@@ -104,7 +104,12 @@ class Node {
                        [&](const std::string& text) { return text.find(words) != std::string::npos; });
   }
 
+  [[nodiscard]] AttachRequest container(const std::string& id) const {
+    return {.network = "net", .containerId = id, .ifname = "eth0", .netns = directory + "/" + id};
+  }
+
   std::string directory = makeDirectory();
+  std::string subnetFile = "/subnet.env";
   boost::asio::io_context io;
   FakeKernel kernel;
   MemoryDatastore datastore{io};
@@ -281,4 +286,16 @@ TEST_CASE("an unknown backend is refused with the known ones, and changes nothin
   node.join(cluster);
   CHECK(node.hasProblem("carrier-pigeon"));
   CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+}
+
+TEST_CASE("a restart under a network config that cannot be done takes nothing out of the kernel") {
+  Node node;
+  node.join();
+  node.startAgent();
+  Cluster cluster = threeNodes();
+  cluster.network.backend.type = "carrier-pigeon";
+  node.join(cluster);
+  CHECK(node.hasProblem("carrier-pigeon"));
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  CHECK_FALSE(node.agent->ready());
 }
