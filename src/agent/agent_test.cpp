@@ -299,3 +299,29 @@ TEST_CASE("a restart under a network config that cannot be done takes nothing ou
   CHECK(node.routeTo("172.16.1.0/24") != nullptr);
   CHECK_FALSE(node.agent->ready());
 }
+
+TEST_CASE("a lease that went while the agent was away leaves the containers their gateway") {
+  Node node;
+  node.join();
+  REQUIRE(node.agent->attach(node.container("c1")));
+  AddressKey gateway{"twill0", *InterfaceAddress::parse("172.16.0.1/24")};
+  REQUIRE(node.kernel.all().addresses.contains(gateway));
+  Cluster cluster = threeNodes();
+  cluster.leases.erase(cluster.leases.begin());
+  node.startAgent();
+  node.kernel.clearLog();
+  node.join(cluster);
+  CHECK_FALSE(node.agent->ready());
+  CHECK(node.kernel.all().addresses.contains(gateway));
+  CHECK(node.kernel.log().empty());
+}
+
+TEST_CASE("a lease without a subnet is none: no container comes up without an address") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.leases[0].subnet.reset();
+  node.join(cluster);
+  CHECK(node.datastore.published.size() == 1);
+  CHECK_FALSE(node.agent->ready());
+  CHECK_FALSE(node.agent->attach(node.container("c1")));
+}

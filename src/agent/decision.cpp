@@ -20,6 +20,11 @@ const Lease* ownLease(const Inputs& inputs) {
   return found == leases.end() ? nullptr : &*found;
 }
 
+/// A person may write down a node and its address only, and leave the subnet to the node.
+bool hasSubnet(const Lease& lease) {
+  return lease.subnet || lease.subnet6;
+}
+
 /// True when the lease says where we are and covers the families of the network, so that nothing need be
 /// written. A lease written by hand may leave out the backend's name.
 bool isCurrent(const Lease& lease, const Inputs& inputs) {
@@ -35,6 +40,18 @@ NodeSubnets previousOf(const Inputs& inputs) {
   if (inputs.previous.subnet) previous.v4 = inputs.previous.subnet->prefix();
   if (inputs.previous.subnet6) previous.v6 = inputs.previous.subnet6->prefix();
   return previous;
+}
+
+/// What stays in force while the datastore holds no lease of ours: the last one, or after a restart what
+/// subnet.env remembers of it. Containers still use the gateway of that subnet.
+Lease heldLease(const Inputs& inputs) {
+  if (hasSubnet(inputs.last)) return inputs.last;
+  NodeSubnets previous = previousOf(inputs);
+  return {.node = inputs.options.node,
+          .subnet = previous.v4,
+          .subnet6 = previous.v6,
+          .publicIp = inputs.underlay.publicIp,
+          .publicIp6 = inputs.underlay.publicIp6};
 }
 
 Result<Lease> wantedLease(const Inputs& inputs) {
@@ -72,10 +89,10 @@ Result<Decision> decide(const Inputs& inputs) {
       decision.problems.push_back(wanted.error().text);
     }
   }
-  decision.leased = own != nullptr;
+  decision.leased = own != nullptr && hasSubnet(*own);
   decision.self = Self{.node = inputs.options.node,
                        .underlay = inputs.underlay.underlay,
-                       .lease = own != nullptr ? *own : inputs.last,
+                       .lease = decision.leased ? *own : heldLease(inputs),
                        .ipMasq = inputs.options.ipMasq};
   desiredNode(inputs.cluster.cluster, decision.self, decision.desired);
   backend->desired(inputs.cluster.cluster, decision.self, decision.desired);

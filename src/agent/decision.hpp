@@ -26,7 +26,7 @@ struct Inputs {
 /// What this node should do about the cluster as it is.
 struct Decision {
   std::optional<Lease> publish;       ///< our lease as it should stand in the datastore, when it does not
-  bool leased = false;                ///< the datastore holds our lease
+  bool leased = false;                ///< the datastore holds our lease, and it has a subnet
   Self self;                          ///< its lease is the last one that held while leased is false
   Desired desired;                    ///< peers' and node's state; attachments are added by the agent
   int mtu = 1500;                     ///< what containers get
