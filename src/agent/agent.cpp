@@ -186,6 +186,12 @@ bool Agent::refreshActual() {
   return true;
 }
 
+/// Takes in what the kernel says after an operation of ours. With that may come somebody else's change, whose
+/// notification is used up by this, so that the loop has to look at it.
+void Agent::lookAround() {
+  if (refreshActual()) wake(Cause::drift);
+}
+
 void Agent::reconcile(Cause cause) {
   for (int round = 0; round < kRounds; ++round) {
     Difference difference = diff(wanted_, actual_);
@@ -226,6 +232,7 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
     return fail("this node has no lease yet: " + (why.empty() ? "waiting for the datastore" : why.front()),
                 Error::Kind::busy);
   }
+  lookAround();  // what is missing is judged by the kernel as it is now: the bridge may just have gone
   TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
   KernelState part = desiredAttachment(attachment);
   merge(part, desiredShared(attachment.mode, nodeNetwork()));
@@ -238,7 +245,7 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
     return undo({.text = missing.obstacles.front().text, .kind = Error::Kind::exists});
   auto results = carryOut(missing.operations, Cause::attachment);
   for (const auto& [path, sysctl] : part.sysctls) interest_.sysctls.push_back(path);
-  refreshActual();
+  lookAround();
   for (auto& result : results) {
     if (!result) return undo(std::move(result).error());
   }
@@ -260,7 +267,7 @@ Result<void> Agent::detach(const std::string& key) {
   subtract(wanted_, part);
   auto gone = removals(part, actual_).operations;
   auto results = carryOut(gone, Cause::attachment);
-  refreshActual();
+  lookAround();
   for (auto& result : results) {
     if (!result) wake(Cause::retry);  // no longer wanted, so the loop removes it; the address is free already
   }

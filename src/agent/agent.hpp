@@ -67,6 +67,7 @@ class Agent {
   void publish(const Lease& lease);
   Result<void> readKernel();
   bool refreshActual();
+  void lookAround();
   void reconcile(Cause cause);
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
   void writeSubnetEnv();

@@ -325,3 +325,18 @@ TEST_CASE("a lease without a subnet is none: no container comes up without an ad
   CHECK_FALSE(node.agent->ready());
   CHECK_FALSE(node.agent->attach(node.container("c1")));
 }
+
+TEST_CASE("drift that is noticed while a container comes or goes is repaired") {
+  Node node;
+  node.join();
+  REQUIRE(node.kernel.byOthers(Verb::remove, *node.routeTo("172.16.1.0/24")));
+  REQUIRE(node.agent->attach(node.container("c1")));
+  node.settle();
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at("twill0")));
+  CHECK(node.agent->attach(node.container("c2")));
+  REQUIRE(node.kernel.byOthers(Verb::remove, *node.routeTo("172.16.2.0/24")));
+  REQUIRE(node.agent->detach(node.container("c1").key()));
+  node.settle();
+  CHECK(node.routeTo("172.16.2.0/24") != nullptr);
+}
