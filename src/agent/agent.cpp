@@ -138,15 +138,21 @@ void Agent::redecide() {
   problems_.set("lease", decision_.problems);
   problems_.set("backend", decision_.desired.notices);
   wanted_ = decision_.desired.state;
-  for (const auto& [key, attachment] : attachments_.all()) {
-    merge(wanted_, desiredShared(attachment.mode, nodeNetwork()));
-    merge(wanted_, desiredAttachment(attachment));
-  }
+  merge(wanted_, attachmentState());
   if (Interest interest = interestOf(network, wanted_); interest != interest_) {
     interest_ = std::move(interest);
     if (auto read = readKernel(); !read) problems_.set("kernel", {read.error().text});
   }
   if (decision_.publish && decision_.publish != publishing_) publish(*decision_.publish);
+}
+
+KernelState Agent::attachmentState() const {
+  KernelState state;
+  for (const auto& [key, attachment] : attachments_.all()) {
+    merge(state, desiredShared(attachment.mode, nodeNetwork()));
+    if (!gone_.contains(key)) merge(state, desiredAttachment(attachment));
+  }
+  return state;
 }
 
 void Agent::publish(const Lease& lease) {
@@ -206,11 +212,24 @@ void Agent::reconcile(Cause cause) {
     if (operations.empty()) break;
     auto results = carryOut(operations, cause);
     reconciler_.record(operations, results, now());
+    letGo(operations, results);
     refreshActual();
   }
   std::vector<std::string> failures;
   for (const auto& [owner, failure] : reconciler_.failures()) failures.push_back(failure.error);
   problems_.set("operation", std::move(failures));
+}
+
+/// A container without a namespace is no reason to be unready, or to try for ever.
+void Agent::letGo(std::span<const Operation> operations, std::span<const Result<void>> results) {
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    if (results[i] || results[i].error().code != ESTALE) continue;
+    const Attachment* attachment = attachments_.find(operations[i].owner());
+    if (attachment == nullptr || !gone_.insert(attachment->key()).second) continue;
+    spdlog::info("container {} is gone: {}; its address stays taken until its runtime deletes it",
+                 attachment->key(), results[i].error().text);
+    subtract(wanted_, desiredAttachment(*attachment));
+  }
 }
 
 std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations, Cause cause) {
@@ -231,6 +250,10 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
     auto why = problems_.all();
     return fail("this node has no lease yet: " + (why.empty() ? "waiting for the datastore" : why.front()),
                 Error::Kind::busy);
+  }
+  // A runtime that starts the same container again after a reboot may never have deleted it.
+  if (gone_.contains(request.key())) {
+    TWILL_CHECK(detach(request.key()));
   }
   lookAround();  // what is missing is judged by the kernel as it is now: the bridge may just have gone
   TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
@@ -259,6 +282,7 @@ Result<void> Agent::detach(const std::string& key) {
   KernelState part = desiredAttachment(*attachment);
   AttachMode mode = attachment->mode;
   TWILL_CHECK(attachments_.remove(key));
+  gone_.erase(key);
   // The bridge goes with its last container.
   const auto& left = attachments_.all();
   bool last =

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -69,6 +70,8 @@ class Agent {
   bool refreshActual();
   void lookAround();
   void reconcile(Cause cause);
+  [[nodiscard]] KernelState attachmentState() const;
+  void letGo(std::span<const Operation> operations, std::span<const Result<void>> results);
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
   void writeSubnetEnv();
   void scheduleRetry();
@@ -80,6 +83,9 @@ class Agent {
   Kernel& kernel_;
   Datastore& datastore_;
   Attachments attachments_;
+  /// Keys of those whose namespace went without a DEL (a reboot, say): the record keeps the address until the
+  /// runtime deletes or adds them, but there is nothing to make an interface in.
+  std::set<std::string> gone_;
   RouteQuestion routeTo_;
 
   // What the agent knows: inputs of the decision.

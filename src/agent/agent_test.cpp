@@ -340,3 +340,28 @@ TEST_CASE("drift that is noticed while a container comes or goes is repaired") {
   node.settle();
   CHECK(node.routeTo("172.16.2.0/24") != nullptr);
 }
+
+TEST_CASE("a container whose namespace went without a DEL is let go, and may come again") {
+  Node node;
+  node.join();
+  auto attachment = node.agent->attach(node.container("c1"));
+  REQUIRE(attachment);
+  node.settle();
+  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at(attachment->hostIfname)));
+  node.kernel.refuse([&](const Operation& operation) { return operation.owner() == attachment->key(); },
+                     {.text = "no such namespace", .kind = Error::Kind::invalid, .code = ESTALE}, 1);
+  node.kernel.clearLog();
+  node.settle();
+  node.join();  // another change of the map does not bring it back either
+  node.io.restart();
+  node.io.run_for(std::chrono::milliseconds(50));
+  CHECK(node.kernel.log().size() == 1);
+  CHECK(node.agent->ready());
+  CHECK(node.agent->problems().all().empty());
+
+  auto again = node.agent->attach(node.container("c1"));
+  REQUIRE(again);
+  CHECK(node.kernel.all().links.contains(again->hostIfname));
+  node.settle();
+  CHECK(node.agent->ready());
+}

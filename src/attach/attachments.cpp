@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/file.hpp"
+#include "kernel/netns.hpp"
 
 namespace twill {
 namespace {
@@ -124,6 +125,8 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
     addRoutes(attachment, {address.address, subnet->length()}, request.defaultRoute);
   }
   attachment.mac = request.mac.value_or(macFor(attachment));
+  // One that cannot be opened is for the kernel room to refuse, in its own words.
+  if (auto netns = openNamespace(request.netns)) attachment.netnsId = namespaceId(*netns);
 
   TWILL_CHECK(writeFile(recordPath(key), toJson(attachment), Durability::process, 0600));
   for (const auto& address : attachment.addresses) {

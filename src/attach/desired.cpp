@@ -73,6 +73,7 @@ KernelState desiredAttachment(const Attachment& attachment) {
             .mac = attachment.hostMac,
             .master = bridged ? kBridge : "",
             .peer = VethPeer{.netns = attachment.netns,
+                             .netnsId = attachment.netnsId,
                              .name = attachment.ifname,
                              .mac = attachment.mac,
                              .addresses = attachment.addresses,

@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/file.hpp"
+
 namespace twill {
 
 Result<Fd> openNamespace(const std::string& path) {
@@ -35,6 +37,13 @@ bool sameNamespace(const Fd& a, const Fd& b) {
   struct stat other {};
   return ::fstat(a.get(), &one) == 0 && ::fstat(b.get(), &other) == 0 && one.st_dev == other.st_dev &&
          one.st_ino == other.st_ino;
+}
+
+std::string namespaceId(const Fd& netns) {
+  static const std::string kBoot = readFile("/proc/sys/kernel/random/boot_id", 64).value_or("").substr(0, 8);
+  struct stat status {};
+  if (::fstat(netns.get(), &status) != 0) return {};
+  return fmt::format("{}:{}:{}", kBoot, status.st_dev, status.st_ino);
 }
 
 Result<NamespaceGuard> NamespaceGuard::enter(const Fd& target) {

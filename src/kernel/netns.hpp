@@ -20,6 +20,10 @@ namespace twill {
 /// True when both descriptors are the same namespace.
 [[nodiscard]] bool sameNamespace(const Fd& a, const Fd& b);
 
+/// Tells a namespace from others that come to be under the same path: /proc/PID/ns/net is another container's
+/// once the process id is used again, and after a reboot. Boot, device and inode; no blanks.
+[[nodiscard]] std::string namespaceId(const Fd& netns);
+
 /// The calling thread works in another network namespace for as long as this lives. It must die on the same
 /// thread; when the way back fails the process aborts, since all that follows would hit the wrong namespace.
 /// Sockets belong to the namespace in which they were opened, wherever they are used later.

@@ -24,12 +24,23 @@ struct Inside {
   int peer = 0;  ///< ifindex there
 };
 
+Failure stale(std::string text) {
+  return Failure(Error{.text = std::move(text), .kind = Error::Kind::invalid, .code = ESTALE});
+}
+
 Result<Fd> openPeerNamespace(const VethPeer& peer) {
-  TWILL_TRY(Fd netns, openNamespace(peer.netns));
+  auto netns = openNamespace(peer.netns);
+  if (!netns) {
+    const auto& error = netns.error();
+    const bool gone = error.code == ENOENT || error.code == ENOTDIR || error.kind == Error::Kind::invalid;
+    return gone ? stale(error.text) : Failure(error);
+  }
+  if (!peer.netnsId.empty() && namespaceId(*netns) != peer.netnsId) {
+    return stale(fmt::format("{} is another network namespace by now; the container's is gone", peer.netns));
+  }
   TWILL_TRY(const Fd own, ownNamespace());
-  if (!sameNamespace(netns, own)) return netns;
-  return fail(fmt::format("{} is the node's own network namespace; expected the container's", peer.netns),
-              Error::Kind::invalid);
+  if (!sameNamespace(*netns, own)) return std::move(*netns);
+  return stale(fmt::format("{} is the node's own network namespace; expected the container's", peer.netns));
 }
 
 Result<Inside> lookInside(const VethPeer& peer, const Fd& netns) {

@@ -11,7 +11,8 @@ namespace twill {
 inline constexpr const char* kUnfinishedAlias = "twill:unfinished";
 
 /// Makes a veth with its peer straight in the peer's namespace, then in there: lo and the peer up, addresses,
-/// routes. When a step fails, no link is left. `master`: ifindex of the bridge, 0 for none.
+/// routes. When a step fails, no link is left. `master`: ifindex of the bridge, 0 for none. An error with
+/// code ESTALE: there is no such namespace, or none that a container could have; it will not come back.
 [[nodiscard]] Result<void> addVeth(netlink::Socket& socket, const Link& link, int master);
 
 /// Sets up, again, the peer of a veth that is there, and gives the link its alias.

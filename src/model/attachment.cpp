@@ -92,6 +92,9 @@ Result<Attachment> parseAttachment(std::string_view json) {
   TWILL_CHECK(readText(object, "containerId", out.containerId));
   TWILL_CHECK(readText(object, "ifname", out.ifname));
   TWILL_CHECK(readText(object, "netns", out.netns));
+  if (auto id = json::find(object, "netnsId")) {  // records of before it was kept have none
+    TWILL_TRY(out.netnsId, json::text("netnsId", *id));
+  }
   TWILL_CHECK(readMode(object, out.mode));
   TWILL_CHECK(readText(object, "hostIfname", out.hostIfname));
   TWILL_CHECK(readMac(object, "mac", out.mac));
@@ -114,6 +117,7 @@ std::string toJson(const Attachment& attachment) {
   out["containerId"] = attachment.containerId;
   out["ifname"] = attachment.ifname;
   out["netns"] = attachment.netns;
+  if (!attachment.netnsId.empty()) out["netnsId"] = attachment.netnsId;
   out["mode"] = attachment.mode == AttachMode::bridge ? "bridge" : "routed";
   out["hostIfname"] = attachment.hostIfname;
   out["mac"] = attachment.mac.text();

@@ -30,6 +30,7 @@ struct Attachment {
   std::string containerId;  ///< CNI_CONTAINERID
   std::string ifname;       ///< name inside the container
   std::string netns;        ///< path of its network namespace, as the runtime gave it
+  std::string netnsId;      ///< which namespace that was (kernel/netns.hpp); empty when not known
   AttachMode mode = AttachMode::bridge;
   std::string hostIfname;  ///< tw<hash>, the node's end of the veth
   MacAddress mac;          ///< container's end

@@ -15,6 +15,7 @@ Attachment sample() {
           .containerId = "3f1c",
           .ifname = "eth0",
           .netns = "/run/netns/\"c1\"",
+          .netnsId = "6ee7b2f5:4:4026532201",
           .mode = AttachMode::routed,
           .hostIfname = hostInterfaceName("twill/3f1c/eth0"),
           .mac = *MacAddress::parse("0a:58:ac:10:00:01"),

@@ -24,7 +24,8 @@ enum class LinkKind : std::uint8_t { other, bridge, veth };
 /// The container's end of a veth, made together with the node's end. Never read back: it is another
 /// namespace's.
 struct VethPeer {
-  std::string netns;  ///< path of the network namespace
+  std::string netns;    ///< path of the network namespace
+  std::string netnsId;  ///< which namespace that has to be (kernel/netns.hpp); empty: whichever is there
   std::string name;
   MacAddress mac;
   std::vector<InterfaceAddress> addresses;

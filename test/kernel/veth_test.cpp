@@ -104,6 +104,8 @@ TEST_CASE("a veth that cannot be had says why and leaves nothing behind") {
             "/run/netns/dir is not a network namespace"));
   CHECK(has(with([](Link& l) { l.peer->netns = "/proc/self/ns/mnt"; }), "is not a network namespace"));
   CHECK(has(with([](Link& l) { l.peer->netns = "/run/netns/self"; }), "the node's own network namespace"));
+  CHECK(
+      has(with([](Link& l) { l.peer->netnsId = "another"; }), "/run/netns/c1 is another network namespace"));
   CHECK(has(with([](Link& l) { l.peer->name = "taken"; }), "/run/netns/c1 has an interface taken already"));
   CHECK(has(with([](Link& l) { l.peer->name = "bad name"; }), "'bad name' cannot name an interface"));
   CHECK(has(with([](Link& l) { l.master = "nobridge"; }), "there is no interface nobridge"));
@@ -118,6 +120,30 @@ TEST_CASE("a veth that cannot be had says why and leaves nothing behind") {
             "cannot give eth0 the address ff02::1/64 in /run/netns/c1"));
   CHECK(has(with([](Link& l) { l.alias = std::string(300, 'x'); }), "add veth tw1: "));
   CHECK(with([](Link&) {}) == "");  // and as it should be, it goes
+}
+
+TEST_CASE("a namespace is known again by its id, and one that is gone or another is said by ESTALE") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  sh("ip netns add c1");
+  const auto id = namespaceId(openNamespace("/run/netns/c1").value());
+  CHECK(namespaceId(openNamespace("/run/netns/c1").value()) == id);
+  CHECK(namespaceId(ownNamespace().value()) != id);
+  const auto kernel = openKernel();
+  auto veth = wantedVeth("tw1", "c1", 5);
+  veth.master.reset();
+  veth.hairpin.reset();
+  const auto codeWith = [&](const std::string& path, const std::string& wantedId) {
+    veth.peer->netns = path;
+    veth.peer->netnsId = wantedId;
+    const auto results = kernel->apply(std::vector{add(veth)});
+    return results[0] ? 0 : results[0].error().code;
+  };
+  CHECK(codeWith("/run/netns/gone", id) == ESTALE);
+  CHECK(codeWith("/run/netns/c1/gone", id) == ESTALE);
+  CHECK(codeWith("/proc/thread-self/ns/net", "") == ESTALE);
+  CHECK(codeWith("/run/netns/c1", "another") == ESTALE);
+  CHECK(codeWith("/run/netns/c1", id) == 0);
 }
 
 TEST_CASE("a veth that its maker could not finish is finished by the next one") {
