@@ -70,7 +70,7 @@ Result<api::Reply> callPatiently(const std::string& socket, const api::Call& cal
 
 int main() {
   const char* command = std::getenv("CNI_COMMAND");
-  if (command == nullptr) {
+  if (command == nullptr || *command == '\0') {
     std::fputs("twill-cni " TWILL_VERSION
                ": the CNI plugin of the Twill container network, run by container runtimes\n"
                "CNI versions 0.1.0 to 1.1.0; see twill-cni(8)\n",

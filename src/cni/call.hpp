@@ -32,6 +32,7 @@ inline constexpr int kBadEnvironment = 4;
 inline constexpr int kIo = 5;
 inline constexpr int kUndecodable = 6;
 inline constexpr int kBadConfig = 7;
+inline constexpr int kBadNamespace = 8;
 inline constexpr int kTryAgain = 11;
 inline constexpr int kInternal = 999;
 

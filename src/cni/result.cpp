@@ -98,7 +98,8 @@ CniError toCniError(const Error& error, const std::string& version) {
   int code = kInternal;
   if (error.kind == Error::Kind::busy) code = kTryAgain;
   if (error.kind == Error::Kind::invalid) code = kBadConfig;
-  if (error.code == ENOSPC || error.code == EROFS || error.code == EIO) code = kIo;
+  if (error.code == ESTALE) code = kBadNamespace;  // kernel/veth.hpp
+  if (error.code == ENOSPC || error.code == EDQUOT || error.code == EROFS || error.code == EIO) code = kIo;
   return {.code = code, .msg = error.text, .details = "", .version = version};
 }
 
