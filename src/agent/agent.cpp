@@ -44,6 +44,7 @@ Agent::Agent(asio::io_context& io, Options options, Kernel& kernel, Datastore& d
       attachments_(std::move(attachments)),
       routeTo_(std::move(routeTo)),
       kernelEvents_(io),
+      publishTimer_(io),
       retryTimer_(io),
       resyncTimer_(io) {}
 
@@ -163,9 +164,10 @@ void Agent::publish(const Lease& lease) {
     publishing_.reset();
     problems_.set("publish", published ? std::vector<std::string>{} : std::vector{published.error().text});
     if (published) return;
-    auto timer = std::make_shared<asio::steady_timer>(io_, kPublishRetry);
-    timer->async_wait([this, timer, alive = alive_](boost::system::error_code) {
-      if (!*alive) return;
+    // One timer: a map that changes often must not start a chain of attempts with each change.
+    publishTimer_.expires_after(kPublishRetry);
+    publishTimer_.async_wait([this, alive = alive_](boost::system::error_code cancelled) {
+      if (cancelled || !*alive) return;
       clusterChanged_ = true;
       wake(Cause::retry);
     });

@@ -110,6 +110,7 @@ class Agent {
   std::optional<Lease> publishing_;  ///< in flight at the datastore
   std::string writtenSubnetEnv_;
   boost::asio::posix::stream_descriptor kernelEvents_;
+  boost::asio::steady_timer publishTimer_;
   boost::asio::steady_timer retryTimer_;
   boost::asio::steady_timer resyncTimer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -365,3 +365,19 @@ TEST_CASE("a container whose namespace went without a DEL is let go, and may com
   node.settle();
   CHECK(node.agent->ready());
 }
+
+TEST_CASE("a failing publication is tried again once, however often the map changed meanwhile") {
+  Node node;
+  node.datastore.outcome = fail("read-only file system");
+  Cluster cluster = threeNodes();
+  cluster.leases.erase(cluster.leases.begin());
+  for (int i = 0; i < 5; ++i) {
+    cluster.leases[0].publicIp = IpAddress::fromV4(0x0a000040U + static_cast<unsigned>(i));
+    node.join(cluster);
+  }
+  CHECK(node.hasProblem("read-only"));
+  auto before = node.datastore.published.size();
+  node.io.restart();
+  node.io.run_for(std::chrono::milliseconds(5300));
+  CHECK(node.datastore.published.size() == before + 1);
+}
