@@ -1,7 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/journal.hpp"
 
+#include <algorithm>
+
+#include <fmt/format.h>
+
 namespace twill {
+
+namespace {
+
+/// Elements of a set that are kept; the rest is counted.
+constexpr std::size_t kElements = 20;
+
+/// A firewall's set holds every node of the cluster: a thousand copies of it would be the agent's whole
+/// memory many times over.
+Operation shortened(const Operation& operation) {
+  const auto* table = std::get_if<Firewall>(&operation.object);
+  if (table == nullptr) return operation;
+  Firewall kept{.chains = table->chains, .owner = table->owner};
+  for (const auto& [name, set] : table->sets) {
+    auto& into = kept.sets[name];
+    into = {.type = set.type, .flags = set.flags};
+    auto end = set.elements.begin() + static_cast<std::ptrdiff_t>(std::min(kElements, set.elements.size()));
+    into.elements.assign(set.elements.begin(), end);
+    if (end != set.elements.end())
+      into.elements.push_back(fmt::format("and {} more", set.elements.end() - end));
+  }
+  return {.verb = operation.verb, .object = std::move(kept)};
+}
+
+}  // namespace
 
 std::string_view textOf(Cause cause) {
   switch (cause) {
@@ -32,7 +60,7 @@ void Journal::record(Cause cause, std::span<const Operation> operations,
     entries_.push_back({.number = total_,
                         .time = now,
                         .cause = cause,
-                        .operation = operations[i],
+                        .operation = shortened(operations[i]),
                         .error = results[i] ? "" : results[i].error().text});
   }
   while (entries_.size() > kKept) entries_.pop_front();
