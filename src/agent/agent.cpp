@@ -138,7 +138,7 @@ void Agent::redecide() {
   if (decision_.leased) lastLease_ = decision_.self.lease;
   problems_.set("lease", decision_.problems);
   problems_.set("backend", decision_.desired.notices);
-  wanted_ = decision_.desired.state;
+  wanted_ = std::move(decision_.desired.state);
   merge(wanted_, attachmentState());
   if (Interest interest = interestOf(network, wanted_); interest != interest_) {
     interest_ = std::move(interest);

@@ -97,8 +97,8 @@ class Agent {
 
   // What follows from it.
   bool decided_ = false;  ///< until then nothing is known to be wanted, which is not to want nothing
-  Decision decision_;
-  Lease lastLease_;  ///< stays in force while the datastore lacks one for us
+  Decision decision_;     ///< but for desired.state, which has become wanted_
+  Lease lastLease_;       ///< stays in force while the datastore lacks one for us
   KernelState wanted_;
   Reconciler reconciler_;
   Journal journal_;
