@@ -26,10 +26,13 @@ TimePoint now() {
   return std::chrono::steady_clock::now();
 }
 
-/// What to look at besides our own objects: whatever lies in the networks, and the settings that are wanted.
-Interest interestOf(const NetworkConfig& network, const KernelState& wanted) {
+/// What to look at besides our own objects: whatever lies in the networks, the settings that are wanted, and
+/// the one that the choice of the underlay depends on.
+Interest interestOf(const NetworkConfig& network, const std::string& underlay, const KernelState& wanted) {
   Interest interest{.networks = network.networks()};
   for (const auto& [path, sysctl] : wanted.sysctls) interest.sysctls.push_back(path);
+  std::string acceptRa = acceptRaOf(underlay);
+  if (network.v6 && !wanted.sysctls.contains(acceptRa)) interest.sysctls.push_back(std::move(acceptRa));
   return interest;
 }
 
@@ -140,9 +143,10 @@ void Agent::redecide() {
   problems_.set("backend", decision_.desired.notices);
   wanted_ = std::move(decision_.desired.state);
   merge(wanted_, attachmentState());
-  if (Interest interest = interestOf(network, wanted_); interest != interest_) {
+  if (Interest interest = interestOf(network, underlay_->underlay.link, wanted_); interest != interest_) {
     interest_ = std::move(interest);
     if (auto read = readKernel(); !read) problems_.set("kernel", {read.error().text});
+    wake(Cause::cluster);  // what is seen now may change the choice of the underlay
   }
   if (decision_.publish && decision_.publish != publishing_) publish(*decision_.publish);
 }

@@ -381,3 +381,18 @@ TEST_CASE("a failing publication is tried again once, however often the map chan
   node.io.run_for(std::chrono::milliseconds(5300));
   CHECK(node.datastore.published.size() == before + 1);
 }
+
+TEST_CASE("a node that forwards IPv6 goes on taking its default route from router advertisements") {
+  Node node;
+  REQUIRE(node.kernel.byOthers(
+      Verb::add, Address{.link = "eth0", .address = *InterfaceAddress::parse("fd00::10/64"), .protocol = 0}));
+  Cluster cluster = threeNodes();
+  cluster.network.v6 = FamilyConfig{.network = *Prefix::parse("fd42::/56"),
+                                    .subnetLength = 64,
+                                    .subnetMin = *Prefix::parse("fd42:0:0:1::/64"),
+                                    .subnetMax = *Prefix::parse("fd42:0:0:ff::/64")};
+  node.join(cluster);
+  const auto& settings = node.kernel.all().sysctls;
+  CHECK(settings.at("net/ipv6/conf/all/forwarding").value == "1");
+  CHECK(settings.at("net/ipv6/conf/eth0/accept_ra").value == "2");
+}

@@ -142,6 +142,10 @@ std::optional<InterfaceAddress> pickAddress(const KernelState& actual, const Und
 
 }  // namespace
 
+std::string acceptRaOf(const std::string& link) {
+  return "net/ipv6/conf/" + link + "/accept_ra";
+}
+
 Result<UnderlayChoice> chooseUnderlay(const KernelState& actual, const UnderlayRules& rules,
                                       const RouteQuestion& routeTo) {
   UnderlayChoice choice;
@@ -154,6 +158,8 @@ Result<UnderlayChoice> chooseUnderlay(const KernelState& actual, const UnderlayR
   choice.underlay.mtu = link->second.mtu.value_or(1500);
   choice.underlay.v4 = pickAddress(actual, rules, found.link, Family::v4);
   choice.underlay.v6 = pickAddress(actual, rules, found.link, Family::v6);
+  auto acceptRa = actual.sysctls.find(acceptRaOf(found.link));
+  choice.underlay.acceptsRa = acceptRa != actual.sysctls.end() && acceptRa->second.value != "0";
   choice.publicIp = rules.publicIp;
   choice.publicIp6 = rules.publicIp6;
   if (!choice.publicIp && choice.underlay.v4) choice.publicIp = choice.underlay.v4->address;

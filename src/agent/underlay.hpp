@@ -36,6 +36,10 @@ struct UnderlayChoice {
 /// Asks the kernel which interface a packet to an address leaves by; only --iface-can-reach needs it.
 using RouteQuestion = std::function<Result<std::string>(const IpAddress&)>;
 
+/// The setting by which a link takes part in router advertisements: chooseUnderlay() looks at it where the
+/// actual state holds it.
+[[nodiscard]] std::string acceptRaOf(const std::string& link);
+
 /// Finds the interface and addresses that peers reach this node under. With nothing given: the interface that
 /// holds
 /// --public-ip, else the one of the default route. Own links are never chosen. The error names every rule
