@@ -30,6 +30,15 @@ std::vector<InterfaceAddress> addressesOf(const KernelState& actual, const std::
   return found;
 }
 
+/// True when the link has an address of every family that the network needs, or is given one by --public-ip.
+bool reachesPeers(const KernelState& actual, const UnderlayRules& rules, const std::string& link) {
+  auto reaches = [&](bool needed, const std::optional<IpAddress>& given, Family family) {
+    return !needed || given || !addressesOf(actual, link, family).empty();
+  };
+  return reaches(rules.needV4, rules.publicIp, Family::v4) &&
+         reaches(rules.needV6, rules.publicIp6, Family::v6);
+}
+
 bool isCandidate(const Link& link) {
   return !link.loopback && !link.ours();
 }
@@ -46,7 +55,8 @@ std::optional<std::string> linkByNameOrAddress(const KernelState& actual, const 
   return actual.links.contains(wanted) ? std::optional(wanted) : std::nullopt;
 }
 
-Result<std::optional<std::string>> linkByRegex(const KernelState& actual, const std::string& pattern) {
+Result<std::optional<std::string>> linkByRegex(const KernelState& actual, const UnderlayRules& rules,
+                                               const std::string& pattern) {
   // std::regex reports a bad pattern only by throwing.
   std::regex regex;
   try {
@@ -58,12 +68,16 @@ Result<std::optional<std::string>> linkByRegex(const KernelState& actual, const 
   for (const auto& [key, address] : actual.addresses) {
     auto link = actual.links.find(key.link);
     bool usable = link != actual.links.end() && isCandidate(link->second) && address.usable;
-    if (usable && std::regex_search(key.address.address.text(), regex)) return std::optional(key.link);
+    bool matches = usable && std::regex_search(key.address.address.text(), regex);
+    if (matches && reachesPeers(actual, rules, key.link)) return std::optional(key.link);
   }
+  std::optional<std::string> bare;  // chosen only for the error that names it
   for (const auto& [name, link] : actual.links) {
-    if (isCandidate(link) && std::regex_search(name, regex)) return std::optional(name);
+    if (!isCandidate(link) || !std::regex_search(name, regex)) continue;
+    if (reachesPeers(actual, rules, name)) return std::optional(name);
+    if (!bare) bare = name;
   }
-  return std::optional<std::string>();
+  return bare;
 }
 
 /// Default routes of both families, best metric first.
@@ -96,15 +110,24 @@ Result<Candidate> byDefaultRoute(const KernelState& actual, const UnderlayRules&
 Result<Candidate> byRules(const KernelState& actual, const UnderlayRules& rules, const RouteQuestion& routeTo,
                           std::vector<std::string>& notices) {
   std::vector<std::string> tried;
+  std::optional<Candidate> bare;  // the first that is there but has no address, if none fits
+  auto fits = [&](const std::string& link, std::string reason) {
+    Candidate candidate{link, std::move(reason)};
+    if (reachesPeers(actual, rules, link)) return std::optional(candidate);
+    if (!bare) bare = std::move(candidate);
+    return std::optional<Candidate>();
+  };
   for (const auto& wanted : rules.ifaces) {
-    if (auto link = linkByNameOrAddress(actual, wanted)) return Candidate{*link, "--iface " + wanted};
-    tried.push_back(fmt::format("--iface {}: no such interface or address", wanted));
+    auto link = linkByNameOrAddress(actual, wanted);
+    if (!link) tried.push_back(fmt::format("--iface {}: no such interface or address", wanted));
+    if (auto found = link ? fits(*link, "--iface " + wanted) : std::nullopt) return *found;
   }
   for (const auto& pattern : rules.ifaceRegexes) {
-    TWILL_TRY(auto link, linkByRegex(actual, pattern));
-    if (link) return Candidate{*link, "--iface-regex " + pattern};
-    tried.push_back(fmt::format("--iface-regex {}: no interface matches", pattern));
+    TWILL_TRY(auto link, linkByRegex(actual, rules, pattern));
+    if (!link) tried.push_back(fmt::format("--iface-regex {}: no interface matches", pattern));
+    if (auto found = link ? fits(*link, "--iface-regex " + pattern) : std::nullopt) return *found;
   }
+  if (bare) return *bare;
   if (rules.canReach) {
     auto link = routeTo(*rules.canReach);
     if (link) return Candidate{*link, "--iface-can-reach " + rules.canReach->text()};

@@ -71,6 +71,19 @@ TEST_CASE("an interface is found by name, by address, by pattern and by route, i
   CHECK(choice->underlay.link == "eth1");
 }
 
+TEST_CASE("an interface that has no address of the network's family does not fit: the next one is tried") {
+  KernelState state = node();
+  state.links["eth2"] = Link{.name = "eth2", .mtu = 1500};
+  auto link = [&](const UnderlayRules& rules) {
+    auto choice = chooseUnderlay(state, rules, noRoute);
+    return choice ? choice->underlay.link : choice.error().text;
+  };
+  CHECK(link({.ifaces = {"eth2", "eth1"}}) == "eth1");
+  CHECK(link({.ifaceRegexes = {"eth2", "eth1"}}) == "eth1");
+  CHECK(link({.ifaces = {"eth0", "eth1"}, .needV6 = true}) == "eth1");
+  CHECK(link({.ifaces = {"eth2"}}).find("eth2 (--iface eth2) has no IPv4 address") != std::string::npos);
+}
+
 TEST_CASE("our own links are never the underlay") {
   CHECK(chosen({.ifaceRegexes = {"twill", "172.16"}}).find("no interface matches") != std::string::npos);
 }
