@@ -2,6 +2,7 @@
 #include "agent/agent.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
@@ -315,8 +316,11 @@ void Agent::writeSubnetEnv() {
   if (!decision_.leased) return;
   std::string text =
       toText(makeSubnetEnv(cluster_->cluster.network, decision_.self.lease, decision_.mtu, options_.ipMasq));
-  if (text == writtenSubnetEnv_) return;
-  auto written = writeFile(options_.subnetFile, text, Durability::process);
+  std::filesystem::path file(options_.subnetFile);
+  std::error_code unseen;  // it counts as gone, and the attempt to write says why
+  if (text == writtenSubnetEnv_ && std::filesystem::exists(file, unseen)) return;
+  auto written = file.has_parent_path() ? makeDirectories(file.parent_path()) : Result<void>();
+  if (written) written = writeFile(options_.subnetFile, text, Durability::process);
   problems_.set("subnet.env", written ? std::vector<std::string>{} : std::vector{written.error().text});
   if (written) writtenSubnetEnv_ = std::move(text);
 }

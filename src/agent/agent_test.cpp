@@ -396,3 +396,16 @@ TEST_CASE("a node that forwards IPv6 goes on taking its default route from route
   CHECK(settings.at("net/ipv6/conf/all/forwarding").value == "1");
   CHECK(settings.at("net/ipv6/conf/eth0/accept_ra").value == "2");
 }
+
+TEST_CASE("subnet.env is written into a directory that is not there yet, and again when it was deleted") {
+  Node node;
+  std::filesystem::remove(node.directory + "/subnet.env");
+  node.subnetFile = "/flannel/subnet.env";
+  node.startAgent();
+  node.join();
+  CHECK(std::filesystem::exists(node.directory + "/flannel/subnet.env"));
+  std::filesystem::remove(node.directory + "/flannel/subnet.env");
+  node.join();
+  CHECK(std::filesystem::exists(node.directory + "/flannel/subnet.env"));
+  CHECK_FALSE(node.hasProblem("subnet.env"));
+}
