@@ -16,6 +16,8 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr auto kResync = std::chrono::minutes(5);
+/// How soon the kernel is looked at again when it could not be read, or does not become what is wanted.
+constexpr auto kSoon = std::chrono::seconds(1);
 constexpr auto kPublishRetry = std::chrono::seconds(5);
 /// An operation may bring another to light (a link comes up, its routes are missing); more rounds than this
 /// would be a fight with somebody.
@@ -65,7 +67,7 @@ Result<void> Agent::start() {
   }
   kernelEvents_.assign(kernel_.notifyFd());
   waitForKernel();
-  scheduleResync();
+  scheduleResync(kResync);
   datastore_.watch([this](Result<Cluster> cluster) { onCluster(std::move(cluster)); });
   return {};
 }
@@ -146,7 +148,7 @@ void Agent::redecide() {
   merge(wanted_, attachmentState());
   if (Interest interest = interestOf(network, underlay_->underlay.link, wanted_); interest != interest_) {
     interest_ = std::move(interest);
-    if (auto read = readKernel(); !read) problems_.set("kernel", {read.error().text});
+    readAgain();
     wake(Cause::cluster);  // what is seen now may change the choice of the underlay
   }
   if (decision_.publish && decision_.publish != publishing_) publish(*decision_.publish);
@@ -185,6 +187,14 @@ Result<void> Agent::readKernel() {
   return {};
 }
 
+/// What the kernel held before stays the picture when it cannot be read now; its notifications are gone then,
+/// so that nothing else would bring the picture up to date for minutes.
+void Agent::readAgain() {
+  auto read = readKernel();
+  if (!read) problems_.set("kernel", {read.error().text});
+  scheduleResync(read ? std::chrono::seconds(kResync) : kSoon);
+}
+
 /// Folds notifications in; true when something may have changed.
 bool Agent::refreshActual() {
   switch (kernel_.drain(actual_, interest_)) {
@@ -195,7 +205,7 @@ bool Agent::refreshActual() {
     case Kernel::Drained::lost:
       break;
   }
-  if (auto read = readKernel(); !read) problems_.set("kernel", {read.error().text});
+  readAgain();
   return true;
 }
 
@@ -221,6 +231,8 @@ void Agent::reconcile(Cause cause) {
     reconciler_.record(operations, results, now());
     letGo(operations, results);
     refreshActual();
+    if (round + 1 == kRounds)
+      scheduleResync(kSoon);  // nothing may be left to do, or somebody works against us
   }
   std::vector<std::string> failures;
   for (const auto& [owner, failure] : reconciler_.failures()) failures.push_back(failure.error);
@@ -334,13 +346,12 @@ void Agent::scheduleRetry() {
   });
 }
 
-void Agent::scheduleResync() {
-  resyncTimer_.expires_after(kResync);
+void Agent::scheduleResync(std::chrono::seconds delay) {
+  resyncTimer_.expires_after(delay);
   resyncTimer_.async_wait([this](boost::system::error_code error) {
     if (error) return;
-    if (auto read = readKernel(); !read) problems_.set("kernel", {read.error().text});
+    readAgain();
     wake(Cause::drift);
-    scheduleResync();
   });
 }
 

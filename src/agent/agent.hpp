@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
@@ -67,6 +68,7 @@ class Agent {
   void redecide();
   void publish(const Lease& lease);
   Result<void> readKernel();
+  void readAgain();
   bool refreshActual();
   void lookAround();
   void reconcile(Cause cause);
@@ -75,7 +77,7 @@ class Agent {
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
   void writeSubnetEnv();
   void scheduleRetry();
-  void scheduleResync();
+  void scheduleResync(std::chrono::seconds delay);
   [[nodiscard]] NodeNetwork nodeNetwork() const;
 
   boost::asio::io_context& io_;

@@ -409,3 +409,37 @@ TEST_CASE("subnet.env is written into a directory that is not there yet, and aga
   CHECK(std::filesystem::exists(node.directory + "/flannel/subnet.env"));
   CHECK_FALSE(node.hasProblem("subnet.env"));
 }
+
+TEST_CASE("a kernel that could not be read is read again soon") {
+  Node node;
+  node.join();
+  REQUIRE(node.kernel.byOthers(Verb::remove, *node.routeTo("172.16.1.0/24")));
+  node.kernel.loseNotifications();
+  node.kernel.failReads(1);
+  node.settle();
+  CHECK(node.hasProblem("the list changed"));
+  node.io.restart();
+  node.io.run_for(std::chrono::milliseconds(1200));
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  CHECK(node.agent->problems().all().empty());
+}
+
+TEST_CASE("somebody who works against the agent costs neither the processor nor the repair") {
+  Node node;
+  bool fight = true;
+  // Whoever adds one of the two routes loses the other.
+  auto undo = [&](const Operation& operation) {
+    bool first = operation.owner() == "node2";
+    const Route* other = fight ? node.routeTo(first ? "172.16.2.0/24" : "172.16.1.0/24") : nullptr;
+    if (other != nullptr) (void)node.kernel.byOthers(Verb::remove, Route(*other));
+    return false;
+  };
+  node.kernel.refuse(undo, {}, 1);
+  node.join();
+  CHECK_FALSE(node.agent->ready());
+  CHECK(node.kernel.log().size() < 20);
+  fight = false;
+  node.io.restart();
+  node.io.run_for(std::chrono::milliseconds(1200));
+  CHECK(node.agent->ready());
+}

@@ -27,6 +27,8 @@ FakeKernel::FakeKernel() : notify_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 Result<KernelState> FakeKernel::read(const Interest& interest) {
   ++reads_;
   quiet();
+  if (failingReads_ > 0 && failingReads_-- > 0)
+    return failErrno("the list changed while it was read", EAGAIN);
   return visible(interest);
 }
 

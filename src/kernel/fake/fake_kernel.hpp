@@ -35,6 +35,8 @@ class FakeKernel final : public Kernel {
 
   /// The next `times` operations for which `matches` holds are refused with `error`, and change nothing.
   void refuse(std::function<bool(const Operation&)> matches, Error error, int times);
+  /// The next `times` calls of read() fail.
+  void failReads(int times) { failingReads_ = times; }
   /// Drops the notifications that wait, as an overrun socket does: drain() says `lost`.
   void loseNotifications();
 
@@ -65,6 +67,7 @@ class FakeKernel final : public Kernel {
   std::vector<Refusal> refusals_;
   std::vector<std::string> log_;
   int reads_ = 0;
+  int failingReads_ = 0;
 };
 
 }  // namespace twill
