@@ -20,8 +20,11 @@ struct Candidate {
 std::vector<InterfaceAddress> addressesOf(const KernelState& actual, const std::string& link, Family family) {
   std::vector<InterfaceAddress> found;
   for (const auto& [key, address] : actual.addresses) {
-    bool fits =
-        key.link == link && key.address.address.family() == family && address.usable && !address.ours();
+    // An IPv6 link-local address means nothing to a peer behind a router, and every link has one: it is what
+    // is left for a moment when the real one is being replaced.
+    bool meant = family == Family::v4 || !key.address.address.isLinkLocal();
+    bool fits = key.link == link && key.address.address.family() == family && meant && address.usable &&
+                !address.ours();
     if (fits) found.push_back(key.address);
   }
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {

@@ -49,6 +49,16 @@ TEST_CASE("with nothing given the default route decides") {
   CHECK(choice->notices.empty());
 }
 
+TEST_CASE("an IPv6 link-local address is never what peers are told") {
+  KernelState state = node();
+  state.addresses.erase({"eth1", *InterfaceAddress::parse("fd07::5/64")});
+  const UnderlayRules rules{.ifaces = {"eth1"}, .needV6 = true};
+  auto choice = chooseUnderlay(state, rules, noRoute);
+  REQUIRE_FALSE(choice);
+  CHECK(choice.error().text.find("eth1") != std::string::npos);
+  CHECK(chooseUnderlay(node(), rules, noRoute)->publicIp6->text() == "fd07::5");
+}
+
 TEST_CASE("a second default route is named") {
   KernelState state = node();
   state.routes[{*Prefix::parse("0.0.0.0/0"), 200}] =

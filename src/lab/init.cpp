@@ -23,8 +23,8 @@
 namespace twill::lab {
 namespace {
 
-/// Uplink of every node, whatever else is there. Its own line: a user may edit it and restart the agent.
-constexpr const char* kTwilldConfig = "iface = \"eth0\"\n";
+/// Masquerading is on, so that a test sees that it leaves the cluster's own traffic alone.
+constexpr const char* kTwilldConfig = "iface = \"eth0\"\nip-masq = true\n";
 
 class Init {
  public:
@@ -144,6 +144,8 @@ class Init {
     };
     TWILL_CHECK(carryOut(wireState(topology_, namespaceOf)));
     if (!topology_.hasRouter()) return {};
+    if (task_.spec.backend == "host-gw")
+      say(". telling the router which node has which subnet, as host-gw needs");
     TWILL_TRY(const Fd netns, openNamespace(pids_.at("router")));
     TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
     return carryOut(routerState(topology_, task_.spec));

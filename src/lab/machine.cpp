@@ -68,18 +68,23 @@ Result<void> furnish(const Machine& machine) {
   return mountOn("/run", run.c_str(), nullptr, MS_BIND);
 }
 
-/// Duplicate address detection for links that are made from now on. It is off while the lab's own cables
-/// come: a real node's uplink has been up for long when an agent starts.
-Result<void> detectDuplicates(bool on) {
-  const Sysctl setting{.path = "net/ipv6/conf/default/accept_dad", .value = on ? "1" : "0", .owner = {}};
-  if (readSysctls({setting.path}).empty()) return {};  // no IPv6
-  return writeSysctl(setting);
+/// How IPv6 behaves on links that are made from now on. For the lab's own cables there is no duplicate
+/// address detection, since a real node's uplink has been up for long when an agent starts; and an address
+/// outlasts its link's going down, for which a real node has a network manager.
+Result<void> setDefaults(bool forCables) {
+  const Sysctl detect{
+      .path = "net/ipv6/conf/default/accept_dad", .value = forCables ? "0" : "1", .owner = {}};
+  const Sysctl keep{
+      .path = "net/ipv6/conf/default/keep_addr_on_down", .value = forCables ? "1" : "0", .owner = {}};
+  if (readSysctls({keep.path}).empty()) return {};  // no IPv6
+  TWILL_CHECK(writeSysctl(keep));
+  return writeSysctl(detect);
 }
 
 Result<void> setUp(const Machine& machine) {
   if (::unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS) != 0) return failErrno("make namespaces");
   if (::sethostname(machine.name.data(), machine.name.size()) != 0) return failErrno("set the host name");
-  TWILL_CHECK(detectDuplicates(false));
+  TWILL_CHECK(setDefaults(true));
   return furnish(machine);
 }
 
@@ -128,7 +133,7 @@ int runMachine(const Machine& machine, Pipe ready, Pipe go) {
   const std::string said = done ? "ok" : machine.name + ": " + done.error().text;
   if (::write(ready.write.get(), said.data(), said.size()) < 0 || !done) return 1;
   ready.write.reset();
-  if (!readAll(go.read) || !detectDuplicates(true)) return 1;
+  if (!readAll(go.read) || !setDefaults(false)) return 1;
   if (::dup2(log->get(), STDOUT_FILENO) < 0 || ::dup2(log->get(), STDERR_FILENO) < 0) return 1;
   if (machine.isNode) superviseAgent(machine);
   for (;;) ::pause();

@@ -39,7 +39,7 @@ def main():
     with Lab(sys.argv[1], "restart", "--nodes", "2", "--containers", "1") as lab:
         target = next(row["address"] for row in lab.test() if row["to"] == "node2/con1")
         lab.execute("node1", "ip", "neigh", "flush", "all", check=False)
-        time.sleep(1)
+        time.sleep(3)  # until duplicate address detection on the new links is over, and the node quiet
         monitor = start(lab, "node1", "timeout", "9", "stdbuf", "-oL", "ip", "monitor", "link", "address", "route")
         flood = start(lab, "node1/con1", "ping", "-q", "-i", "0.002", "-w", "6", target)
         for _ in range(KILLS):
