@@ -17,12 +17,12 @@ struct DiagramLabels {
 
 /// The network as a picture: an SVG document that needs nothing besides itself. Segments and routers, nodes
 /// with their bridges, containers and routes (main table, without those that follow from an address). What is
-/// down, has no carrier, or has no route to it is red and dashed. Made from the values alone: the same network
-/// gives the same bytes. Any text may come in, well-formed XML comes out.
+/// down, has no carrier, or has no route to it is red and dashed. Made from the values alone: the same
+/// network gives the same bytes. Any text may come in, well-formed XML comes out.
 ///
-/// Each node's, router's and container's box carries the place's name in `data-place`. What had to be cut short
-/// is there in full as a tooltip; routes beyond 30 in a node and addresses beyond 4 in a container are counted.
-/// A node is drawn at its first segment; where its other cables lead is said in words.
+/// Each node's, router's and container's box carries the place's name in `data-place`. What had to be cut
+/// short is there in full as a tooltip; routes beyond 30 in a node and addresses beyond 4 in a container are
+/// counted. A node is drawn at its first segment; where its other cables lead is said in words.
 [[nodiscard]] std::string toSvg(const Network& network, const DiagramLabels& labels);
 
 }  // namespace twill::trace

@@ -5,6 +5,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace twill::trace::diagram {
 namespace {
@@ -140,12 +141,13 @@ class CardPlacer {
   void placeContainer(const ContainerBox& container, const Rect& rect) {
     const std::size_t box = out_.boxes.size();
     const bool faulty = !container.fault.empty();
-    out_.boxes.push_back({.style = BoxStyle::container,
-                          .rect = rect,
-                          .parent = box_,
-                          .faulty = faulty,
-                          .place = container.place,
-                          .tip = container.place});
+    out_.boxes.push_back(
+        {.style = BoxStyle::container,
+         .rect = rect,
+         .parent = box_,
+         .faulty = faulty,
+         .place = container.place,
+         .tip = fmt::format("{}\n{}", container.place, fmt::join(container.addresses, "\n"))});
     const int x = rect.x + kContainerPad;
     const int room = rect.width - 2 * kContainerPad;
     put({.font = Font::smallName, .at = {x, rect.y + 18}, .text = container.name, .box = box}, room);

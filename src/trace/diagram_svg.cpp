@@ -9,7 +9,8 @@ namespace {
 // The background is part of the picture, so that it reads the same on a dark page.
 constexpr std::string_view kStyle = R"(
 .tw-diagram{background:#fff}
-.tw-diagram text{font-family:Inter,"Segoe UI",system-ui,-apple-system,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif;fill:#1b2733;white-space:pre}
+.tw-diagram text{font-family:Inter,"Segoe UI",system-ui,-apple-system,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif;fill:#1b2733;white-space:pre;pointer-events:none}
+.tw-diagram .tw-tip{pointer-events:auto}
 .tw-diagram .tw-code,.tw-diagram .tw-codebold,.tw-diagram .tw-smallcode{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono","Liberation Mono",monospace}
 .tw-heading{font-size:20px;font-weight:600}
 .tw-name{font-size:14px;font-weight:600}
@@ -123,6 +124,13 @@ int radiusOf(BoxStyle style) {
   return style == BoxStyle::segment ? 10 : style == BoxStyle::node || style == BoxStyle::router ? 8 : 5;
 }
 
+/// A tip may have several lines, which escape() would not let pass.
+std::string escapeLines(std::string_view text) {
+  const auto end = text.find('\n');
+  if (end == std::string_view::npos) return escape(text);
+  return escape(text.substr(0, end)) + "\n" + escapeLines(text.substr(end + 1));
+}
+
 class Svg {
  public:
   std::string take(const Picture& picture) {
@@ -176,15 +184,16 @@ class Svg {
   }
 
   void add(const Text& text) {
-    out_ += fmt::format("<text class=\"{}{}{}\" x=\"{}\" y=\"{}\"{}\n", classOf(text.font), classOf(text.ink),
-                        text.anchor == Anchor::end ? " tw-end" : "", text.at.x, text.at.y,
-                        ending("text", escape(text.text), text.tip));
+    out_ +=
+        fmt::format("<text class=\"{}{}{}{}\" x=\"{}\" y=\"{}\"{}\n", classOf(text.font), classOf(text.ink),
+                    text.anchor == Anchor::end ? " tw-end" : "", text.tip.empty() ? "" : " tw-tip", text.at.x,
+                    text.at.y, ending("text", escape(text.text), text.tip));
   }
 
   /// What follows an element's attributes; a tip is a <title> inside.
   static std::string ending(const char* element, const std::string& content, const std::string& tip) {
     if (content.empty() && tip.empty()) return "/>";
-    const std::string title = tip.empty() ? "" : fmt::format("<title>{}</title>", escape(tip));
+    const std::string title = tip.empty() ? "" : fmt::format("<title>{}</title>", escapeLines(tip));
     return fmt::format(">{}{}</{}>", title, content, element);
   }
 
