@@ -34,16 +34,17 @@ bool isCurrent(const Lease& lease, const Inputs& inputs) {
   return v4 && v6 && (lease.backendType.empty() || lease.backendType == network.backend.type);
 }
 
-/// The subnets that subnet.env knew when the agent started.
+/// What this node had last: containers still use the gateway of that subnet. After a restart it is what
+/// subnet.env remembers.
 NodeSubnets previousOf(const Inputs& inputs) {
+  if (hasSubnet(inputs.last)) return {.v4 = inputs.last.subnet, .v6 = inputs.last.subnet6};
   NodeSubnets previous;
   if (inputs.previous.subnet) previous.v4 = inputs.previous.subnet->prefix();
   if (inputs.previous.subnet6) previous.v6 = inputs.previous.subnet6->prefix();
   return previous;
 }
 
-/// What stays in force while the datastore holds no lease of ours: the last one, or after a restart what
-/// subnet.env remembers of it. Containers still use the gateway of that subnet.
+/// What stays in force while the datastore holds no lease of ours.
 Lease heldLease(const Inputs& inputs) {
   if (hasSubnet(inputs.last)) return inputs.last;
   NodeSubnets previous = previousOf(inputs);

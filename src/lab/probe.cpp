@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <random>
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -99,8 +100,8 @@ class Prober {
     starts_.push_back(Clock::now());
     const Family family = observation.address.family();
     if (observation.protocol == Protocol::icmp) {
-      noteError(observation, sendEcho(station(observation.from, family).icmp.get(), observation.address, id_,
-                                      static_cast<std::uint32_t>(number)));
+      noteError(observation, sendEcho(station(observation.from, family).icmp.get(), observation.address,
+                                      nonce_, static_cast<std::uint32_t>(number)));
       return {};
     }
     TWILL_TRY(Attempt attempt,
@@ -115,7 +116,7 @@ class Prober {
     if (observation.protocol != Protocol::icmp || observation.complete()) return;
     starts_[number - first_] = Clock::now();
     noteError(observation, sendEcho(station(observation.from, observation.address.family()).icmp.get(),
-                                    observation.address, id_, static_cast<std::uint32_t>(number)));
+                                    observation.address, nonce_, static_cast<std::uint32_t>(number)));
   }
 
   static void noteError(Observation& observation, int code) {
@@ -155,7 +156,7 @@ class Prober {
 
   void hear(const Station& station, Family family) {
     while (auto echo = receiveEcho(station.icmp.get(), family)) {
-      Observation* observation = echo->id == id_ ? observationOf(echo->number) : nullptr;
+      Observation* observation = echo->nonce == nonce_ ? observationOf(echo->number) : nullptr;
       if (observation == nullptr) continue;
       if (echo->request) {
         saw(*observation, echo->ttl, echo->source);
@@ -225,8 +226,8 @@ class Prober {
   }
 
   const std::vector<Subject>& subjects_;
-  const std::uint16_t id_ = static_cast<std::uint16_t>(::getpid() | 1);  // 0 stands for "no echo"
-  std::vector<Station> stations_;                                        ///< by subject and family
+  const std::uint64_t nonce_ = std::random_device()() | 1U;  // 0 stands for "no echo"
+  std::vector<Station> stations_;                            ///< by subject and family
   std::vector<Observation> observations_;
   std::size_t first_ = 0;                  ///< of this source
   std::vector<Clock::time_point> starts_;  ///< of its observations

@@ -41,8 +41,12 @@ std::uint16_t checksum(std::span<const std::uint8_t> bytes) {
   return htons(static_cast<std::uint16_t>(~sum));
 }
 
-/// Type, code, checksum, identifier, sequence number (RFC 792, RFC 4443), then our number.
-constexpr std::size_t kEchoSize = sizeof(icmphdr) + sizeof(std::uint32_t);
+/// What follows type, code, checksum, identifier and sequence number (RFC 792, RFC 4443).
+struct Payload {
+  std::uint64_t nonce = 0;
+  std::uint64_t number = 0;
+};
+constexpr std::size_t kEchoSize = sizeof(icmphdr) + sizeof(Payload);
 
 }  // namespace
 
@@ -108,14 +112,15 @@ Result<Attempt> beginConnection(const Endpoint& to) {
   return Attempt{std::move(fd), failed != 0 && errno != EINPROGRESS ? errno : 0};
 }
 
-int sendEcho(int icmp, const IpAddress& to, std::uint16_t id, std::uint32_t number) {
+int sendEcho(int icmp, const IpAddress& to, std::uint64_t nonce, std::uint32_t number) {
   std::array<std::uint8_t, kEchoSize> message{};
   icmphdr header{};  // ICMPv6's has the same form
   header.type = to.isV4() ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
-  header.un.echo.id = htons(id);
+  header.un.echo.id = static_cast<std::uint16_t>(nonce);
   header.un.echo.sequence = htons(static_cast<std::uint16_t>(number));
   std::memcpy(message.data(), &header, sizeof header);
-  std::memcpy(message.data() + sizeof header, &number, sizeof number);
+  const Payload payload{.nonce = nonce, .number = number};
+  std::memcpy(message.data() + sizeof header, &payload, sizeof payload);
   if (to.isV4()) {  // for ICMPv6 the kernel does it
     header.checksum = checksum(message);
     std::memcpy(message.data(), &header, sizeof header);
@@ -155,10 +160,13 @@ std::optional<Echo> receiveEcho(int icmp, Family family) {
   if (rest.size() < kEchoSize) return Echo{};
   icmphdr header{};
   std::memcpy(&header, rest.data(), sizeof header);
-  std::memcpy(&echo.number, rest.data() + sizeof header, sizeof echo.number);
+  Payload payload;
+  std::memcpy(&payload, rest.data() + sizeof header, sizeof payload);
   echo.request = header.type == (family == Family::v4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST);
   const bool reply = header.type == (family == Family::v4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY);
-  if (echo.request || reply) echo.id = ntohs(header.un.echo.id);
+  if (!echo.request && !reply) return Echo{};
+  echo.nonce = payload.nonce;
+  echo.number = static_cast<std::uint32_t>(payload.number);
   return echo;
 }
 

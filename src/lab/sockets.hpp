@@ -49,15 +49,15 @@ struct Attempt {
 [[nodiscard]] Result<Attempt> beginConnection(const Endpoint& to);
 
 struct Echo {
-  bool request = false;  ///< else a reply
-  std::uint16_t id = 0;
-  std::uint32_t number = 0;  ///< carried as payload
+  bool request = false;     ///< else a reply
+  std::uint64_t nonce = 0;  ///< carried as payload: NAT may change the identifier
+  std::uint32_t number = 0;
   IpAddress source;
   int ttl = 0;
 };
 /// errno, 0 when it went out.
-[[nodiscard]] int sendEcho(int icmp, const IpAddress& to, std::uint16_t id, std::uint32_t number);
-/// The next message; nothing when none waits. One that is no echo comes back as {.id = 0}.
+[[nodiscard]] int sendEcho(int icmp, const IpAddress& to, std::uint64_t nonce, std::uint32_t number);
+/// The next message; nothing when none waits. One that is no echo has nonce 0.
 [[nodiscard]] std::optional<Echo> receiveEcho(int icmp, Family family);
 
 }  // namespace twill::lab

@@ -8,17 +8,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import Lab  # noqa: E402
+from lab import Lab, wait_for  # noqa: E402
 
 LEASES = "/etc/twill/network/leases.json"
 NET_CONF = "/etc/twill/network/net-conf.json"
-
-
-def status(lab, node="node1"):
-    return json.loads(lab.execute(node, lab.twill, "status", "--json", check=False))
 
 
 def write(lab, path, text):
@@ -28,24 +23,15 @@ def write(lab, path, text):
     lab.execute("node1", "sh", "-c", script, "sh", path, text[:half], text[half:])
 
 
-def wait_for(what, holds):
-    for _ in range(100):
-        found = holds()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within 5 s: {what}")
-
-
 def expect_problem(lab, *words):
     """A problem in `twill status` that has all of the words; returns it."""
     def find():
-        return [p for p in status(lab)["problems"] if all(word in p for word in words)]
-    return wait_for(f"a problem with {words}; there is {status(lab)['problems']}", find)[0]
+        return [p for p in lab.status()["problems"] if all(word in p for word in words)]
+    return wait_for(f"a problem with {words}; there is {lab.status()['problems']}", find)[0]
 
 
 def expect_well(lab):
-    wait_for("no problems", lambda: not status(lab)["problems"] and status(lab)["ready"])
+    wait_for("no problems", lambda: not lab.status()["problems"] and lab.status()["ready"])
     lab.test()
 
 

@@ -4,8 +4,25 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 SKIPPED = 77  # ctest's SKIP_RETURN_CODE
+
+
+def skip(reason):
+    """Ends the test; ctest counts it as skipped, and ./dev lists the reason."""
+    print(f"SKIPPED: {reason}")
+    sys.exit(SKIPPED)
+
+
+def wait_for(what, holds, seconds=5):
+    """Whatever holds() returns, as soon as that is true."""
+    for _ in range(seconds * 20):
+        found = holds()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 class Lab:
@@ -16,8 +33,7 @@ class Lab:
 
     def __enter__(self):
         if os.geteuid() != 0:
-            print("skipped: needs root")
-            sys.exit(SKIPPED)
+            skip("needs root")
         self.run("lab", "down", "--name", self.name, check=False)
         self.run("lab", "up", "--name", self.name, *self.arguments)
         return self
@@ -34,6 +50,10 @@ class Lab:
         if check and done.returncode != 0:
             raise AssertionError(f"twill {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
+
+    def status(self, node="node1"):
+        """What `twill status --json` says on a node."""
+        return json.loads(self.execute(node, self.twill, "status", "--json", check=False))
 
     def execute(self, place, *command, check=True):
         return self.run("lab", "exec", "--name", self.name, place, "--", *command, check=check)

@@ -1,0 +1,47 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A lab of somebody who is not root, in a user namespace.
+
+usage: rootless_test.py BINARIES
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import skip  # noqa: E402
+
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "-u", "XDG_RUNTIME_DIR"]
+
+
+def main():
+    who = NOBODY if os.geteuid() == 0 else []
+    if subprocess.run([*who, "unshare", "-Urnmpf", "--mount-proc", "true"], capture_output=True, check=False).returncode:
+        skip("this system does not let users make user namespaces")
+    with tempfile.TemporaryDirectory(prefix="twill-rootless-") as folder:
+        # The build may lie where only root can look.
+        os.chmod(folder, 0o755)
+        for program in ("twill", "twilld", "twill-cni"):
+            shutil.copy(os.path.join(sys.argv[1], program), folder)
+
+        def twill(*arguments):
+            done = subprocess.run([*who, f"{folder}/twill", *arguments], capture_output=True, text=True, check=False,
+                                  cwd="/", timeout=120)
+            assert done.returncode == 0, done
+            return done.stdout
+
+        twill("lab", "down", "--name", "rootless")
+        try:
+            twill("lab", "up", "--name", "rootless", "--nodes", "2", "--containers", "1", "--ipv6")
+            said = twill("lab", "test", "--name", "rootless")
+            assert "all 48 checks passed" in said, said
+            assert twill("lab", "exec", "--name", "rootless", "node1", "--", "id", "-u").strip() == "0"
+            assert "delivered" in twill("trace", "--lab", "rootless", "node1/con1", "node2/con1")
+        finally:
+            twill("lab", "down", "--name", "rootless")
+    assert not os.path.exists("/tmp/twill-lab-65534/rootless")
+
+
+main()
