@@ -60,6 +60,7 @@ Agent::~Agent() {
 }
 
 Result<void> Agent::start() {
+  problems_.set("attachments", attachments_.warnings());
   TWILL_CHECK(readKernel());
   if (auto text = readFile(options_.subnetFile, 65536)) {
     writtenSubnetEnv_ = *text;
@@ -259,7 +260,12 @@ std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations,
     spdlog::info("{}: {} operations, {} failed, first: {}", textOf(cause), operations.size(), failed,
                  describe(operations.front()));
   } else {
-    for (const Operation& operation : operations) spdlog::info("{}: {}", textOf(cause), describe(operation));
+    // What failed is said once as a problem, not at each attempt; what a container needed goes to its
+    // runtime.
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+      if (results[i]) spdlog::info("{}: {}", textOf(cause), describe(operations[i]));
+      if (!results[i] && cause == Cause::attachment) spdlog::warn("{}", results[i].error().text);
+    }
   }
   return results;
 }

@@ -3,9 +3,11 @@
 #include "agent/agent.hpp"
 
 #include <filesystem>
+#include <sstream>
 
 #include <boost/asio/post.hpp>
 #include <doctest/doctest.h>
+#include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
 #include "base/file.hpp"
@@ -442,4 +444,31 @@ TEST_CASE("somebody who works against the agent costs neither the processor nor 
   node.io.restart();
   node.io.run_for(std::chrono::milliseconds(1200));
   CHECK(node.agent->ready());
+}
+
+TEST_CASE("a record that makes no sense is set aside and named") {
+  Node node;
+  REQUIRE(writeFile(node.directory + "/state/attachments/net:c1:eth0.json", "{", Durability::process));
+  node.startAgent();
+  CHECK(node.hasProblem("net:c1:eth0.json"));
+}
+
+TEST_CASE("a peer that keeps failing is said once in the log") {
+  Node node;
+  std::ostringstream text;
+  auto before = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text)));
+  node.kernel.refuse([](const Operation& operation) { return operation.owner() == "node2"; },
+                     {.text = "no memory", .code = ENOMEM}, 1000);
+  node.join();
+  node.io.restart();
+  node.io.run_for(std::chrono::milliseconds(200));
+  spdlog::set_default_logger(before);
+  std::string log = text.str();
+  CHECK(node.kernel.log().size() > 5);
+  auto first = log.find("172.16.1.0/24");
+  CHECK(first != std::string::npos);
+  CHECK(log.find('\n', first) < log.size());
+  CHECK(log.find("172.16.1.0/24", log.find('\n', first)) == std::string::npos);
 }
