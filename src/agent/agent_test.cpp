@@ -472,3 +472,25 @@ TEST_CASE("a peer that keeps failing is said once in the log") {
   CHECK(log.find('\n', first) < log.size());
   CHECK(log.find("172.16.1.0/24", log.find('\n', first)) == std::string::npos);
 }
+
+TEST_CASE("a lease that is lost or has to be written anew keeps its subnet, wherever a person put that") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.network.v4->subnetMin = *Prefix::parse("172.16.1.0/24");  // the default: the first one is left out
+  node.join(cluster);
+  Cluster without = cluster;
+  without.leases.erase(without.leases.begin());
+  node.join(without);
+  REQUIRE(node.datastore.published.size() == 1);
+  CHECK(node.datastore.published[0].subnet->text() == "172.16.0.0/24");
+  node.join(cluster);
+  REQUIRE(node.kernel.byOthers(
+      Verb::add,
+      Address{.link = "eth0", .address = *InterfaceAddress::parse("10.0.0.11/24"), .protocol = 0}));
+  REQUIRE(node.kernel.byOthers(
+      Verb::remove,
+      Address{.link = "eth0", .address = *InterfaceAddress::parse("10.0.0.10/24"), .protocol = 0}));
+  node.settle();
+  REQUIRE(node.datastore.published.size() == 2);
+  CHECK(node.datastore.published[1].subnet->text() == "172.16.0.0/24");
+}

@@ -34,8 +34,8 @@ bool isCurrent(const Lease& lease, const Inputs& inputs) {
   return v4 && v6 && (lease.backendType.empty() || lease.backendType == network.backend.type);
 }
 
-/// What this node had last: containers still use the gateway of that subnet. After a restart it is what
-/// subnet.env remembers.
+/// The subnets of the last lease that held or, after a restart, those that subnet.env knew. Not a mixture:
+/// the file may be older than the lease.
 NodeSubnets previousOf(const Inputs& inputs) {
   if (hasSubnet(inputs.last)) return {.v4 = inputs.last.subnet, .v6 = inputs.last.subnet6};
   NodeSubnets previous;
@@ -44,7 +44,8 @@ NodeSubnets previousOf(const Inputs& inputs) {
   return previous;
 }
 
-/// What stays in force while the datastore holds no lease of ours.
+/// What stays in force while the datastore holds no lease of ours: the last one, or after a restart what
+/// subnet.env remembers of it. Containers still use the gateway of that subnet.
 Lease heldLease(const Inputs& inputs) {
   if (hasSubnet(inputs.last)) return inputs.last;
   NodeSubnets previous = previousOf(inputs);

@@ -20,9 +20,10 @@ class Numbering {
 
   [[nodiscard]] Index count() const { return config_.network.indexOf(config_.subnetMax) - first_ + 1; }
   [[nodiscard]] Prefix at(Index n) const { return config_.network.subnet(config_.subnetLength, first_ + n); }
+  /// Whether a node may have this one back. SubnetMin and SubnetMax only say what is handed out anew: one
+  /// that a person gave outside of them has containers on it.
   [[nodiscard]] bool fits(const Prefix& subnet) const {
-    return subnet.length() == config_.subnetLength && config_.network.contains(subnet) &&
-           config_.subnetMin <= subnet && subnet <= config_.subnetMax;
+    return subnet.length() == config_.subnetLength && config_.network.contains(subnet);
   }
   /// First and last number that a lease's subnet, of whatever length, takes up; clamped to the numbering.
   [[nodiscard]] std::pair<Index, Index> taken(const Prefix& subnet) const {
@@ -59,10 +60,7 @@ Result<Prefix> choose(const Cluster& cluster, const FamilyConfig& config, const 
   for (const Lease& lease : cluster.leases) {
     const auto& subnet = lease.subnetOf(family);
     if (!subnet || !config.network.contains(*subnet)) continue;
-    if (lease.node == node) {
-      if (numbering.fits(*subnet)) return *subnet;
-      continue;
-    }
+    if (lease.node == node) return *subnet;
     taken.push_back(numbering.taken(*subnet));
     previousFree = previousFree && !previous->overlaps(*subnet);
   }

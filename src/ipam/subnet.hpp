@@ -16,11 +16,11 @@ struct NodeSubnets {
   auto operator<=>(const NodeSubnets&) const = default;
 };
 
-/// Which subnets `node` should get: for each family what its lease holds when that fits the network config,
-/// else what it had before (`previous`) when that is free and fits, else a free one between SubnetMin and
-/// SubnetMax. The search starts at a place that depends on the node's name, so that nodes that join at once
-/// seldom want the same. Pure. Cost: linear in the leases. The error says which network is full and how many
-/// subnets it has.
+/// Which subnets `node` should get: for each family what its lease holds, whatever its length, when that lies
+/// in the network, else what it had before (`previous`) when that is free and of the network's length, else a
+/// free one between SubnetMin and SubnetMax. The search starts at a place that depends on the node's name, so
+/// that nodes that join at once seldom want the same. Pure. Cost: linear in the leases. The error says which
+/// network is full and how many subnets it has.
 [[nodiscard]] Result<NodeSubnets> chooseSubnets(const Cluster& cluster, const std::string& node,
                                                 const NodeSubnets& previous);
 

@@ -32,6 +32,17 @@ TEST_CASE("a node keeps what its lease holds") {
   CHECK(chooseSubnets(cluster, "node1", {})->v4->text() == "10.0.2.0/24");
 }
 
+TEST_CASE("a subnet that a person gave outside SubnetMin and SubnetMax, or of another length, is kept") {
+  for (const char* subnet : {"10.0.0.0/24", "10.0.9.0/24", "10.0.7.0/25"}) {
+    Cluster cluster = clusterOf("10.0.0.0/16", 24, "10.0.7.0/24", "10.0.8.0/24");
+    take(cluster, "node1", subnet);
+    CHECK(chooseSubnets(cluster, "node1", {})->v4->text() == subnet);
+  }
+  Cluster cluster = clusterOf("10.0.0.0/16", 24, "10.0.7.0/24", "10.0.8.0/24");
+  NodeSubnets had{.v4 = *Prefix::parse("10.0.0.0/24")};
+  CHECK(chooseSubnets(cluster, "node1", had) == had);
+}
+
 TEST_CASE("a node without a lease gets back what it had, when that is free and fits") {
   Cluster cluster = four();
   NodeSubnets had{.v4 = *Prefix::parse("10.0.3.0/24")};
