@@ -126,6 +126,7 @@ void Agent::redecide() {
   const NetworkConfig& network = cluster_->cluster.network;
   options_.underlay.needV4 = network.v4.has_value();
   options_.underlay.needV6 = network.v6.has_value();
+  if (clusterChanged_) rememberHeld();
   auto choice = chooseUnderlay(actual_, options_.underlay, routeTo_);
   problems_.set("underlay", choice ? choice->notices : std::vector{choice.error().text});
   bool moved = choice && underlay_ != *choice;
@@ -153,6 +154,15 @@ void Agent::redecide() {
     wake(Cause::cluster);  // what is seen now may change the choice of the underlay
   }
   if (decision_.publish && decision_.publish != publishing_) publish(*decision_.publish);
+}
+
+/// The addresses that our lease names, for the choice of the underlay.
+void Agent::rememberHeld() {
+  for (const Lease& lease : cluster_->cluster.leases) {
+    if (lease.node != options_.node) continue;
+    options_.underlay.held = lease.publicIp;
+    options_.underlay.held6 = lease.publicIp6;
+  }
 }
 
 KernelState Agent::attachmentState() const {

@@ -66,6 +66,7 @@ class Agent {
   void wake(Cause cause);
   void evaluate();
   void redecide();
+  void rememberHeld();
   void publish(const Lease& lease);
   Result<void> readKernel();
   void readAgain();

@@ -494,3 +494,17 @@ TEST_CASE("a lease that is lost or has to be written anew keeps its subnet, wher
   REQUIRE(node.datastore.published.size() == 2);
   CHECK(node.datastore.published[1].subnet->text() == "172.16.0.0/24");
 }
+
+TEST_CASE("a further address on the underlay, such as a virtual one, changes nothing") {
+  Node node;
+  node.join();
+  for (const char* text : {"10.0.0.5/24", "10.0.0.6/32"}) {
+    REQUIRE(node.kernel.byOthers(
+        Verb::add, Address{.link = "eth0", .address = *InterfaceAddress::parse(text), .protocol = 0}));
+    node.settle();
+  }
+  node.startAgent();
+  node.join();
+  CHECK(node.datastore.published.empty());
+  CHECK(node.agent->underlay()->publicIp->text() == "10.0.0.10");
+}

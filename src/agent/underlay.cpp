@@ -16,7 +16,8 @@ struct Candidate {
   std::string reason;
 };
 
-/// Addresses of a link that peers could use, best first: global before link-local, then lowest.
+/// Addresses of a link that peers could use, best first: global before link-local, those with a network
+/// before single ones (a virtual address that floats between nodes), then lowest.
 std::vector<InterfaceAddress> addressesOf(const KernelState& actual, const std::string& link, Family family) {
   std::vector<InterfaceAddress> found;
   for (const auto& [key, address] : actual.addresses) {
@@ -28,7 +29,10 @@ std::vector<InterfaceAddress> addressesOf(const KernelState& actual, const std::
     if (fits) found.push_back(key.address);
   }
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
-    return std::tuple(a.address.isLinkLocal(), a) < std::tuple(b.address.isLinkLocal(), b);
+    auto rank = [](const InterfaceAddress& one) {
+      return std::tuple(one.address.isLinkLocal(), one.length == one.address.bits(), one);
+    };
+    return rank(a) < rank(b);
   });
   return found;
 }
@@ -152,7 +156,8 @@ Result<Candidate> byRules(const KernelState& actual, const UnderlayRules& rules,
   return byDefaultRoute(actual, rules, notices);
 }
 
-/// The address of one family: the one that was asked for when the link has it, else the best.
+/// The address of one family: the one that was asked for when the link has it, else the one that peers know
+/// us by, so that a further address on the link changes nothing, else the best.
 std::optional<InterfaceAddress> pickAddress(const KernelState& actual, const UnderlayRules& rules,
                                             const std::string& link, Family family) {
   auto addresses = addressesOf(actual, link, family);
@@ -163,6 +168,10 @@ std::optional<InterfaceAddress> pickAddress(const KernelState& actual, const Und
     return named || (wanted && address.address == *wanted);
   });
   if (asked != addresses.end()) return *asked;
+  const auto& held = family == Family::v4 ? rules.held : rules.held6;
+  auto known = std::find_if(addresses.begin(), addresses.end(),
+                            [&](const InterfaceAddress& address) { return address.address == held; });
+  if (known != addresses.end()) return *known;
   return addresses.empty() ? std::nullopt : std::optional(addresses.front());
 }
 

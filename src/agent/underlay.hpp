@@ -18,6 +18,8 @@ struct UnderlayRules {
   std::optional<IpAddress> canReach;      ///< the interface that the kernel's route to this address leaves by
   std::optional<IpAddress> publicIp;      ///< published instead of the interface's own address
   std::optional<IpAddress> publicIp6;
+  std::optional<IpAddress> held;  ///< what our lease says: kept for as long as the link has it
+  std::optional<IpAddress> held6;
   bool needV4 = true;  ///< families of the network config
   bool needV6 = false;
 };

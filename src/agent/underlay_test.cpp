@@ -111,6 +111,20 @@ TEST_CASE("an error names what was tried, why it did not fit, and what there is"
   CHECK(chooseUnderlay(bare, {}, noRoute).error().text.find("--iface") != std::string::npos);
 }
 
+TEST_CASE("of several addresses the one that peers know is kept, and a single one comes last") {
+  KernelState state = node();
+  for (const char* text : {"10.0.0.5/24", "10.0.0.2/32"}) {
+    Address address{.link = "eth0", .address = *InterfaceAddress::parse(text), .protocol = 0};
+    state.put(address);
+  }
+  CHECK(chooseUnderlay(state, {}, noRoute)->publicIp->text() == "10.0.0.5");
+  for (const char* held : {"10.0.0.10", "10.0.0.2"}) {
+    CHECK(chooseUnderlay(state, {.held = *IpAddress::parse(held)}, noRoute)->publicIp->text() == held);
+  }
+  CHECK(chooseUnderlay(state, {.held = *IpAddress::parse("10.0.0.77")}, noRoute)->publicIp->text() ==
+        "10.0.0.5");
+}
+
 TEST_CASE("a global address is preferred to a link-local one, an override to both") {
   auto choice = chooseUnderlay(node(), {.ifaces = {"eth1"}, .needV6 = true}, noRoute);
   CHECK(choice->publicIp6->text() == "fd07::5");
