@@ -153,6 +153,7 @@ void Agent::redecide() {
     readAgain();
     wake(Cause::cluster);  // what is seen now may change the choice of the underlay
   }
+  if (!decision_.publish) problems_.set("publish", {});
   if (decision_.publish && decision_.publish != publishing_) publish(*decision_.publish);
 }
 
@@ -175,20 +176,36 @@ KernelState Agent::attachmentState() const {
 }
 
 void Agent::publish(const Lease& lease) {
+  if (lease == published_ && now() < publishedAt_ + kPublishRetry) {
+    problems_.set("publish",
+                  {fmt::format("somebody else writes another lease for {}; is there a second node of "
+                               "that name? Give each its own by --node-name",
+                               lease.node)});
+    publishLater();
+    return;
+  }
   publishing_ = lease;
   spdlog::info("publishing lease {} {}", lease.subnet ? lease.subnet->text() : "",
                lease.subnet6 ? lease.subnet6->text() : "");
-  datastore_.publish(lease, [this](Result<void> published) {
+  datastore_.publish(lease, [this, lease](Result<void> published) {
     publishing_.reset();
-    problems_.set("publish", published ? std::vector<std::string>{} : std::vector{published.error().text});
-    if (published) return;
-    // One timer: a map that changes often must not start a chain of attempts with each change.
-    publishTimer_.expires_after(kPublishRetry);
-    publishTimer_.async_wait([this, alive = alive_](boost::system::error_code cancelled) {
-      if (cancelled || !*alive) return;
-      clusterChanged_ = true;
-      wake(Cause::retry);
-    });
+    if (!published) {
+      problems_.set("publish", {published.error().text});
+      publishLater();
+      return;
+    }
+    published_ = lease;
+    publishedAt_ = now();
+  });
+}
+
+/// One timer: a map that changes often must not start a chain of attempts with each change.
+void Agent::publishLater() {
+  publishTimer_.expires_after(kPublishRetry);
+  publishTimer_.async_wait([this, alive = alive_](boost::system::error_code cancelled) {
+    if (cancelled || !*alive) return;
+    clusterChanged_ = true;
+    wake(Cause::retry);
   });
 }
 

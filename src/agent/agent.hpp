@@ -68,6 +68,7 @@ class Agent {
   void redecide();
   void rememberHeld();
   void publish(const Lease& lease);
+  void publishLater();
   Result<void> readKernel();
   void readAgain();
   bool refreshActual();
@@ -111,6 +112,8 @@ class Agent {
   std::optional<Cause> pending_;  ///< why evaluate() is posted; empty when it is not
   bool clusterChanged_ = false;
   std::optional<Lease> publishing_;  ///< in flight at the datastore
+  std::optional<Lease> published_;   ///< the last one that went well
+  TimePoint publishedAt_;
   std::string writtenSubnetEnv_;
   boost::asio::posix::stream_descriptor kernelEvents_;
   boost::asio::steady_timer publishTimer_;

@@ -508,3 +508,17 @@ TEST_CASE("a further address on the underlay, such as a virtual one, changes not
   CHECK(node.datastore.published.empty());
   CHECK(node.agent->underlay()->publicIp->text() == "10.0.0.10");
 }
+
+TEST_CASE("two nodes of one name do not write against each other without rest, and it is said") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.leases[0].publicIp = *IpAddress::parse("10.0.0.77");
+  for (int i = 0; i < 5; ++i) {
+    cluster.leases[0].publicIp = cluster.leases[0].publicIp->plus(1);
+    node.join(cluster);
+  }
+  CHECK(node.datastore.published.size() == 1);
+  CHECK(node.hasProblem("second node of that name"));
+  node.join();
+  CHECK(node.agent->problems().all().empty());
+}
