@@ -58,6 +58,11 @@ void eraseOn(const std::string& link, Map& map, const Key& first) {
   while (at != map.end() && at->first.link == link) at = map.erase(at);
 }
 
+bool hasIpv4(const std::string& link, const KernelState& state) {
+  const auto at = state.addresses.lower_bound(AddressKey{.link = link, .address = {}});  // IPv4 sorts first
+  return at != state.addresses.end() && at->first.link == link && at->first.address.address.isV4();
+}
+
 bool isWanted(const Route& route, const Interest& interest) {
   if (route.ours() || route.dst.length() == 0) return true;
   return std::any_of(interest.networks.begin(), interest.networks.end(),
@@ -154,6 +159,10 @@ Drained Mirror::foldAddress(netlink::Bytes payload, bool there, KernelState& sta
   address.link = *link;
   if (there) return assign(state.addresses, keyOf(address), address);
   const auto out = erase(state.addresses, keyOf(address));
+  // With the last IPv4 address the kernel takes IPv4 off the link, its routes too, without a word
+  // (fib_disable_ip, net/ipv4/fib_frontend.c). Another address right after it does not bring them back.
+  if (out == Drained::changed && address.address.address.isV4() && !hasIpv4(*link, state))
+    return Drained::lost;
   // The kernel drops routes that prefer a source which is gone, without a word.
   const bool preferred = std::any_of(state.routes.begin(), state.routes.end(), [&](const auto& entry) {
     return entry.second.source == address.address.address;
