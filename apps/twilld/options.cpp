@@ -49,7 +49,8 @@ CLI::Option* declare(CLI::App& app, const std::string& flag, T& value, const std
   if constexpr (std::is_same_v<T, bool>) {
     option = app.add_flag(flag, value, help);
   } else {
-    option = app.add_option(flag, value, help)->capture_default_str();
+    option = app.add_option(flag, value, help);
+    if constexpr (std::is_same_v<T, std::string>) option->capture_default_str();
   }
   return option->envname(environmentName(flag));
 }
@@ -80,7 +81,8 @@ CommandLine parseCommandLine(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "twilld " TWILL_VERSION);
   app.set_config("--config", "/etc/twill/twilld.toml", "configuration file");
-  declare(app, "--node-name", options.node, "this node's name in leases");
+  // The man page is written where the package is built: not that machine's name.
+  declare(app, "--node-name", options.node, "this node's name in leases")->default_str("host name");
   declare(app, "--datastore", options.datastore, "where the map of nodes lives")
       ->check(CLI::IsMember({"file"}));
   declare(app, "--file-dir", options.fileDir, "datastore file: directory of net-conf.json and leases.json");

@@ -47,6 +47,13 @@ TEST_CASE("a page has the name, each option with default and environment, and th
   CHECK(contains(page, ".SS weave cut [OPTIONS] LENGTH\ncut a piece\n"));
 }
 
+TEST_CASE("the footer stands once, not under each command that inherited it") {
+  const Sample sample;
+  const std::string page = manual(sample.app, 1, {});
+  CHECK(page.find("weave loom up\n") == page.rfind("weave loom up\n"));
+  CHECK_FALSE(contains(manual(sample.app, 1, {"loom"}), "Dye comes later"));
+}
+
 TEST_CASE("a line of text cannot become a roff request") {
   const Sample sample;
   CHECK(contains(manual(sample.app, 1, {}), "\n\\&.hidden line"));

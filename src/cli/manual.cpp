@@ -76,13 +76,18 @@ std::string argumentsOf(const CLI::App& app) {
   return (app.get_options().empty() ? "" : " [OPTIONS]") + text + (commandsOf(app).empty() ? "" : " COMMAND");
 }
 
+// CLI11 gives a command the footer that its parent had at the time.
+bool hasOwnFooter(const CLI::App& app) {
+  return app.get_parent() == nullptr || app.get_footer() != app.get_parent()->get_footer();
+}
+
 struct Footer {
   std::string text;      // paragraphs before the first heading
   std::string sections;  // "Heading:" blocks, their lines kept as they are
 };
 
 Footer footerOf(const CLI::App& app) {
-  std::istringstream lines(app.get_footer());
+  std::istringstream lines(hasOwnFooter(app) ? app.get_footer() : "");
   Footer footer;
   bool headed = false;
   for (std::string line; std::getline(lines, line);) {
@@ -108,7 +113,7 @@ void writeCommands(std::ostream& out, const CLI::App& app, const std::string& pr
     out << escaped(command->get_description()) << '\n';
     if (commandsOf(*command).empty()) {
       writeOptions(out, *command);
-      if (!command->get_footer().empty()) out << ".PP\n.nf\n" << escaped(command->get_footer()) << "\n.fi\n";
+      if (hasOwnFooter(*command)) out << ".PP\n.nf\n" << escaped(command->get_footer()) << "\n.fi\n";
     } else {
       out << "See " << bold(app.get_name() + "-" + name) << "(1).\n";
     }

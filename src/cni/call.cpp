@@ -41,6 +41,13 @@ bool isInterfaceName(std::string_view text) {
          std::all_of(text.begin(), text.end(), fits);
 }
 
+/// Results and records are JSON, which has no other text.
+bool isUtf8(const std::string& text) {
+  using Handler = nlohmann::json::error_handler_t;
+  const nlohmann::json json(text);
+  return json.dump(-1, ' ', false, Handler::ignore) == json.dump(-1, ' ', false, Handler::replace);
+}
+
 CniResult<Command> commandOf(const std::string& text) {
   if (text == "ADD") return Command::add;
   if (text == "DEL") return Command::del;
@@ -66,6 +73,13 @@ CniResult<void> readEnvironment(const Environment& environment, Command command,
     return tl::unexpected(badEnvironment("CNI_IFNAME " + request.ifname +
                                          " is not an interface name (1 to 15 bytes, "
                                          "no blank, '/' or ':')"));
+  }
+  if (command == Command::del) return {};
+  for (const char* name : {"CNI_IFNAME", "CNI_NETNS"}) {
+    if (!isUtf8(valueOf(environment, name))) {
+      return tl::unexpected(
+          badEnvironment(fmt::format("{} {} is not UTF-8", name, valueOf(environment, name))));
+    }
   }
   return {};
 }

@@ -143,14 +143,15 @@ void Batch::clear() {
 }
 
 void forEachMessage(Bytes datagram, const std::function<void(const Received&)>& each) {
-  int left = static_cast<int>(datagram.size());
-  const auto* at = reinterpret_cast<const nlmsghdr*>(datagram.data());
-  for (; mnl_nlmsg_ok(at, left); at = mnl_nlmsg_next(at, &left)) {
-    each({.type = at->nlmsg_type,
-          .flags = at->nlmsg_flags,
-          .sequence = at->nlmsg_seq,
-          .payload = {static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(at)),
-                      mnl_nlmsg_get_payload_len(at)}});
+  // Not mnl_nlmsg_ok(): it takes a length of 2 GB or more for a negative one, which fits everywhere.
+  while (const auto header = headerOf<nlmsghdr>(datagram)) {
+    const std::size_t size = header->nlmsg_len;
+    if (size < sizeof(nlmsghdr) || size > datagram.size()) return;
+    each({.type = header->nlmsg_type,
+          .flags = header->nlmsg_flags,
+          .sequence = header->nlmsg_seq,
+          .payload = datagram.first(size).subspan(sizeof(nlmsghdr))});
+    datagram = datagram.subspan(std::min<std::size_t>(MNL_ALIGN(size), datagram.size()));
   }
 }
 

@@ -36,6 +36,13 @@ std::uint8_t numberOf(RouteType type) {
   return RTN_UNICAST;
 }
 
+/// IPv6 traffic has no IPv4 next hop and no IPv4 source, and an IPv4 source is IPv4.
+void dropMisfits(Route& route) {
+  const auto family = route.dst.family();
+  if (route.source && route.source->family() != family) route.source.reset();
+  if (route.via && route.via->isV4() && family == Family::v6) route.via.reset();
+}
+
 /// RTA_OIF and RTA_GATEWAY stand in the message itself, or in each hop of RTA_MULTIPATH.
 void decodeFirstHop(const Attributes& attributes, RouteMessage& out) {
   const auto hops = attributes.bytes(RTA_MULTIPATH);
@@ -109,6 +116,7 @@ std::optional<RouteMessage> decodeRoute(Bytes payload) {
     out.index = static_cast<int>(attributes.u32(RTA_OIF).value_or(0));
     decodeFirstHop(attributes, out);
   }
+  dropMisfits(out.route);
   return out;
 }
 

@@ -39,14 +39,24 @@ Result<void> overlay(const Machine& machine, const std::string& target, const st
                              machine.mapped ? ",userxattr" : ""));
 }
 
-Result<void> symbolicLink(const std::string& to, const std::string& at) {
-  if (::symlink(to.c_str(), at.c_str()) == 0 || errno == EEXIST) return {};
-  return failErrno("make " + at);
-}
-
 Result<void> bindMount(const std::string& from, const std::string& to) {
   TWILL_CHECK(makeDirectories(to));
   return mountOn(to, from.c_str(), nullptr, MS_BIND);
+}
+
+/// In a build all programs lie in one folder. An installed twill finds its plugin in place, and the agent in
+/// sbin.
+bool isBeside(const Machine& machine, const char* program) {
+  return ::access((machine.binDirectory + program).c_str(), X_OK) == 0;
+}
+
+Result<void> placePlugin(const Machine& machine) {
+  const char* place = "/opt/cni/bin/twill-cni";
+  if (!isBeside(machine, "/twill-cni")) return {};
+  ::unlink(place);  // what is installed on this machine is another build's
+  if (::symlink((machine.binDirectory + "/twill-cni").c_str(), place) != 0)
+    return failErrno(std::string("make ") + place);
+  return {};
 }
 
 /// The paths that twilld, a runtime and twill-cni use on any node; see the lab's part of design.
@@ -58,7 +68,7 @@ Result<void> furnish(const Machine& machine) {
     TWILL_CHECK(bindMount(machine.labDirectory + "/network", "/etc/twill/network"));
     TWILL_CHECK(makeDirectories("/etc/cni/net.d"));
     TWILL_CHECK(makeDirectories("/opt/cni/bin"));
-    TWILL_CHECK(symbolicLink(machine.binDirectory + "/twill-cni", "/opt/cni/bin/twill-cni"));
+    TWILL_CHECK(placePlugin(machine));
     TWILL_CHECK(writeFile("/etc/twill/twilld.toml", machine.twilldConfig, Durability::process));
     TWILL_CHECK(writeFile("/etc/cni/net.d/10-twill.conflist", machine.conflist, Durability::process));
   }
@@ -107,9 +117,11 @@ std::string endOf(int status) {
   std::chrono::milliseconds pause = kShortest;
   const std::vector<std::string> environment = {
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+  const std::string program =
+      machine.binDirectory + (isBeside(machine, "/twilld") ? "" : "/../sbin") + "/twilld";
   for (;;) {
     const auto begin = std::chrono::steady_clock::now();
-    auto agent = spawn([&] { return become({machine.binDirectory + "/twilld"}, environment); });
+    auto agent = spawn([&] { return become({program}, environment); });
     auto status = agent ? waitFor(*agent) : Result<int>(Failure(agent.error()));
     const bool lived = std::chrono::steady_clock::now() - begin > 2s;
     pause = lived ? kShortest : std::min<std::chrono::milliseconds>(pause * 2, kLongest);
