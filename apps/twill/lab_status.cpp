@@ -90,7 +90,7 @@ void printProblems(const Json& node) {
   const Json& problems = node["problems"];
   if (problems.empty()) return;
   const std::string name = node["name"];
-  fmt::print("{} {}\n", paint(Colour::bad, name + ":"), problems[0].get<std::string>());
+  fmt::print("{} {}\n", paint(Tone::bad, name + ":"), problems[0].get<std::string>());
   if (problems.size() > 1) {
     fmt::print("{} and {} more: twill lab exec {} -- twill status\n", std::string(name.size() + 1, ' '),
                problems.size() - 1, name);
@@ -98,22 +98,6 @@ void printProblems(const Json& node) {
 }
 
 }  // namespace
-
-lab::Paint labPaint() {
-  return [](lab::Tone tone, std::string_view text) {
-    switch (tone) {
-      case lab::Tone::good:
-        return paint(Colour::good, text);
-      case lab::Tone::bad:
-        return paint(Colour::bad, text);
-      case lab::Tone::dim:
-        return paint(Colour::dim, text);
-      case lab::Tone::bold:
-        break;
-    }
-    return paint(Colour::bold, text);
-  };
-}
 
 std::size_t terminalWidth() {
   winsize size{};
@@ -136,11 +120,11 @@ Result<int> showStatus(const lab::Lab& lab, bool json) {
     fmt::print("{}\n", out.dump(2));
     return ready ? 0 : 1;
   }
-  fmt::print("lab {}: {} over {}\n\n", paint(Colour::bold, lab.spec().name), lab.spec().backend,
+  fmt::print("lab {}: {} over {}\n\n", paint(Tone::bold, lab.spec().name), lab.spec().backend,
              lab.spec().datastore);
   const auto router = routerView(lab.topology());
   fmt::print("{}", lab::picture(views, lab.topology().hasRouter() ? &router : nullptr,
-                                segmentLabels(lab.topology()), terminalWidth(), labPaint()));
+                                segmentLabels(lab.topology()), terminalWidth(), paint));
   for (const Json& node : out["nodes"]) printProblems(node);
   return ready ? 0 : 1;
 }
@@ -150,7 +134,7 @@ Result<int> runTest(const lab::Lab& lab, bool json) {
   if (json) {
     fmt::print("{}", lab::toJson(rows));
   } else {
-    fmt::print("{}", lab::matrix(rows, terminalWidth(), labPaint()));
+    fmt::print("{}", lab::matrix(rows, terminalWidth(), paint));
   }
   for (const auto& row : rows) {
     if (!row.ok) return 1;

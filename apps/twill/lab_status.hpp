@@ -13,8 +13,6 @@ namespace twill {
 /// Runs all checks and shows what came of them; exit status 1 on any miss.
 [[nodiscard]] Result<int> runTest(const lab::Lab& lab, bool json);
 
-/// The colours of a terminal, for what the lab draws.
-[[nodiscard]] lab::Paint labPaint();
 /// Columns of the terminal; 100 for output that is no terminal.
 [[nodiscard]] std::size_t terminalWidth();
 

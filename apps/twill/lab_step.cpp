@@ -59,11 +59,11 @@ Result<Json> ask(const lab::Lab& lab, const std::string& node, const std::string
 
 /// A command that may have several lines, each under the node's prompt.
 void printCommand(const std::string& node, const std::string& why, const std::string& command) {
-  fmt::print("{}\n", paint(Colour::dim, "  # " + why));
+  fmt::print("{}\n", paint(Tone::dim, "  # " + why));
   std::size_t begin = 0;
   while (begin < command.size()) {
     const auto end = std::min(command.find('\n', begin), command.size());
-    fmt::print("  {} {}\n", paint(Colour::bold, node + "$"), command.substr(begin, end - begin));
+    fmt::print("  {} {}\n", paint(Tone::bold, node + "$"), command.substr(begin, end - begin));
     begin = end + 1;
   }
 }
@@ -100,7 +100,7 @@ Result<int> runStep(int number) {
                        .nodes = lesson.nodes,
                        .containers = lesson.containers,
                        .attach = lesson.attach};
-  fmt::print("{}\n\n{}\n\n", paint(Colour::bold, fmt::format("Step {}: {}", number, lesson.title)),
+  fmt::print("{}\n\n{}\n\n", paint(Tone::bold, fmt::format("Step {}: {}", number, lesson.title)),
              lesson.text);
   if (auto gone = lab::takeDown(spec.name); !gone) return Failure(std::move(gone.error()));
   TWILL_TRY(const lab::Lab lab, bringUp(spec));

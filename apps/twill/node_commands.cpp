@@ -39,7 +39,7 @@ std::string both(const Json& json, const char* v4, const char* v6) {
 void printLeases(const Json& status) {
   const Json& leases = status["leases"];
   fmt::print("\n{}\n",
-             paint(Colour::bold, fmt::format("{:<20} {:<20} {}", "NODE", "SUBNET", "PUBLIC ADDRESS")));
+             paint(Tone::bold, fmt::format("{:<20} {:<20} {}", "NODE", "SUBNET", "PUBLIC ADDRESS")));
   for (std::size_t i = 0; i < leases.size() && i < kLeasesShown; ++i) {
     bool own = leases[i]["node"] == status["node"];
     fmt::print("{:<20} {:<20} {}{}\n", text(leases[i], "node"), both(leases[i], "subnet", "subnet6"),
@@ -52,7 +52,7 @@ void printLeases(const Json& status) {
 int printStatus(const Json& status) {
   bool ready = status["ready"];
   fmt::print("node        {}  {}\n", text(status, "node"),
-             ready ? paint(Colour::good, "ready") : paint(Colour::bad, "not ready"));
+             ready ? paint(Tone::good, "ready") : paint(Tone::bad, "not ready"));
   fmt::print("network     {}  backend {}, datastore {}{}\n", both(status, "network", "network6"),
              text(status, "backend"), text(status, "datastore"), status["ip_masq"] ? ", masquerading" : "");
   if (!status["lease"].is_null()) {
@@ -71,7 +71,7 @@ int printStatus(const Json& status) {
   fmt::print("\noperations  {} done, {} failed\n", text(status["operations"], "total"),
              text(status["operations"], "failed"));
   for (const Json& problem : status["problems"]) {
-    fmt::print("{}  {}\n", paint(Colour::bad, "problem   "), problem.get<std::string>());
+    fmt::print("{}  {}\n", paint(Tone::bad, "problem   "), problem.get<std::string>());
   }
   printLeases(status);
   return ready ? 0 : 1;
@@ -84,7 +84,7 @@ int printDiff(const Json& difference) {
   }
   for (const Json& operation : difference["operations"]) fmt::print("{}\n", text(operation, "command"));
   for (const Json& obstacle : difference["obstacles"]) {
-    fmt::print("{} {}\n", paint(Colour::bad, "in the way:"), text(obstacle, "text"));
+    fmt::print("{} {}\n", paint(Tone::bad, "in the way:"), text(obstacle, "text"));
   }
   if (!difference["operations"].empty() || !difference["obstacles"].empty()) return 1;
   const Json& wanted = difference["wanted"];
@@ -98,14 +98,14 @@ int printOperations(const Json& journal) {
   for (const Json& entry : journal["operations"]) {
     bool done = entry["result"] == "done";
     fmt::print("{} {:<10} {}{}\n", text(entry, "time"), text(entry, "cause"), text(entry, "command"),
-               done ? "" : paint(Colour::bad, "  # " + text(entry, "result")));
+               done ? "" : paint(Tone::bad, "  # " + text(entry, "result")));
   }
   return 0;
 }
 
 int printAttachments(const Json& answer) {
-  fmt::print("{}\n", paint(Colour::bold, fmt::format("{:<24} {:<16} {:<10} {:<8} {}", "CONTAINER", "NETWORK",
-                                                     "IFNAME", "MODE", "ADDRESSES")));
+  fmt::print("{}\n", paint(Tone::bold, fmt::format("{:<24} {:<16} {:<10} {:<8} {}", "CONTAINER", "NETWORK",
+                                                   "IFNAME", "MODE", "ADDRESSES")));
   for (const Json& attachment : answer["attachments"]) {
     std::string addresses;
     for (const Json& address : attachment["addresses"]) addresses += address.get<std::string>() + " ";

@@ -8,15 +8,15 @@
 namespace twill {
 namespace {
 
-const char* codeOf(Colour colour) {
-  switch (colour) {
-    case Colour::good:
+const char* codeOf(Tone tone) {
+  switch (tone) {
+    case Tone::good:
       return "32";
-    case Colour::bad:
+    case Tone::bad:
       return "31";
-    case Colour::dim:
+    case Tone::dim:
       return "2";
-    case Colour::bold:
+    case Tone::bold:
       return "1";
   }
   return "0";
@@ -24,10 +24,10 @@ const char* codeOf(Colour colour) {
 
 }  // namespace
 
-std::string paint(Colour colour, std::string_view text) {
+std::string paint(Tone tone, std::string_view text) {
   static const bool wanted = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
   if (!wanted) return std::string(text);
-  return std::string("\033[") + codeOf(colour) + "m" + std::string(text) + "\033[0m";
+  return std::string("\033[") + codeOf(tone) + "m" + std::string(text) + "\033[0m";
 }
 
 }  // namespace twill

@@ -4,11 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/paint.hpp"
+
 namespace twill {
 
-enum class Colour { good, bad, dim, bold };
-
 /// `text` in a colour when stdout is a terminal and NO_COLOR (no-color.org) is not set, else as it is.
-[[nodiscard]] std::string paint(Colour colour, std::string_view text);
+[[nodiscard]] std::string paint(Tone tone, std::string_view text);
 
 }  // namespace twill

@@ -86,20 +86,6 @@ Result<IpAddress> destination(const trace::Network& network, const std::string& 
   return addressOf(network.places[place], family);
 }
 
-std::string colour(trace::Tone tone, std::string_view text) {
-  switch (tone) {
-    case trace::Tone::good:
-      return paint(Colour::good, text);
-    case trace::Tone::bad:
-      return paint(Colour::bad, text);
-    case trace::Tone::dim:
-      return paint(Colour::dim, text);
-    case trace::Tone::bold:
-      break;
-  }
-  return paint(Colour::bold, text);
-}
-
 Result<int> runTrace(const Tracing& what) {
   TWILL_TRY(const Scene scene, openScene(what.lab));
   const trace::Network& network = scene.network;
@@ -117,7 +103,7 @@ Result<int> runTrace(const Tracing& what) {
         trip.back,
         trace::walk(network, {.from = *target, .dst = *trip.there.src, .src = to, .bytes = what.bytes}));
   }
-  fmt::print("{}", what.json ? trace::toJson(trip) : trace::toText(trip, colour));
+  fmt::print("{}", what.json ? trace::toJson(trip) : trace::toText(trip, paint));
   const bool lost = trip.there.outcome == trace::Outcome::dropped ||
                     (trip.back && trip.back->outcome == trace::Outcome::dropped);
   return lost ? 1 : 0;

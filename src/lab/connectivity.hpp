@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/paint.hpp"
 #include "lab/probe.hpp"
 
 /// Whether a container network keeps its promises, from what a probe has seen. Pure.
@@ -36,9 +36,6 @@ struct Expectation {
 
 /// An array of objects with from, to, address, protocol, ok, ttl, seen_as, rtt_us, fault.
 [[nodiscard]] std::string toJson(const std::vector<Row>& rows);
-
-enum class Tone : std::uint8_t { good, bad, dim, bold };
-using Paint = std::function<std::string(Tone, std::string_view)>;
 
 /// Who reaches whom, a line a sender; a cell holds the TTL that came in, or what failed. Wider than `width`
 /// columns it is left out. Then each fault in a line, at most 20, and a sum.

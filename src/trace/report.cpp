@@ -123,10 +123,6 @@ void addBack(const RoundTrip& trip, Report& report, const Paint& paint) {
 
 }  // namespace
 
-std::string plain(Tone /*tone*/, std::string_view text) {
-  return std::string(text);
-}
-
 bool isMirror(const Trace& there, const Trace& back) {
   auto places = placesOf(back);
   std::reverse(places.begin(), places.end());

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/paint.hpp"
 #include "trace/walk.hpp"
 
 namespace twill::trace {
-
-/// How a part of a text stands out; whoever shows it decides what that looks like.
-enum class Tone : std::uint8_t { good, bad, dim, bold };
-using Paint = std::function<std::string(Tone, std::string_view)>;
-/// For output that is no terminal.
-[[nodiscard]] std::string plain(Tone tone, std::string_view text);
 
 /// The road there and, unless absent, the road back. The latter is shown whole when it fails, when it leads
 /// over other places, or when `full`; else in a line.

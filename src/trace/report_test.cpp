@@ -25,7 +25,8 @@ RoundTrip roundTrip(const Sample& sample) {
 }  // namespace
 
 TEST_CASE("the report tells the road hop by hop") {
-  CHECK(toText(roundTrip(twoNodes()), plain) == R"(node1/con1 172.16.0.2 → node2/con1 172.16.1.2   1500 bytes
+  CHECK(toText(roundTrip(twoNodes()), plainPaint) ==
+        R"(node1/con1 172.16.0.2 → node2/con1 172.16.1.2   1500 bytes
 
   1 node1/con1
     │ route    default via 172.16.0.1 dev eth0   default, made by boot
@@ -57,7 +58,7 @@ not looked at: packet filters and NAT, VLANs, STP and isolation of bridge ports
 TEST_CASE("a way back that fails is shown whole") {
   auto sample = twoNodes();
   std::erase_if(sample.routingOf("node2").routes, [](const Route& route) { return route.via.has_value(); });
-  const auto text = toText(roundTrip(sample), plain);
+  const auto text = toText(roundTrip(sample), plainPaint);
   CHECK(text.find("The way back:") != std::string::npos);
   CHECK(text.find("dropped: node2 has no route to 172.16.0.2") != std::string::npos);
 }

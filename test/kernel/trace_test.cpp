@@ -73,7 +73,7 @@ Trace follow(const char* dst, int bytes = 0) {
 
 void checkDropped(const char* dst, Reason reason, const char* place, const char* words) {
   const auto trace = follow(dst);
-  INFO(toText({.there = trace, .back = {}}, plain));
+  INFO(toText({.there = trace, .back = {}}, plainPaint));
   CHECK(trace.outcome == Outcome::dropped);
   CHECK(textOf(trace.reason) == textOf(reason));
   CHECK(trace.hops.back().place == place);
@@ -87,7 +87,7 @@ TEST_CASE("trace follows a packet through real namespaces, as ping sees it") {
   if (!sandbox) return;
   for (const char* dst : {"172.16.1.2", "fd16:0:0:2::2"}) {
     const auto trace = follow(dst);
-    INFO(toText({.there = trace, .back = {}}, plain));
+    INFO(toText({.there = trace, .back = {}}, plainPaint));
     CHECK(trace.outcome == Outcome::delivered);
     CHECK(trace.to == "node2c");
     REQUIRE(trace.hops.size() == 4);
@@ -175,7 +175,7 @@ TEST_CASE("a routed attachment is reached by proxy ARP on both sides") {
         ip -n node1c address flush dev eth0; ip -n node1c address add 172.16.0.2/32 dev eth0
         ip -n node1c route add 169.254.1.1 dev eth0; ip -n node1c route add default via 169.254.1.1)");
   const auto trace = follow("172.16.1.2");
-  INFO(toText({.there = trace, .back = {}}, plain));
+  INFO(toText({.there = trace, .back = {}}, plainPaint));
   CHECK(trace.outcome == Outcome::delivered);
   CHECK(trace.hops[0].nextHop == IpAddress::parse("169.254.1.1").value());
 }
