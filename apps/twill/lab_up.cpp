@@ -2,12 +2,14 @@
 #include "lab_up.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "api/client.hpp"
 #include "base/file.hpp"
+#include "kernel/sysctl.hpp"
 #include "lab/lab_files.hpp"
 #include "lab/runtime.hpp"
 
@@ -47,6 +49,19 @@ Result<void> addContainers(const lab::Lab& lab) {
   return {};
 }
 
+/// The kernel's neighbour tables have one limit for all namespaces together, which only the system's own
+/// shows.
+void warnOfNeighbours(const lab::Spec& spec) {
+  auto limit = readSysctls({"net/ipv4/neigh/default/gc_thresh3"});
+  if (limit.empty()) return;
+  const int needed = lab::neighboursOf(spec);
+  if (std::atoi(limit.begin()->second.value.c_str()) > needed) return;
+  progress(fmt::format(
+      "warning: this lab needs about {} neighbour entries, and this system keeps at most {}; so some "
+      "packets will get no answer.\n  sysctl -w net.ipv4.neigh.default.gc_thresh3={} helps",
+      needed, limit.begin()->second.value, 4 * needed));
+}
+
 /// A lab that is up must be the one that was asked for.
 Result<void> compare(const lab::Spec& wanted, const lab::Spec& there) {
   if (wanted == there) return {};
@@ -70,6 +85,7 @@ Result<void> awaitAgents(const lab::Lab& lab) {
 
 Result<lab::Lab> bringUp(const lab::Spec& spec) {
   TWILL_CHECK(check(spec));
+  warnOfNeighbours(spec);
   const bool running = lab::isRunning(spec.name);
   if (!running) {
     const std::string directory = lab::labDirectory(spec.name);

@@ -62,7 +62,7 @@ Result<void> send(int fd, std::string_view text, Clock::time_point deadline) {
 /// Everything until the agent closes: the request asks for that.
 Result<std::string> receive(int fd, Clock::time_point deadline) {
   std::string answer;
-  std::array<char, 65536> chunk;
+  std::array<char, 65536> chunk{};
   for (;;) {
     TWILL_CHECK(await(fd, POLLIN, deadline));
     ssize_t n = ::recv(fd, chunk.data(), chunk.size(), MSG_DONTWAIT);

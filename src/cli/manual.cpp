@@ -109,7 +109,7 @@ void writeCommands(std::ostream& out, const CLI::App& app, const std::string& pr
   if (!commands.empty()) out << ".SH COMMANDS\n";
   for (const CLI::App* command : commands) {
     const std::string name = command->get_name();
-    out << ".SS " << escaped(program + " " + name + argumentsOf(*command)) << '\n';
+    out << ".SS " << escaped(program) << ' ' << escaped(name) << escaped(argumentsOf(*command)) << '\n';
     out << escaped(command->get_description()) << '\n';
     if (commandsOf(*command).empty()) {
       writeOptions(out, *command);

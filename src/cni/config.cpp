@@ -114,7 +114,7 @@ CniResult<void> readArgs(std::string_view args, AttachRequest& request) {
 }  // namespace
 
 CniResult<Json> decodeConfig(std::string_view config) {
-  auto undecodable = [](std::string why) {
+  auto undecodable = [](const std::string& why) {
     return tl::unexpected(
         CniError{.code = kUndecodable, .msg = "the network config on stdin " + why, .details = ""});
   };
@@ -133,7 +133,9 @@ CniResult<Json> decodeConfig(std::string_view config) {
 
 std::string versionOf(const Json& config) {
   auto found = config.find("cniVersion");
-  return found != config.end() && found->is_string() && *found != "" ? found->get<std::string>() : "0.1.0";
+  return found != config.end() && found->is_string() && !found->get_ref<const std::string&>().empty()
+             ? found->get<std::string>()
+             : "0.1.0";
 }
 
 CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachRequest& request) {

@@ -45,7 +45,7 @@ bool isGone(const Error& error) {
 
 }  // namespace
 
-std::vector<Result<void>> Application::run() && {
+std::vector<Result<void>> Application::run() {
   while (at_ < operations_.size()) {
     const auto& [verb, object] = operations_[at_];
     if (verb == Verb::remove && std::holds_alternative<Link>(object)) {

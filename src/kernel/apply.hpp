@@ -19,7 +19,7 @@ class Application {
   Application(netlink::Socket& socket, Result<Nftables>& nftables, std::span<const Operation> operations)
       : socket_(socket), nftables_(nftables), operations_(operations), results_(operations.size()) {}
 
-  [[nodiscard]] std::vector<Result<void>> run() &&;
+  [[nodiscard]] std::vector<Result<void>> run();
   [[nodiscard]] bool wroteSettings() const { return wroteSettings_; }
 
  private:

@@ -60,7 +60,7 @@ Result<KernelState> LinuxKernel::read(const Interest& interest) {
 
 std::vector<Result<void>> LinuxKernel::apply(std::span<const Operation> operations) {
   Application application(requests_, nftables_, operations);
-  auto results = std::move(application).run();
+  auto results = application.run();
   if (application.wroteSettings()) {
     settingsStale_ = true;
     ::eventfd_write(touched_.get(), 1);

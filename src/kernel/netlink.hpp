@@ -54,7 +54,7 @@ class Attributes {
 template <class Header>
 [[nodiscard]] std::optional<Header> headerOf(Bytes payload) {
   if (payload.size() < sizeof(Header)) return std::nullopt;
-  Header header;
+  Header header{};
   std::copy_n(payload.data(), sizeof(Header), reinterpret_cast<std::uint8_t*>(&header));
   return header;
 }
@@ -95,7 +95,7 @@ class Message {
   void putRaw(Bytes header);
   nlmsghdr* head() { return reinterpret_cast<nlmsghdr*>(buffer_.data()); }
   [[nodiscard]] const nlmsghdr* head() const { return reinterpret_cast<const nlmsghdr*>(buffer_.data()); }
-  alignas(nlmsghdr) std::array<std::uint8_t, kSize> buffer_;
+  alignas(nlmsghdr) std::array<std::uint8_t, kSize> buffer_{};
   bool fits_ = true;
 };
 

@@ -82,6 +82,7 @@ std::string rowOf(const std::vector<MachineView>& machines, std::size_t inner, c
   std::size_t height = 0;
   for (const auto& machine : machines) height = std::max(height, contentOf(machine).size());
   std::vector<Box> boxes;
+  boxes.reserve(machines.size());
   for (const auto& machine : machines) boxes.push_back(boxOf(machine, inner, height, paint));
   std::string out;
   for (std::size_t line = 0; line < boxes.front().lines.size(); ++line) {

@@ -143,6 +143,12 @@ KernelState routerState(const Topology& topology, const Spec& spec) {
   return out;
 }
 
+int neighboursOf(const Spec& spec) {
+  const int peers = (spec.nodes + spec.segments - 1) / spec.segments - 1;
+  const int onBridge = spec.attach == AttachMode::bridge ? spec.containers : 1;
+  return spec.nodes * (peers + spec.containers + spec.containers * onBridge);
+}
+
 int routersBetween(const Topology& topology, const Spec& spec, const PlaceName& from, const PlaceName& to) {
   if (from.machine == to.machine) {
     const bool bothContainers = !from.container.empty() && !to.container.empty();

@@ -54,6 +54,9 @@ using NamespacePath = std::function<std::string(const std::string& machine)>;
 /// routed network has to tell it: no encapsulation hides the containers' addresses from it.
 [[nodiscard]] KernelState routerState(const Topology& topology, const Spec& spec);
 
+/// About how many neighbour entries the lab's kernels hold once everybody has talked with everybody.
+[[nodiscard]] int neighboursOf(const Spec& spec);
+
 /// How many IP layers a packet passes between two places, each of which takes one from its TTL.
 [[nodiscard]] int routersBetween(const Topology& topology, const Spec& spec, const PlaceName& from,
                                  const PlaceName& to);

@@ -85,6 +85,11 @@ TEST_CASE("however many nodes: addresses are distinct, and the network config ho
   }
 }
 
+TEST_CASE("neighbours: peers, own containers, and those among each other and their gateway") {
+  CHECK(neighboursOf({}) == 3 * (2 + 2 + 4));
+  CHECK(neighboursOf({.nodes = 4, .containers = 1, .segments = 2}) == 4 * (1 + 1 + 1));
+}
+
 TEST_CASE("each router on the way takes one from the TTL") {
   const Spec spec{.nodes = 3, .segments = 2};
   const auto topology = topologyOf(spec);
