@@ -172,7 +172,26 @@ KernelState Agent::attachmentState() const {
     merge(state, desiredShared(attachment.mode, nodeNetwork()));
     if (!gone_.contains(key)) merge(state, desiredAttachment(attachment));
   }
+  for (const auto& [key, record] : attachments_.unknown()) {
+    if (auto mode = modeOf(record.hostIfname, actual_)) merge(state, desiredShared(*mode, nodeNetwork()));
+  }
   return state;
+}
+
+/// True when a container needs what its mode's containers share.
+bool Agent::isUsed(AttachMode mode) const {
+  const auto& known = attachments_.all();
+  const auto& unknown = attachments_.unknown();
+  return std::any_of(known.begin(), known.end(),
+                     [&](const auto& entry) { return entry.second.mode == mode; }) ||
+         std::any_of(unknown.begin(), unknown.end(),
+                     [&](const auto& entry) { return modeOf(entry.second.hostIfname, actual_) == mode; });
+}
+
+Difference Agent::difference() const {
+  Difference difference = diff(wanted_, actual_);
+  for (const auto& [key, record] : attachments_.unknown()) spare(record.hostIfname, difference.operations);
+  return difference;
 }
 
 void Agent::publish(const Lease& lease) {
@@ -245,7 +264,7 @@ void Agent::lookAround() {
 
 void Agent::reconcile(Cause cause) {
   for (int round = 0; round < kRounds; ++round) {
-    Difference difference = diff(wanted_, actual_);
+    Difference difference = this->difference();
     std::vector<std::string> obstacles;
     for (const Obstacle& obstacle : difference.obstacles) obstacles.push_back(obstacle.text);
     problems_.set("obstacle", std::move(obstacles));
@@ -308,6 +327,10 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
     TWILL_CHECK(detach(request.key()));
   }
   lookAround();  // what is missing is judged by the kernel as it is now: the bridge may just have gone
+  auto unknown = attachments_.unknown().find(request.key());
+  if (unknown != attachments_.unknown().end() && !actual_.links.contains(unknown->second.hostIfname)) {
+    TWILL_CHECK(detach(request.key()));
+  }
   TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
   KernelState part = desiredAttachment(attachment);
   merge(part, desiredShared(attachment.mode, nodeNetwork()));
@@ -330,16 +353,23 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
 
 Result<void> Agent::detach(const std::string& key) {
   const Attachment* attachment = attachments_.find(key);
-  if (attachment == nullptr) return {};
-  KernelState part = desiredAttachment(*attachment);
-  AttachMode mode = attachment->mode;
+  auto unknown = attachments_.unknown().find(key);
+  KernelState part;
+  AttachMode mode = AttachMode::bridge;
+  if (attachment != nullptr) {
+    part = desiredAttachment(*attachment);
+    mode = attachment->mode;
+  } else if (unknown != attachments_.unknown().end()) {
+    part.put(Link{.name = unknown->second.hostIfname, .kind = LinkKind::veth, .owner = key});
+    mode = modeOf(unknown->second.hostIfname, actual_).value_or(mode);
+  } else {
+    return {};
+  }
   TWILL_CHECK(attachments_.remove(key));
+  problems_.set("attachments", attachments_.warnings());
   gone_.erase(key);
   // The bridge goes with its last container.
-  const auto& left = attachments_.all();
-  bool last =
-      std::none_of(left.begin(), left.end(), [&](const auto& entry) { return entry.second.mode == mode; });
-  if (last) merge(part, desiredShared(mode, nodeNetwork()));
+  if (!isUsed(mode)) merge(part, desiredShared(mode, nodeNetwork()));
   subtract(wanted_, part);
   auto gone = removals(part, actual_).operations;
   auto results = carryOut(gone, Cause::attachment);

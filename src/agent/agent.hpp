@@ -57,7 +57,7 @@ class Agent {
   /// All wanted state is in the kernel, and the node holds its lease.
   [[nodiscard]] bool ready() const { return ready_; }
   /// The comparison as it stands now, whether or not its owners are waiting for a retry.
-  [[nodiscard]] Difference difference() const { return diff(wanted_, actual_); }
+  [[nodiscard]] Difference difference() const;
 
  private:
   void onCluster(Result<Cluster> cluster);
@@ -75,6 +75,7 @@ class Agent {
   void lookAround();
   void reconcile(Cause cause);
   [[nodiscard]] KernelState attachmentState() const;
+  [[nodiscard]] bool isUsed(AttachMode mode) const;
   void letGo(std::span<const Operation> operations, std::span<const Result<void>> results);
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
   void writeSubnetEnv();

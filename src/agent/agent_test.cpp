@@ -451,6 +451,60 @@ TEST_CASE("a record that makes no sense is set aside and named") {
   REQUIRE(writeFile(node.directory + "/state/attachments/net:c1:eth0.json", "{", Durability::process));
   node.startAgent();
   CHECK(node.hasProblem("net:c1:eth0.json"));
+  CHECK(node.hasProblem("expected"));
+}
+
+TEST_CASE("a container whose record says nothing keeps its interface until it is deleted") {
+  for (AttachMode mode : {AttachMode::bridge, AttachMode::routed}) {
+    Node node;
+    node.join();
+    AttachRequest request = node.container("c1");
+    request.mode = mode;
+    auto attachment = node.agent->attach(request);
+    REQUIRE(attachment);
+    node.settle();
+    auto before = node.kernel.all();
+    REQUIRE(writeFile(node.directory + "/state/attachments/net:c1:eth0.json", "{", Durability::process));
+    for (int start = 0; start < 2; ++start) {  // the second one finds the record set aside
+      node.startAgent();
+      node.kernel.clearLog();
+      node.join();
+      CHECK(node.kernel.log().empty());
+      CHECK(node.hasProblem(attachment->hostIfname));
+      CHECK(node.agent->ready());
+    }
+    auto again = node.agent->attach(request);
+    REQUIRE_FALSE(again);
+    CHECK(again.error().kind == Error::Kind::exists);
+    CHECK(node.kernel.all().links.contains(attachment->hostIfname));
+
+    REQUIRE(node.agent->detach(attachment->key()));
+    node.settle();
+    CHECK_FALSE(node.kernel.all().links.contains(attachment->hostIfname));
+    CHECK_FALSE(node.kernel.all().links.contains("twill0"));
+    CHECK(node.agent->problems().all().empty());
+    CHECK(node.agent->attach(request));
+  }
+}
+
+TEST_CASE("a record that cannot be read stays where it is, and its container's interface too") {
+  Node node;
+  node.join();
+  auto attachment = node.agent->attach(node.container("c1"));
+  REQUIRE(attachment);
+  std::string record = node.directory + "/state/attachments/net:c1:eth0.json";
+  std::filesystem::remove(record);
+  REQUIRE(makeDirectories(record));  // to read it is an error of the system, as of a bad disk
+  node.startAgent();
+  node.join();
+  CHECK(node.kernel.all().links.contains(attachment->hostIfname));
+  CHECK(std::filesystem::exists(record));
+  CHECK(node.hasProblem(record));
+
+  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at(attachment->hostIfname)));
+  node.settle();
+  CHECK(node.agent->attach(node.container("c1")));  // nothing is there that could be alive
+  CHECK(node.agent->problems().all().empty());
 }
 
 TEST_CASE("a peer that keeps failing is said once in the log") {

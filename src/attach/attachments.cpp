@@ -16,6 +16,7 @@ namespace {
 /// Longer keys would not fit a file name (NAME_MAX is 255).
 constexpr std::size_t kLongestKey = 200;
 constexpr std::string_view kSuffix = ".json";
+constexpr std::string_view kBroken = ".broken";
 
 /// 0a:58 and the IPv4 address, as the reference bridge plugin has it: neighbours see at once whose MAC it is.
 MacAddress macFor(const Attachment& attachment) {
@@ -42,6 +43,14 @@ void addRoutes(Attachment& attachment, const InterfaceAddress& address, bool def
   if (defaultRoute) attachment.routes.push_back({.dst = Prefix(any, 0), .via = gateway});
 }
 
+/// Which attachment a record is meant for, by the name of its file.
+std::string keyOf(const std::string& path) {
+  std::string name = std::filesystem::path(path).filename();
+  name.resize(name.rfind(kSuffix));
+  std::replace(name.begin(), name.end(), ':', '/');
+  return name;
+}
+
 }  // namespace
 
 Result<Attachments> Attachments::open(const std::string& stateDir) {
@@ -58,23 +67,48 @@ Result<void> Attachments::load() {
   for (const auto& entry : entries) {
     std::string path = entry.path();
     if (path.ends_with(kSuffix)) loadRecord(path);
+    if (path.ends_with(std::string(kSuffix) + std::string(kBroken)))
+      noteUnknown(path, keyOf(path), "set aside earlier");
     if (path.ends_with(".tmp")) std::filesystem::remove(path, error);  // of a writer that was killed
   }
+  std::erase_if(unknown_, [&](const auto& entry) { return all_.contains(entry.first); });
   return {};
 }
 
 void Attachments::loadRecord(const std::string& path) {
   auto text = readFile(path, 1U << 20U);
+  if (!text && text.error().kind != Error::Kind::invalid) {
+    // Perhaps the disk or a right is missing for a while; the next start may read it.
+    if (text.error().kind != Error::Kind::missing) noteUnknown(path, keyOf(path), text.error().text);
+    return;
+  }
   auto attachment = text ? parseAttachment(*text) : Result<Attachment>(Failure(text.error()));
   if (!attachment || recordPath(attachment->key()) != path) {
     std::string why = attachment ? "it belongs to " + attachment->key() : attachment.error().text;
-    std::error_code ignored;
-    std::filesystem::rename(path, path + ".broken", ignored);
-    warnings_.push_back(fmt::format("set aside {}: {}", path, why));
+    std::string broken = path + std::string(kBroken);
+    std::error_code failed;
+    std::filesystem::rename(path, broken, failed);
+    noteUnknown(failed ? path : broken, keyOf(path), "set aside: " + why);
     return;
   }
   for (const auto& address : attachment->addresses) taken_[address.address] = attachment->key();
   all_[attachment->key()] = std::move(*attachment);
+}
+
+void Attachments::noteUnknown(const std::string& path, const std::string& key, std::string why) {
+  unknown_.try_emplace(key,
+                       Unknown{.path = path, .hostIfname = hostInterfaceName(key), .why = std::move(why)});
+}
+
+std::vector<std::string> Attachments::warnings() const {
+  std::vector<std::string> texts;
+  for (const auto& [key, record] : unknown_) {
+    texts.push_back(fmt::format(
+        "{}: {}; interface {} of {} stays as it is, and its address may be given out again: restart the "
+        "container, or remove the file if it is gone",
+        record.path, record.why, record.hostIfname, key));
+  }
+  return texts;
 }
 
 Result<InterfaceAddress> Attachments::chooseAddress(const AttachRequest& request,
@@ -109,6 +143,13 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
                             request.containerId, request.ifname, request.network),
                 Error::Kind::exists);
   }
+  if (auto record = unknown_.find(key); record != unknown_.end()) {
+    return fail(
+        fmt::format("container {} may have an interface {} already: its record {} says nothing; delete "
+                    "the container first",
+                    request.containerId, request.ifname, record->second.path),
+        Error::Kind::exists);
+  }
   Attachment attachment{.network = request.network,
                         .containerId = request.containerId,
                         .ifname = request.ifname,
@@ -138,6 +179,12 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
 }
 
 Result<void> Attachments::remove(const std::string& key) {
+  if (auto record = unknown_.find(key); record != unknown_.end()) {
+    std::error_code error;
+    std::filesystem::remove(record->second.path, error);
+    if (error) return failErrno("delete " + record->second.path, error.value());
+    unknown_.erase(record);
+  }
   auto found = all_.find(key);
   if (found == all_.end()) return {};
   if (::unlink(recordPath(key).c_str()) != 0 && errno != ENOENT)

@@ -22,25 +22,38 @@ namespace twill {
 /// Threading: one thread, one process (the agent's lock).
 class Attachments {
  public:
-  /// Reads what is there. A record that makes no sense is renamed to *.broken and named in warnings().
+  /// A record that says nothing: unreadable, or set aside because it makes no sense. Its container may well
+  /// be alive, so its interface stays until the runtime deletes it. The address it has is not known.
+  struct Unknown {
+    std::string path;
+    std::string hostIfname;  ///< follows from the file's name
+    std::string why;
+  };
+
+  /// Reads what is there. A record that makes no sense is renamed to *.broken; one that cannot be read stays
+  /// as it is. Both are in unknown().
   [[nodiscard]] static Result<Attachments> open(const std::string& stateDir);
 
   /// Chooses addresses and writes the record. Kind::exists: this container has an interface of that name, or
-  /// an address that was asked for is taken; Kind::busy: no address is left. On failure nothing has changed.
+  /// its record is unknown, or an address that was asked for is taken; Kind::busy: no address is left. On
+  /// failure nothing has changed.
   [[nodiscard]] Result<Attachment> prepare(const AttachRequest& request, const NodeNetwork& node);
 
-  /// Frees the addresses and deletes the record; one that is not there is fine.
+  /// Frees the addresses and deletes the record, an unknown one too; one that is not there is fine.
   [[nodiscard]] Result<void> remove(const std::string& key);
 
   /// Null when there is none. Valid until the next prepare() or remove().
   [[nodiscard]] const Attachment* find(const std::string& key) const;
-  [[nodiscard]] const std::map<std::string, Attachment>& all() const { return all_; }  ///< by key
-  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+  [[nodiscard]] const std::map<std::string, Attachment>& all() const { return all_; }       ///< by key
+  [[nodiscard]] const std::map<std::string, Unknown>& unknown() const { return unknown_; }  ///< by key
+  /// One for each of unknown(), for a person.
+  [[nodiscard]] std::vector<std::string> warnings() const;
 
  private:
   explicit Attachments(std::string directory) : directory_(std::move(directory)) {}
   [[nodiscard]] Result<void> load();
   void loadRecord(const std::string& path);
+  void noteUnknown(const std::string& path, const std::string& key, std::string why);
   [[nodiscard]] Result<InterfaceAddress> chooseAddress(const AttachRequest& request,
                                                        const Prefix& subnet) const;
   [[nodiscard]] std::string recordPath(const std::string& key) const;
@@ -49,7 +62,7 @@ class Attachments {
   std::string directory_;
   std::map<std::string, Attachment> all_;
   TakenAddresses taken_;
-  std::vector<std::string> warnings_;
+  std::map<std::string, Unknown> unknown_;
 };
 
 }  // namespace twill

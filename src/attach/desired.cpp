@@ -85,4 +85,23 @@ KernelState desiredAttachment(const Attachment& attachment) {
   return out;
 }
 
+std::optional<AttachMode> modeOf(const std::string& hostIfname, const KernelState& actual) {
+  const auto link = actual.links.find(hostIfname);
+  if (link == actual.links.end() || !link->second.ours()) return std::nullopt;
+  return link->second.master == kBridge ? AttachMode::bridge : AttachMode::routed;
+}
+
+void spare(const std::string& hostIfname, std::vector<Operation>& operations) {
+  std::erase_if(operations, [&](const Operation& operation) {
+    const bool meant = std::visit(
+        [&](const auto& object) {
+          if constexpr (requires { object.kind; }) return object.name == hostIfname;
+          if constexpr (requires { object.link; }) return object.link == hostIfname;
+          return false;
+        },
+        operation.object);
+    return operation.verb == Verb::remove && meant;
+  });
+}
+
 }  // namespace twill

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "attach/node_network.hpp"
 #include "model/attachment.hpp"
-#include "plan/state.hpp"
+#include "plan/diff.hpp"
 
 namespace twill {
 
@@ -14,5 +18,12 @@ namespace twill {
 /// What one attachment needs besides: its veth with the container's end and, in routed mode, host routes and
 /// permanent neighbours. Owner: the attachment's key.
 [[nodiscard]] KernelState desiredAttachment(const Attachment& attachment);
+
+/// How a host side that is in the kernel is attached; nothing when it is not there or not ours.
+[[nodiscard]] std::optional<AttachMode> modeOf(const std::string& hostIfname, const KernelState& actual);
+
+/// Takes out what would remove this host side or anything on it: a container whose record says nothing may
+/// be alive.
+void spare(const std::string& hostIfname, std::vector<Operation>& operations);
 
 }  // namespace twill
