@@ -9,6 +9,7 @@
 
 #include "base/file.hpp"
 #include "kernel/netns.hpp"
+#include "kernel/veth.hpp"
 
 namespace twill {
 namespace {
@@ -32,6 +33,10 @@ MacAddress macFor(const Attachment& attachment) {
 const IpAddress kRoutedGateway = IpAddress::fromV4(0xa9fe0101);  // 169.254.1.1
 const IpAddress kRoutedGateway6 = *IpAddress::parse("fe80::1");
 
+IpAddress anyOf(Family family) {
+  return *IpAddress::parse(family == Family::v4 ? "0.0.0.0" : "::");
+}
+
 void addRoutes(Attachment& attachment, const InterfaceAddress& address, bool defaultRoute) {
   bool v4 = address.address.isV4();
   bool routed = attachment.mode == AttachMode::routed;
@@ -39,8 +44,23 @@ void addRoutes(Attachment& attachment, const InterfaceAddress& address, bool def
   if (routed) gateway = v4 ? kRoutedGateway : kRoutedGateway6;
   attachment.gateways.push_back(gateway);
   if (routed && v4) attachment.routes.push_back({.dst = Prefix::host(gateway), .via = std::nullopt});
-  IpAddress any = *IpAddress::parse(v4 ? "0.0.0.0" : "::");
-  if (defaultRoute) attachment.routes.push_back({.dst = Prefix(any, 0), .via = gateway});
+  if (!defaultRoute) return;
+  attachment.routes.push_back({.dst = Prefix(anyOf(address.address.family()), 0), .via = gateway});
+}
+
+/// A container's second interface must not take the first one's traffic, unless that was asked for: then
+/// one of the two wishes cannot be had, and the runtime has to know.
+Result<bool> getsDefaultRoute(const AttachRequest& request, const Result<Fd>& netns, Family family) {
+  if (!request.defaultRoute.value_or(true)) return false;
+  if (!netns) return true;
+  TWILL_TRY(const auto holder, routeHolder(*netns, Prefix(anyOf(family), 0)));
+  if (!holder) return true;
+  if (!request.defaultRoute) return false;
+  return fail(
+      fmt::format("{} cannot have the default route of container {}: {} has it; take isDefaultGateway "
+                  "out of the network config, or out of that of {}",
+                  request.ifname, request.containerId, *holder, *holder),
+      Error::Kind::invalid);
 }
 
 /// Which attachment a record is meant for, by the name of its file.
@@ -159,15 +179,17 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
                         .hostMac = MacAddress::derive(key + "/host"),
                         .mtu = request.mtu.value_or(node.mtu),
                         .hairpin = request.hairpin};
+  // One that cannot be opened is for the kernel room to refuse, in its own words.
+  const auto netns = openNamespace(request.netns);
+  if (netns) attachment.netnsId = namespaceId(*netns);
   for (const auto& subnet : {node.subnet, node.subnet6}) {
     if (!subnet) continue;
     TWILL_TRY(InterfaceAddress address, chooseAddress(request, *subnet));
+    TWILL_TRY(const bool defaultRoute, getsDefaultRoute(request, netns, subnet->family()));
     attachment.addresses.push_back(address);
-    addRoutes(attachment, {address.address, subnet->length()}, request.defaultRoute);
+    addRoutes(attachment, {address.address, subnet->length()}, defaultRoute);
   }
   attachment.mac = request.mac.value_or(macFor(attachment));
-  // One that cannot be opened is for the kernel room to refuse, in its own words.
-  if (auto netns = openNamespace(request.netns)) attachment.netnsId = namespaceId(*netns);
 
   TWILL_CHECK(writeFile(recordPath(key), toJson(attachment), Durability::process, 0600));
   for (const auto& address : attachment.addresses) {

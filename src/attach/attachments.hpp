@@ -35,7 +35,8 @@ class Attachments {
   [[nodiscard]] static Result<Attachments> open(const std::string& stateDir);
 
   /// Chooses addresses and writes the record. Kind::exists: this container has an interface of that name, or
-  /// its record is unknown, or an address that was asked for is taken; Kind::busy: no address is left. On
+  /// its record is unknown, or an address that was asked for is taken; Kind::busy: no address is left;
+  /// Kind::invalid: another interface of the container has the default route that was asked for. On
   /// failure nothing has changed.
   [[nodiscard]] Result<Attachment> prepare(const AttachRequest& request, const NodeNetwork& node);
 

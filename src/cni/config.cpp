@@ -36,11 +36,12 @@ const Json* memberOf(const Json& object, std::string_view name) {
   return nullptr;
 }
 
-CniResult<void> readFlag(const Json& config, const char* key, bool& into) {
+template <class Flag>
+CniResult<void> readFlag(const Json& config, const char* key, Flag& into) {
   auto found = config.find(key);
   if (found == config.end() || found->is_null()) return {};
   if (!found->is_boolean()) return bad(key, *found, "true or false");
-  into = *found;
+  into = found->get<bool>();
   return {};
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/veth.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -57,6 +60,33 @@ Result<Inside> lookInside(const VethPeer& peer, const Fd& netns) {
   return Inside{.socket = std::move(socket), .peer = index};
 }
 
+/// Indices of the interfaces that hold a route to exactly `dst`.
+Result<std::vector<int>> holdersOf(netlink::Socket& socket, const Prefix& dst) {
+  std::vector<int> holders;
+  Message request(RTM_GETROUTE, 0);
+  netlink::encodeRouteFilter(request, dst.family());
+  TWILL_CHECK(socket.dump(request, [&](const netlink::Received& message) {
+    const auto found = netlink::decodeRoute(message.payload);
+    if (found && found->index != 0 && found->route.dst == dst) holders.push_back(found->index);
+  }));
+  return holders;
+}
+
+/// What is ours already is replaced by the same; what another interface holds stays where it is, so that a
+/// second interface does not take the first one's traffic.
+Result<void> addPeerRoute(const VethPeer& peer, const ContainerRoute& wanted, Inside& inside) {
+  const auto attempt = [&](std::uint16_t flag) {
+    Message add(RTM_NEWROUTE, static_cast<std::uint16_t>(NLM_F_CREATE | flag));
+    netlink::encodeRoute(add, {.dst = wanted.dst, .via = wanted.via, .protocol = peer.protocol}, inside.peer);
+    return inside.socket.run(add);
+  };
+  auto added = attempt(NLM_F_EXCL);
+  if (added || added.error().code != EEXIST) return added;
+  TWILL_TRY(const auto holders, holdersOf(inside.socket, wanted.dst));
+  const bool ours = std::find(holders.begin(), holders.end(), inside.peer) != holders.end();
+  return ours ? attempt(NLM_F_REPLACE) : Result<void>();
+}
+
 /// Safe to do again: what is there already is replaced by the same.
 Result<void> configurePeer(const VethPeer& peer, Inside& inside) {
   netlink::Batch batch;
@@ -73,16 +103,16 @@ Result<void> configurePeer(const VethPeer& peer, Inside& inside) {
     batch.add(add);
     steps.push_back(fmt::format("cannot give {} the address {}", peer.name, address.text()));
   }
-  for (const auto& route : peer.routes) {
-    Message add(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-    netlink::encodeRoute(add, {.dst = route.dst, .via = route.via, .protocol = peer.protocol}, inside.peer);
-    batch.add(add);
-    steps.push_back(fmt::format("cannot add the route to {}{}", route.dst.text(),
-                                route.via ? " via " + route.via->text() : ""));
-  }
   auto results = inside.socket.run(batch);
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!results[i]) return Failure(std::move(results[i]).error().in(steps[i] + " in " + peer.netns));
+  }
+  for (const auto& route : peer.routes) {
+    auto added = addPeerRoute(peer, route, inside);
+    if (added) continue;
+    return Failure(
+        std::move(added).error().in(fmt::format("cannot add the route to {}{} in {}", route.dst.text(),
+                                                route.via ? " via " + route.via->text() : "", peer.netns)));
   }
   return {};
 }
@@ -105,6 +135,16 @@ Result<void> create(netlink::Socket& socket, const Link& link, int master, const
 }
 
 }  // namespace
+
+Result<std::optional<std::string>> routeHolder(const Fd& netns, const Prefix& dst) {
+  TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
+  TWILL_TRY(auto socket, netlink::Socket::open(NETLINK_ROUTE));
+  TWILL_TRY(const auto holders, holdersOf(socket, dst));
+  if (holders.empty()) return std::nullopt;
+  std::array<char, IF_NAMESIZE> name{};
+  ::if_indextoname(static_cast<unsigned>(holders.front()), name.data());
+  return std::string(name.data());
+}
 
 Result<void> finishVeth(netlink::Socket& socket, const Link& link, std::optional<int> master) {
   TWILL_TRY(const Fd netns, openPeerNamespace(*link.peer));

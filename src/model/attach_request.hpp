@@ -19,7 +19,8 @@ struct AttachRequest {
   std::optional<int> mtu;            ///< the node's choice unless given
   std::optional<MacAddress> mac;     ///< derived from the address unless given
   std::vector<IpAddress> addresses;  ///< asked for by the user; at most one of each family
-  bool defaultRoute = true;
+  /// Whether the container's default routes go over this interface. Unless given: if no other one has them.
+  std::optional<bool> defaultRoute;
   bool hairpin = false;
 
   auto operator<=>(const AttachRequest&) const = default;
