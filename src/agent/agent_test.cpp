@@ -280,6 +280,30 @@ TEST_CASE("a node that loses its subnet to another says so, names both, and take
   CHECK(node.agent->ready());
 }
 
+TEST_CASE("a lease that knows this node by its address only is ours: it keeps the subnet and gets the name") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.leases[0].node.clear();
+  node.join(cluster);
+  CHECK(node.agent->ready());
+  CHECK(node.datastore.published.empty());
+
+  cluster.leases[0].backendType = "vxlan";  // so that it has to be written anew
+  node.join(cluster);
+  REQUIRE(node.datastore.published.size() == 1);
+  CHECK(node.datastore.published[0] == leaseOf("node1", "172.16.0.0/24", "10.0.0.10"));
+}
+
+TEST_CASE("two leases of this node, one by name and one by address, become one") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.leases.push_back(leaseOf("", "172.16.5.0/24", "10.0.0.10"));
+  node.join(cluster);
+  CHECK(node.agent->problems().all().empty());
+  REQUIRE(node.datastore.published.size() == 1);
+  CHECK(node.datastore.published[0] == leaseOf("node1", "172.16.5.0/24", "10.0.0.10"));
+}
+
 TEST_CASE("an unknown backend is refused with the known ones, and changes nothing") {
   Node node;
   node.join();

@@ -2,6 +2,7 @@
 #include "agent/decision.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "ipam/subnet.hpp"
 
@@ -9,8 +10,14 @@ namespace twill {
 namespace {
 
 bool isOurs(const Lease& lease, const Inputs& inputs) {
-  if (!lease.node.empty()) return lease.node == inputs.options.node;
-  return lease.publicIp && lease.publicIp == inputs.underlay.publicIp;
+  return lease.isOf(inputs.options.node, inputs.underlay.publicIp, inputs.underlay.publicIp6);
+}
+
+/// True when both leases are ours, one by name and one by address. Publishing makes one of them.
+bool isOwnRivalry(const LeaseConflict& conflict, const Inputs& inputs) {
+  const auto& [publicIp, publicIp6] = std::tie(inputs.underlay.publicIp, inputs.underlay.publicIp6);
+  return (publicIp && conflict.winner == publicIp->text()) ||
+         (publicIp6 && conflict.winner == publicIp6->text());
 }
 
 const Lease* ownLease(const Inputs& inputs) {
@@ -58,8 +65,11 @@ Lease heldLease(const Inputs& inputs) {
 
 Result<Lease> wantedLease(const Inputs& inputs) {
   const NetworkConfig& network = inputs.cluster.cluster.network;
-  TWILL_TRY(NodeSubnets subnets,
-            chooseSubnets(inputs.cluster.cluster, inputs.options.node, previousOf(inputs)));
+  Cluster cluster = inputs.cluster.cluster;
+  for (Lease& lease : cluster.leases) {
+    if (isOurs(lease, inputs)) lease.node = inputs.options.node;  // it may know us by address only
+  }
+  TWILL_TRY(NodeSubnets subnets, chooseSubnets(cluster, inputs.options.node, previousOf(inputs)));
   Lease lease{.node = inputs.options.node,
               .subnet = subnets.v4,
               .subnet6 = subnets.v6,
@@ -75,15 +85,20 @@ Result<Decision> decide(const Inputs& inputs) {
   Decision decision;
   const NetworkConfig& network = inputs.cluster.cluster.network;
   TWILL_TRY(const Backend* backend, findBackend(network.backend.type));
+  bool twice = false;
   for (const LeaseConflict& conflict : inputs.cluster.conflicts) {
     bool ours = conflict.loser == inputs.options.node;
+    if (ours && isOwnRivalry(conflict, inputs)) {
+      twice = true;
+      continue;
+    }
     (ours ? decision.problems : decision.desired.notices).push_back(conflict.text);
   }
   decision.mtu = inputs.underlay.underlay.mtu - backend->overhead(network);
 
   const Lease* own = ownLease(inputs);
   bool lost = !decision.problems.empty();
-  if (!lost && (own == nullptr || !isCurrent(*own, inputs))) {
+  if (!lost && (own == nullptr || twice || !isCurrent(*own, inputs))) {
     auto wanted = wantedLease(inputs);
     if (wanted) {
       decision.publish = *wanted;

@@ -280,6 +280,12 @@ bool comesFirst(const Lease& a, const Lease& b) {
 
 }  // namespace
 
+bool Lease::isOf(std::string_view name, const std::optional<IpAddress>& address,
+                 const std::optional<IpAddress>& address6) const {
+  if (!node.empty()) return node == name;
+  return publicIp ? publicIp == address : publicIp6 && publicIp6 == address6;
+}
+
 std::string Lease::name() const {
   if (!node.empty()) return node;
   for (const auto& address : {publicIp, publicIp6}) {

@@ -30,6 +30,10 @@ struct Lease {
   [[nodiscard]] const std::optional<IpAddress>& publicIpOf(Family family) const {
     return family == Family::v4 ? publicIp : publicIp6;
   }
+  /// True when it is the lease of the node of that name or, where it names none, of the node at one of these
+  /// addresses (of its IPv4 address alone, if it has one).
+  [[nodiscard]] bool isOf(std::string_view name, const std::optional<IpAddress>& address,
+                          const std::optional<IpAddress>& address6) const;
   /// How messages and operations name this lease: its node, else its address, else its subnet.
   [[nodiscard]] std::string name() const;
 };

@@ -58,6 +58,11 @@ ListText findList(std::string_view text) {
   return list;
 }
 
+/// An entry that names no node is ours when it has our address: flannel's way of knowing a node.
+bool isOf(const Lease& lease, const Lease& mine) {
+  return lease.isOf(mine.node, mine.publicIp, mine.publicIp6);
+}
+
 Result<void> checkFree(const std::vector<Lease>& leases, const Lease& mine) {
   auto taken = [&](std::string_view what, const Lease& holder) {
     return fail(fmt::format("{} cannot have {}: {} holds it, or a part of it, with the lease {}", mine.node,
@@ -65,7 +70,7 @@ Result<void> checkFree(const std::vector<Lease>& leases, const Lease& mine) {
                 Error::Kind::conflict);
   };
   for (const Lease& other : leases) {
-    if (other.node == mine.node) continue;
+    if (isOf(other, mine)) continue;
     for (Family family : {Family::v4, Family::v6}) {
       const auto& subnet = mine.subnetOf(family);
       const auto& address = mine.publicIpOf(family);
@@ -88,8 +93,9 @@ std::string withEntry(std::string_view text, const ListText& list, const std::ve
     out += entry;
   };
   for (std::size_t i = 0; i < list.entries.size() && i < leases.size(); ++i) {
-    if (leases[i].node != mine.node) add(list.entries[i]);
-    if (leases[i].node == mine.node && !std::exchange(written, true)) add(toJson(mine));
+    const bool ours = isOf(leases[i], mine);
+    if (!ours) add(list.entries[i]);
+    if (ours && !std::exchange(written, true)) add(toJson(mine));
   }
   if (!written) add(toJson(mine));
   return out + "\n" + std::string(text.substr(list.end));
@@ -118,7 +124,7 @@ Result<std::optional<std::string>> withLease(std::string_view text, const Lease&
   TWILL_TRY(const Lease mine, asRead(ours));
   if (text.empty()) text = kEmpty;
   TWILL_TRY(std::vector<Lease> leases, parseLeases(text));
-  auto isMine = [&](const Lease& lease) { return lease.node == mine.node; };
+  auto isMine = [&](const Lease& lease) { return isOf(lease, mine); };
   auto first = std::find_if(leases.begin(), leases.end(), isMine);
   if (first != leases.end() && *first == mine && std::none_of(first + 1, leases.end(), isMine)) {
     return std::nullopt;

@@ -9,7 +9,8 @@
 
 namespace twill {
 
-/// The lease file `text` with `mine` in place of all earlier entries of the same node; nothing when it is
+/// The lease file `text` with `mine` in place of all earlier entries of the same node, also of those that
+/// name no node and have its address; nothing when it is
 /// there already. All other entries, and what stands around the list, keep their very bytes. An empty text is
 /// an empty list. Kind::conflict: another node holds an overlapping subnet or the same public address;
 /// Kind::invalid: the text is malformed, or `mine` has no node or could not be read back. Pure.

@@ -45,6 +45,15 @@ TEST_CASE("an earlier lease of the node is replaced where it stands, and stands 
   CHECK(edited("{\"Leases\": [" + before + "," + kMine + "," + after + "," + kMine + "]}") == wanted);
 }
 
+TEST_CASE("an entry without a name is ours when it has our address") {
+  const std::string nameless = R"({"Subnet":"172.16.1.0/24","PublicIP":"10.0.0.1"})";
+  const std::string wanted = "{\"Leases\": [\n  " + kMine + "\n]}";
+  CHECK(edited("{\"Leases\": [" + nameless + "]}") == wanted);
+  CHECK(edited("{\"Leases\": [" + nameless + "," + kMine + "]}") == wanted);
+  const std::string elsewhere = R"({"Subnet":"172.16.1.0/24","PublicIP":"10.0.0.2"})";
+  CHECK(edited("{\"Leases\": [" + elsewhere + "]}").find("error: node1 cannot have 172.16.1.0/24") == 0);
+}
+
 TEST_CASE("what is there already is left alone, however it is written") {
   CHECK(edited(R"({"LEASES":[{"publicip":"10.0.0.1","Node":"node1","Subnet":"172.16.1.0/24"}]})") ==
         "unchanged");
