@@ -86,6 +86,7 @@ int printDiff(const Json& difference) {
   for (const Json& obstacle : difference["obstacles"]) {
     fmt::print("{} {}\n", paint(Tone::bad, "in the way:"), text(obstacle, "text"));
   }
+  for (const Json& notice : difference["notices"]) fmt::print("note: {}\n", text(notice, "text"));
   if (!difference["operations"].empty() || !difference["obstacles"].empty()) return 1;
   const Json& wanted = difference["wanted"];
   fmt::print("no difference: {} links, {} addresses, {} routes, {} neighbours, {} settings are as wanted\n",

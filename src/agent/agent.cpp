@@ -29,6 +29,12 @@ TimePoint now() {
   return std::chrono::steady_clock::now();
 }
 
+std::vector<std::string> textsOf(const std::vector<Obstacle>& obstacles) {
+  std::vector<std::string> texts;
+  for (const Obstacle& obstacle : obstacles) texts.push_back(obstacle.text);
+  return texts;
+}
+
 /// What to look at besides our own objects: whatever lies in the networks, the settings that are wanted, and
 /// the one that the choice of the underlay depends on.
 Interest interestOf(const NetworkConfig& network, const std::string& underlay, const KernelState& wanted) {
@@ -265,9 +271,8 @@ void Agent::lookAround() {
 void Agent::reconcile(Cause cause) {
   for (int round = 0; round < kRounds; ++round) {
     Difference difference = this->difference();
-    std::vector<std::string> obstacles;
-    for (const Obstacle& obstacle : difference.obstacles) obstacles.push_back(obstacle.text);
-    problems_.set("obstacle", std::move(obstacles));
+    problems_.set("obstacle", textsOf(difference.obstacles));
+    problems_.set("notice", textsOf(difference.notices));
     reconciler_.keepOnly(difference.operations);
     bool complete = difference.empty() && difference.obstacles.empty() && decision_.leased;
     if (complete != ready_) spdlog::info(complete ? "ready" : "not ready");

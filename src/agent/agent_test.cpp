@@ -242,6 +242,18 @@ TEST_CASE("a foreign route in the way is named and left alone") {
   CHECK(node.agent->ready());
 }
 
+TEST_CASE("a foreign route that ours goes before is said, and does not make the node unready") {
+  Node node;
+  REQUIRE(node.kernel.byOthers(Verb::add, Route{.dst = *Prefix::parse("172.16.1.0/24"),
+                                                .metric = 1'000'000,
+                                                .link = "eth0",
+                                                .via = *IpAddress::parse("10.0.0.99"),
+                                                .protocol = 4}));
+  node.join();
+  CHECK(node.hasProblem("overshadows route 172.16.1.0/24 via 10.0.0.99"));
+  CHECK(node.agent->ready());
+}
+
 TEST_CASE("a node without a lease publishes one, and keeps the subnet it had") {
   Node node;
   REQUIRE(writeFile(node.directory + "/subnet.env", "FLANNEL_SUBNET=172.16.7.1/24\n", Durability::process));

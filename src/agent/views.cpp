@@ -87,6 +87,13 @@ Json waitingJson(const Reconciler& reconciler) {
   return waiting;
 }
 
+Json obstaclesJson(const std::vector<Obstacle>& obstacles) {
+  Json list = Json::array();
+  for (const Obstacle& obstacle : obstacles)
+    list.push_back({{"owner", obstacle.owner}, {"text", obstacle.text}});
+  return list;
+}
+
 }  // namespace
 
 std::string statusJson(const Agent& agent) {
@@ -124,10 +131,6 @@ std::string diffJson(const Agent& agent) {
                           {"command", ipCommand(operation)},
                           {"owner", operation.owner()}});
   }
-  Json obstacles = Json::array();
-  for (const Obstacle& obstacle : difference.obstacles) {
-    obstacles.push_back({{"owner", obstacle.owner}, {"text", obstacle.text}});
-  }
   const KernelState& wanted = agent.wanted();
   Json counts = {{"links", wanted.links.size()},     {"addresses", wanted.addresses.size()},
                  {"routes", wanted.routes.size()},   {"neighbours", wanted.neighbours.size()},
@@ -135,7 +138,8 @@ std::string diffJson(const Agent& agent) {
   return dump({{"known", agent.cluster().has_value()},
                {"wanted", counts},
                {"operations", operations},
-               {"obstacles", obstacles}});
+               {"obstacles", obstaclesJson(difference.obstacles)},
+               {"notices", obstaclesJson(difference.notices)}});
 }
 
 std::string operationsJson(const Agent& agent) {

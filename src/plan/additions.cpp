@@ -239,10 +239,10 @@ class Additions {
 
   void noteRival(const RouteKey& key, const Route& wanted, const RouteKey& otherKey, const Route& other) {
     const bool wins = otherKey.metric < key.metric;
-    obstacle(wanted.owner,
-             fmt::format("{} {} {} (protocol {}), which is not Twill's{}", describe(wanted),
-                         wins ? "is overshadowed by" : "overshadows", describe(other), other.protocol,
-                         wins ? ": traffic takes the other one; delete it or raise its metric" : ""));
+    auto text = fmt::format("{} {} {} (protocol {}), which is not Twill's{}", describe(wanted),
+                            wins ? "is overshadowed by" : "overshadows", describe(other), other.protocol,
+                            wins ? ": traffic takes the other one; delete it or raise its metric" : "");
+    (wins ? out_.obstacles : out_.notices).push_back({wanted.owner, std::move(text)});
   }
 
   const KernelState& part_;

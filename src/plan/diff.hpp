@@ -31,6 +31,8 @@ struct Obstacle {
 struct Difference {
   std::vector<Operation> operations;  ///< in an order that the kernel accepts
   std::vector<Obstacle> obstacles;
+  /// Foreign objects that are worth a word but not in the way: a route that ours goes before.
+  std::vector<Obstacle> notices;
 
   [[nodiscard]] bool empty() const { return operations.empty(); }
 };

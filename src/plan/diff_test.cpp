@@ -233,12 +233,12 @@ TEST_CASE("a foreign route with the same key stays, and is reported by name") {
       "metric\n");
 }
 
-TEST_CASE("a foreign route with another metric is reported with who wins, and ours is added") {
+TEST_CASE("a foreign route with another metric is in the way only if it wins, and ours is added") {
   auto foreign = foreignRoute(route("fd42:1::/64", "fd00::99", "eth0"));
   CHECK(
       text(diff(state(route("fd42:1::/64", "fd00::20", "eth0", 5)), state(foreign))) ==
       "add route fd42:1::/64 via fd00::20 dev eth0 metric 5\n"
-      "! node2: route fd42:1::/64 via fd00::20 dev eth0 metric 5 overshadows route fd42:1::/64 via fd00::99 "
+      "? node2: route fd42:1::/64 via fd00::20 dev eth0 metric 5 overshadows route fd42:1::/64 via fd00::99 "
       "dev eth0 (protocol 4), which is not Twill's\n");
   CHECK(
       text(diff(state(route("fd42:1::/64", "fd00::20", "eth0", 2000)), state(foreign))) ==

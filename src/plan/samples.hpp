@@ -78,12 +78,14 @@ KernelState state(Objects... objects) {
   return out;
 }
 
-/// One line for each operation, then one for each obstacle: "! owner: text".
+/// One line for each operation, then one for each obstacle, "! owner: text", and each notice, "? owner:
+/// text".
 inline std::string text(const Difference& difference) {
   std::string out;
   for (const auto& operation : difference.operations) out += describe(operation) + "\n";
   for (const auto& obstacle : difference.obstacles)
     out += "! " + obstacle.owner + ": " + obstacle.text + "\n";
+  for (const auto& notice : difference.notices) out += "? " + notice.owner + ": " + notice.text + "\n";
   return out;
 }
 
