@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// twill-cni: hands a CNI call to the agent and prints its answer. Holds no state and decides nothing.
+// twill-cni: hands a CNI call to the agent and prints its answer. Holds no state and decides nothing; only a
+// call that cannot be understood is answered without the agent, in the very words that the agent has for it.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -20,9 +21,8 @@ using namespace std::chrono_literals;
 constexpr auto kPatience = 5s;
 constexpr auto kBetweenTries = 20ms;
 
-int refuse(int code, std::string msg) {
-  std::fputs(cni::formatError({.code = code, .msg = std::move(msg), .details = "", .version = ""}).c_str(),
-             stdout);
+int refuse(const cni::CniError& error) {
+  std::fputs(cni::formatError(error).c_str(), stdout);
   return 1;
 }
 
@@ -39,31 +39,76 @@ Result<std::string> readInput() {
   }
 }
 
-/// Every CNI_ variable as a header. False when a value cannot be one.
-bool addEnvironment(api::Call& call) {
+cni::Environment readEnvironment() {
+  cni::Environment environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string pair = *entry;
-    auto equals = pair.find('=');
+    const std::string pair = *entry;
+    const auto equals = pair.find('=');
     if (!pair.starts_with("CNI_") || equals == std::string::npos) continue;
-    for (unsigned char c : pair) {
+    environment[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return environment;
+}
+
+/// Every variable as a header. False when one cannot be a header.
+bool addHeaders(const cni::Environment& environment, api::Call& call) {
+  for (const auto& [name, value] : environment) {
+    for (const unsigned char c : name + value) {
       if (c < ' ' || c == 0x7f) return false;
     }
-    call.headers["Twill-" + pair.substr(0, equals)] = pair.substr(equals + 1);
+    call.headers["Twill-" + name] = value;
   }
   return true;
 }
 
-Result<api::Reply> callPatiently(const std::string& socket, const api::Call& call) {
+/// The agent has not seen the request: it is down, or too busy to take the connection.
+bool isAway(const Error& error) {
+  return error.kind == Error::Kind::missing || error.code == EAGAIN;
+}
+
+/// The agent may have carried out the request.
+bool isCutOff(const Error& error) {
+  return error.code == ECONNRESET || error.code == EPIPE;
+}
+
+/// `again`: the call may be made a second time, whatever became of the first.
+Result<api::Reply> callPatiently(const std::string& socket, const api::Call& call, bool again) {
   const char* patience = std::getenv("TWILL_CNI_PATIENCE_MS");
   auto wait = patience == nullptr ? std::chrono::milliseconds(kPatience)
                                   : std::chrono::milliseconds(std::atoi(patience));
   auto deadline = std::chrono::steady_clock::now() + wait;
   for (;;) {
     auto reply = api::call(socket, call);
-    bool away = !reply && reply.error().kind == Error::Kind::missing;
-    if (!away || std::chrono::steady_clock::now() >= deadline) return reply;
+    const bool waits = !reply && (isAway(reply.error()) || (again && isCutOff(reply.error())));
+    if (!waits || std::chrono::steady_clock::now() >= deadline) return reply;
     std::this_thread::sleep_for(kBetweenTries);
   }
+}
+
+/// Hands the call over and prints the answer.
+int handOver(const cni::Call& what, const cni::Environment& environment, std::string config) {
+  auto refuseAs = [&](int code, std::string msg) {
+    return refuse({.code = code, .msg = std::move(msg), .details = "", .version = what.version});
+  };
+  api::Call call{.method = "POST", .target = "/v1/cni", .body = std::move(config)};
+  if (!addHeaders(environment, call))
+    return refuseAs(cni::kBadEnvironment, "a CNI_ variable holds a control character");
+  const char* socket = std::getenv("TWILL_SOCKET");
+  auto reply = callPatiently(socket != nullptr ? socket : "/run/twill/twill.sock", call,
+                             what.command == cni::Command::del);
+  if (!reply) {
+    std::string text = reply.error().text;
+    if (isCutOff(reply.error()) && what.command == cni::Command::add)
+      text += "; if it made the interface, the runtime's DEL takes it away again";
+    return refuseAs(cni::kTryAgain, std::move(text));
+  }
+  auto exit = reply->headers.find("twill-exit");
+  if (reply->status != 200 || exit == reply->headers.end()) {
+    return refuseAs(cni::kInternal,
+                    "the agent answered " + std::to_string(reply->status) + ": " + reply->body);
+  }
+  std::fputs(reply->body.c_str(), stdout);
+  return std::atoi(exit->second.c_str());
 }
 
 }  // namespace
@@ -78,20 +123,14 @@ int main() {
     return 0;
   }
   auto config = readInput();
-  if (!config) return refuse(cni::kIo, config.error().text);
+  if (!config) {
+    return refuse({.code = cni::kIo, .msg = config.error().text, .details = "", .version = ""});
+  }
   if (command == std::string("VERSION")) {
     std::fputs(cni::versionAnswer(*config).c_str(), stdout);
     return 0;
   }
-  api::Call call{.method = "POST", .target = "/v1/cni", .body = std::move(*config)};
-  if (!addEnvironment(call)) return refuse(cni::kBadEnvironment, "a CNI_ variable holds a control character");
-  const char* socket = std::getenv("TWILL_SOCKET");
-  auto reply = callPatiently(socket != nullptr ? socket : "/run/twill/twill.sock", call);
-  if (!reply) return refuse(cni::kTryAgain, reply.error().text);
-  auto exit = reply->headers.find("twill-exit");
-  if (reply->status != 200 || exit == reply->headers.end()) {
-    return refuse(cni::kInternal, "the agent answered " + std::to_string(reply->status) + ": " + reply->body);
-  }
-  std::fputs(reply->body.c_str(), stdout);
-  return std::atoi(exit->second.c_str());
+  const auto environment = readEnvironment();
+  const auto call = cni::parseCall(environment, *config);
+  return call ? handOver(*call, environment, std::move(*config)) : refuse(call.error());
 }

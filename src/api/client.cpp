@@ -88,13 +88,18 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+Failure cutOff(std::string text) {
+  return Failure(Error{.text = std::move(text), .code = ECONNRESET});
+}
+
 Result<Reply> parse(std::string_view answer) {
   Reply reply;
   auto end = answer.find("\r\n\r\n");
   constexpr std::size_t kStatusAt = std::string_view("HTTP/1.1 ").size();
-  if (end == std::string_view::npos || answer.substr(0, 7) != "HTTP/1." || end < kStatusAt + 3) {
-    return fail("the agent's answer is cut off or not HTTP");
-  }
+  constexpr std::string_view kStart = "HTTP/1.";
+  if (answer.substr(0, kStart.size()) != kStart.substr(0, answer.size()))
+    return fail("the answer is not HTTP");
+  if (end == std::string_view::npos || end < kStatusAt + 3) return cutOff("the agent's answer is cut off");
   std::from_chars(answer.data() + kStatusAt, answer.data() + kStatusAt + 3, reply.status);
   std::string_view head = answer.substr(0, end + 2);
   head.remove_prefix(head.find("\r\n") + 2);
@@ -109,7 +114,7 @@ Result<Reply> parse(std::string_view answer) {
   reply.body = std::string(answer.substr(end + 4));
   auto length = reply.headers.find("content-length");
   if (length != reply.headers.end() && length->second != std::to_string(reply.body.size())) {
-    return fail("the agent's answer is cut off");
+    return cutOff("the agent's answer is cut off");
   }
   return reply;
 }

@@ -25,7 +25,8 @@ struct Call {
 
 /// One HTTP call to the agent over its unix socket, one connection a call. Blocks. Kind::missing or
 /// Kind::busy: nobody listens on the socket (the error says how to start the agent); an answer longer than 64
-/// MB is an error.
+/// MB is an error. Code ECONNRESET or EPIPE: the agent went away with the request, which it may have carried
+/// out or not.
 [[nodiscard]] Result<Reply> call(const std::string& socketPath, const Call& call);
 
 }  // namespace twill::api
