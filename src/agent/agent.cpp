@@ -269,14 +269,13 @@ void Agent::lookAround() {
 }
 
 void Agent::reconcile(Cause cause) {
+  bool complete = false;
   for (int round = 0; round < kRounds; ++round) {
     Difference difference = this->difference();
     problems_.set("obstacle", textsOf(difference.obstacles));
     problems_.set("notice", textsOf(difference.notices));
     reconciler_.keepOnly(difference.operations);
-    bool complete = difference.empty() && difference.obstacles.empty() && decision_.leased;
-    if (complete != ready_) spdlog::info(complete ? "ready" : "not ready");
-    ready_ = complete;
+    complete = difference.empty() && difference.obstacles.empty() && decision_.leased;
     auto operations = reconciler_.due(std::move(difference.operations), now());
     if (operations.empty()) break;
     auto results = carryOut(operations, cause);
@@ -286,9 +285,16 @@ void Agent::reconcile(Cause cause) {
     if (round + 1 == kRounds)
       scheduleResync(kSoon);  // nothing may be left to do, or somebody works against us
   }
+  setReady(complete);
   std::vector<std::string> failures;
   for (const auto& [owner, failure] : reconciler_.failures()) failures.push_back(failure.error);
   problems_.set("operation", std::move(failures));
+}
+
+/// Said after the repair, not before it: damage that is repaired at once is said as such.
+void Agent::setReady(bool ready) {
+  if (ready != ready_) say(ready ? "ready" : "not ready");
+  ready_ = ready;
 }
 
 /// A container without a namespace is no reason to be unready, or to try for ever.
@@ -308,17 +314,22 @@ std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations,
   journal_.record(cause, operations, results);
   auto failed = std::count_if(results.begin(), results.end(), [](const auto& result) { return !result; });
   if (operations.size() > kLogged) {
-    spdlog::info("{}: {} operations, {} failed, first: {}", textOf(cause), operations.size(), failed,
-                 describe(operations.front()));
+    say(fmt::format("{}: {} operations, {} failed, first: {}", textOf(cause), operations.size(), failed,
+                    describe(operations.front())));
   } else {
     // What failed is said once as a problem, not at each attempt; what a container needed goes to its
     // runtime.
     for (std::size_t i = 0; i < operations.size(); ++i) {
-      if (results[i]) spdlog::info("{}: {}", textOf(cause), describe(operations[i]));
+      if (results[i]) say(fmt::format("{}: {}", textOf(cause), describe(operations[i])));
       if (!results[i] && cause == Cause::attachment) spdlog::warn("{}", results[i].error().text);
     }
   }
   return results;
+}
+
+/// A line of the log that may come again and again while somebody works against us.
+void Agent::say(const std::string& text) {
+  if (auto line = said_.line(text, now())) spdlog::info("{}", *line);
 }
 
 Result<Attachment> Agent::attach(const AttachRequest& request) {

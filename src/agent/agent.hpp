@@ -78,6 +78,8 @@ class Agent {
   [[nodiscard]] bool isUsed(AttachMode mode) const;
   void letGo(std::span<const Operation> operations, std::span<const Result<void>> results);
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
+  void say(const std::string& text);
+  void setReady(bool ready);
   void writeSubnetEnv();
   void scheduleRetry();
   void scheduleResync(std::chrono::seconds delay);
@@ -108,6 +110,7 @@ class Agent {
   Reconciler reconciler_;
   Journal journal_;
   Problems problems_;
+  RepeatLog said_;
   bool ready_ = false;
 
   std::optional<Cause> pending_;  ///< why evaluate() is posted; empty when it is not

@@ -57,6 +57,30 @@ class MemoryDatastore final : public Datastore {
   OnCluster onCluster_;
 };
 
+/// What is logged while this lives.
+class Log {
+ public:
+  Log() : before_(spdlog::default_logger()) {
+    spdlog::set_default_logger(
+        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
+  }
+  ~Log() { spdlog::set_default_logger(before_); }
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
+  [[nodiscard]] std::string text() const { return text_.str(); }
+  [[nodiscard]] int count(const std::string& words) const {
+    int found = 0;
+    const std::string all = text();
+    for (auto at = all.find(words); at != std::string::npos; at = all.find(words, at + 1)) ++found;
+    return found;
+  }
+
+ private:
+  std::ostringstream text_;
+  std::shared_ptr<spdlog::logger> before_;
+};
+
 class Node {
  public:
   Node() {
@@ -482,6 +506,40 @@ TEST_CASE("somebody who works against the agent costs neither the processor nor 
   CHECK(node.agent->ready());
 }
 
+TEST_CASE("somebody who undoes every repair, for ever, fills neither the log nor the processor") {
+  Node node;
+  node.join();
+  Log log;
+  bool fight = true;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
+  int undone = 0;
+  while (std::chrono::steady_clock::now() < end) {
+    const Route* route = node.routeTo("172.16.1.0/24");
+    if (fight && route != nullptr && ++undone > 0) REQUIRE(node.kernel.byOthers(Verb::remove, Route(*route)));
+    node.io.restart();
+    node.io.run_for(std::chrono::milliseconds(1));
+  }
+  CHECK(undone > 5);
+  CHECK(undone < 20);
+  CHECK(log.count("172.16.1.0/24") <= 10);
+  CHECK(log.count("ready") <= 20);
+  CHECK(node.routeTo("172.16.2.0/24") != nullptr);
+  fight = false;
+  node.io.restart();
+  node.io.run_for(std::chrono::milliseconds(1100));
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("damage that is repaired at once does not make the node unready in the log") {
+  Node node;
+  node.join();
+  Log log;
+  REQUIRE(node.kernel.byOthers(Verb::remove, *node.routeTo("172.16.1.0/24")));
+  node.settle();
+  CHECK(log.count("drift: add route 172.16.1.0/24") == 1);
+  CHECK(log.count("ready") == 0);
+}
+
 TEST_CASE("a record that makes no sense is set aside and named") {
   Node node;
   REQUIRE(writeFile(node.directory + "/state/attachments/net:c1:eth0.json", "{", Durability::process));
@@ -545,17 +603,13 @@ TEST_CASE("a record that cannot be read stays where it is, and its container's i
 
 TEST_CASE("a peer that keeps failing is said once in the log") {
   Node node;
-  std::ostringstream text;
-  auto before = spdlog::default_logger();
-  spdlog::set_default_logger(
-      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text)));
+  Log logged;
   node.kernel.refuse([](const Operation& operation) { return operation.owner() == "node2"; },
                      {.text = "no memory", .code = ENOMEM}, 1000);
   node.join();
   node.io.restart();
   node.io.run_for(std::chrono::milliseconds(200));
-  spdlog::set_default_logger(before);
-  std::string log = text.str();
+  std::string log = logged.text();
   CHECK(node.kernel.log().size() > 5);
   auto first = log.find("172.16.1.0/24");
   CHECK(first != std::string::npos);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 namespace twill {
@@ -10,11 +11,14 @@ namespace twill {
 void Problems::set(const std::string& source, std::vector<std::string> texts) {
   std::set<std::string> next(texts.begin(), texts.end());
   std::set<std::string>& before = current_[source];
+  const auto now = std::chrono::steady_clock::now();
   for (const auto& text : next) {
-    if (!before.contains(text)) spdlog::warn("{}: {}", source, text);
+    if (before.contains(text)) continue;
+    if (auto line = said_.line(fmt::format("{}: {}", source, text), now)) spdlog::warn("{}", *line);
   }
   for (const auto& text : before) {
-    if (!next.contains(text)) spdlog::info("{}: over: {}", source, text);
+    if (next.contains(text)) continue;
+    if (auto line = said_.line(fmt::format("{}: over: {}", source, text), now)) spdlog::info("{}", *line);
   }
   before = std::move(next);
 }
@@ -22,7 +26,7 @@ void Problems::set(const std::string& source, std::vector<std::string> texts) {
 std::vector<std::string> Problems::all() const {
   std::vector<std::string> texts;
   for (const auto& [source, set] : current_) {
-    for (const auto& text : set) texts.push_back(source + ": " + text);
+    for (const auto& text : set) texts.push_back(fmt::format("{}: {}", source, text));
   }
   return texts;
 }

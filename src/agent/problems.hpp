@@ -6,10 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "agent/repeat_log.hpp"
+
 namespace twill {
 
 /// What is not as it should be right now, by where it was noticed. Says each thing in the log once when it
-/// appears and once when it is over, however often it is found in between.
+/// appears and once when it is over, however often it is found in between; one that comes and goes without
+/// rest is said now and then.
 class Problems {
  public:
   /// Replaces all that `source` reported before.
@@ -20,6 +23,7 @@ class Problems {
 
  private:
   std::map<std::string, std::set<std::string>> current_;
+  RepeatLog said_;
 };
 
 }  // namespace twill
