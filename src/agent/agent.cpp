@@ -134,11 +134,13 @@ void Agent::redecide() {
   options_.underlay.needV6 = network.v6.has_value();
   if (clusterChanged_) rememberHeld();
   auto choice = chooseUnderlay(actual_, options_.underlay, routeTo_);
+  if (choice && lookAt(acceptRaOf(choice->underlay.link)))
+    choice = chooseUnderlay(actual_, options_.underlay, routeTo_);
   problems_.set("underlay", choice ? choice->notices : std::vector{choice.error().text});
   bool moved = choice && underlay_ != *choice;
   if (moved) {
-    spdlog::info("underlay: {} {} by {}", choice->underlay.link,
-                 choice->publicIp ? choice->publicIp->text() : "", choice->reason);
+    auto line = describe(*choice);
+    if (!underlay_ || line != describe(*underlay_)) say("underlay: " + line);
     underlay_ = std::move(*choice);
   }
   if (!underlay_ || (!moved && !clusterChanged_)) return;
@@ -161,6 +163,17 @@ void Agent::redecide() {
   }
   if (!decision_.publish) problems_.set("publish", {});
   if (decision_.publish && decision_.publish != publishing_) publish(*decision_.publish);
+}
+
+/// Makes sure that a setting which decides something is known before the decision; true when it was not. With
+/// IPv4 alone there is none.
+bool Agent::lookAt(const std::string& setting) {
+  auto& known = interest_.sysctls;
+  if (!options_.underlay.needV6 || std::find(known.begin(), known.end(), setting) != known.end())
+    return false;
+  known.push_back(setting);
+  readAgain();
+  return true;
 }
 
 /// The addresses that our lease names, for the choice of the underlay.

@@ -66,6 +66,7 @@ class Agent {
   void wake(Cause cause);
   void evaluate();
   void redecide();
+  bool lookAt(const std::string& setting);
   void rememberHeld();
   void publish(const Lease& lease);
   void publishLater();

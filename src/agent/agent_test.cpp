@@ -453,10 +453,15 @@ TEST_CASE("a node that forwards IPv6 goes on taking its default route from route
                                     .subnetLength = 64,
                                     .subnetMin = *Prefix::parse("fd42:0:0:1::/64"),
                                     .subnetMax = *Prefix::parse("fd42:0:0:ff::/64")};
+  Log log;
   node.join(cluster);
   const auto& settings = node.kernel.all().sysctls;
   CHECK(settings.at("net/ipv6/conf/all/forwarding").value == "1");
   CHECK(settings.at("net/ipv6/conf/eth0/accept_ra").value == "2");
+  // All of this was known before the first decision, so that nothing had to be decided anew.
+  CHECK(log.count("underlay: eth0 10.0.0.10 fd00::10 by the default route") == 1);
+  CHECK(log.count("underlay:") == 1);
+  CHECK(log.count("start: ") == static_cast<int>(node.kernel.log().size()));
 }
 
 TEST_CASE("subnet.env is written into a directory that is not there yet, and again when it was deleted") {

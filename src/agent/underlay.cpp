@@ -177,6 +177,14 @@ std::optional<InterfaceAddress> pickAddress(const KernelState& actual, const Und
 
 }  // namespace
 
+std::string describe(const UnderlayChoice& choice) {
+  std::string text = choice.underlay.link;
+  for (const auto& address : {choice.publicIp, choice.publicIp6}) {
+    if (address) text += " " + address->text();
+  }
+  return text + " by " + choice.reason;
+}
+
 std::string acceptRaOf(const std::string& link) {
   return "net/ipv6/conf/" + link + "/accept_ra";
 }

@@ -35,6 +35,9 @@ struct UnderlayChoice {
   auto operator<=>(const UnderlayChoice&) const = default;
 };
 
+/// "eth0 10.0.0.10 fd00::10 by the default route"
+[[nodiscard]] std::string describe(const UnderlayChoice& choice);
+
 /// Asks the kernel which interface a packet to an address leaves by; only --iface-can-reach needs it.
 using RouteQuestion = std::function<Result<std::string>(const IpAddress&)>;
 
