@@ -27,6 +27,9 @@ namespace {
 constexpr std::size_t kRequestLimit = 2U << 20U;
 constexpr std::size_t kConnectionLimit = 256;
 constexpr auto kIdle = std::chrono::seconds(30);
+/// How much of a request that was refused is read on: who still sends would not see the answer otherwise.
+constexpr std::size_t kDrainLimit = 16U << 20U;
+using Clock = std::chrono::steady_clock;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -76,6 +79,17 @@ Request toRequest(http::request<http::string_body>& message) {
   return request;
 }
 
+Response errorAnswer(int status, std::string_view text) {
+  return {.status = status, .body = "{\"error\":\"" + std::string(text) + "\"}\n"};
+}
+
+/// The answer to a request that could not be read; nothing when the client is gone or does not speak HTTP.
+std::optional<Response> refusal(beast::error_code error) {
+  if (error == http::error::body_limit) return errorAnswer(413, "the request is longer than 2 MB");
+  if (error == http::error::header_limit) return errorAnswer(431, "the request's headers are too long");
+  return std::nullopt;
+}
+
 }  // namespace
 
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
@@ -86,6 +100,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   struct Closable {
     virtual ~Closable() = default;
     virtual void close() = 0;
+    Clock::time_point idleSince = Clock::now();
   };
   template <class Protocol>
   struct Connection;
@@ -96,21 +111,28 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 
   Response answer(const Request& request, bool tcp) const {
     auto path = routes.find(request.target);
-    if (path == routes.end())
-      return {.status = 404,
-              .body = R"({"error":"no such path"})"
-                      "\n"};
+    if (path == routes.end()) return errorAnswer(404, "no such path");
     auto route = path->second.find(request.method);
-    if (route == path->second.end())
-      return {.status = 405,
-              .body = R"({"error":"method not allowed"})"
-                      "\n"};
+    if (route == path->second.end()) return errorAnswer(405, "method not allowed");
     if (tcp && route->second.exposure == Exposure::localOnly) {
-      return {.status = 403,
-              .body = R"({"error":"only served on the unix socket"})"
-                      "\n"};
+      return errorAnswer(403, "only served on the unix socket");
     }
     return route->second.handler(request);
+  }
+
+  /// Makes room for one more. The one that has been idle longest goes: it costs its client a new connection,
+  /// while refusing would lock out everybody for as long as 256 of them hang on.
+  void makeRoom() {
+    connections.remove_if([](const auto& connection) { return connection.expired(); });
+    if (connections.size() < kConnectionLimit) return;
+    auto idleSince = [](const std::weak_ptr<Closable>& connection) {
+      auto live = connection.lock();
+      return live ? live->idleSince : Clock::time_point();
+    };
+    auto oldest = std::min_element(connections.begin(), connections.end(),
+                                   [&](const auto& a, const auto& b) { return idleSince(a) < idleSince(b); });
+    if (auto live = oldest->lock()) live->close();
+    connections.erase(oldest);
   }
 
   asio::io_context& io;
@@ -133,25 +155,48 @@ struct Server::Impl::Connection : Closable, std::enable_shared_from_this<Connect
     stream.expires_after(kIdle);
     http::async_read(stream, buffer, *parser,
                      [self = this->shared_from_this()](beast::error_code error, std::size_t) {
-                       if (!error) self->respond();
+                       if (!error) return self->respond();
+                       if (auto why = refusal(error)) self->refuse(std::move(*why));
                      });
+    this->idleSince = Clock::now();
   }
 
   void respond() {
     Request request = toRequest(parser->get());
-    Response response = impl->answer(request, std::is_same_v<Protocol, Tcp>);
+    prepare(impl->answer(request, std::is_same_v<Protocol, Tcp>), parser->get().keep_alive());
+    http::async_write(stream, message,
+                      [self = this->shared_from_this()](beast::error_code error, std::size_t) {
+                        if (!error && self->message.keep_alive()) self->read();
+                      });
+  }
+
+  void refuse(Response response) {
+    prepare(std::move(response), false);
+    http::async_write(stream, message,
+                      [self = this->shared_from_this()](beast::error_code error, std::size_t) {
+                        if (error) return;
+                        self->stream.socket().shutdown(asio::socket_base::shutdown_send, error);
+                        self->drain(0);
+                      });
+  }
+
+  void drain(std::size_t before) {
+    buffer.clear();
+    stream.async_read_some(buffer.prepare(1U << 16U), [self = this->shared_from_this(), before](
+                                                          beast::error_code error, std::size_t more) {
+      if (!error && before + more < kDrainLimit) self->drain(before + more);
+    });
+  }
+
+  void prepare(Response response, bool keepAlive) {
     message = {};
     message.result(static_cast<unsigned>(response.status));
     message.version(parser->get().version());
     message.set(http::field::content_type, response.contentType);
     for (const auto& [name, value] : response.headers) message.set(name, value);
     message.body() = std::move(response.body);
-    message.keep_alive(parser->get().keep_alive());
+    message.keep_alive(keepAlive);
     message.prepare_payload();
-    http::async_write(stream, message,
-                      [self = this->shared_from_this()](beast::error_code error, std::size_t) {
-                        if (!error && self->message.keep_alive()) self->read();
-                      });
   }
 
   beast::basic_stream<Protocol, asio::any_io_executor> stream;
@@ -174,12 +219,11 @@ struct Server::Impl::Listener : Closable, std::enable_shared_from_this<Listener<
     acceptor.async_accept(
         [self = this->shared_from_this()](beast::error_code error, typename Protocol::socket socket) {
           if (error == asio::error::operation_aborted) return;
-          auto& live = self->impl.connections;
-          live.remove_if([](const auto& connection) { return connection.expired(); });
-          if (!error && live.size() < kConnectionLimit) {
+          if (!error) {
+            self->impl.makeRoom();
             auto connection =
                 std::make_shared<Connection<Protocol>>(std::move(socket), self->impl.shared_from_this());
-            live.push_back(connection);
+            self->impl.connections.push_back(connection);
             connection->read();
           }
           self->accept();

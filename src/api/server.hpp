@@ -34,8 +34,9 @@ struct Response {
 /// The agent's HTTP server: a unix socket for everything, and on request a TCP port for health and metrics
 /// alone.
 ///
-/// Threading: everything runs on the io_context's thread; a handler answers at once. Limits: 2 MB a request,
-/// 30 s a connection without traffic, 256 connections.
+/// Threading: everything runs on the io_context's thread; a handler answers at once. Limits: 2 MB a request
+/// (more is answered 413), 30 s a connection without traffic, 256 connections: with one more the one that has
+/// been idle longest is closed.
 class Server {
  public:
   using Handler = std::function<Response(const Request&)>;
