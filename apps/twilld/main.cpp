@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // twilld: wiring of the node agent. Above run() nothing touches the machine.
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "agent/agent.hpp"
 #include "agent/cleanup.hpp"
@@ -60,7 +62,9 @@ int main(int argc, char** argv) {
   twill::setUpLog(line.options.logLevel);
   auto done = line.cleanup ? twill::cleanUp(line.options) : twill::run(line.options);
   if (!done) {
-    spdlog::error("{}", done.error().text);
+    const int code = done.error().code;
+    const bool denied = (code == EACCES || code == EPERM) && ::geteuid() != 0;
+    spdlog::error("{}{}", done.error().text, denied ? "; run twilld as root" : "");
     return 1;
   }
   return 0;

@@ -2,9 +2,12 @@
 #include "agent/cleanup.hpp"
 
 #include <filesystem>
+#include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "base/lock.hpp"
 #include "kernel/linux.hpp"
@@ -12,12 +15,48 @@
 namespace twill {
 namespace {
 
-Result<void> removePath(const std::string& path) {
+namespace fs = std::filesystem;
+
+Result<void> removeFile(const fs::path& path) {
   std::error_code error;
-  auto removed = std::filesystem::remove_all(path, error);
-  if (error) return failErrno("remove " + path, error.value());
-  if (removed > 0) fmt::print("remove {}\n", path);
+  const bool removed = fs::remove(path, error);
+  if (error) return failErrno("remove " + path.string(), error.value());
+  if (removed) fmt::print("remove {}\n", path.string());
   return {};
+}
+
+/// One that holds more than ours stays, and so does one that is a mount.
+Result<void> removeEmpty(const fs::path& directory) {
+  if (::rmdir(directory.c_str()) == 0) {
+    fmt::print("remove {}\n", directory.string());
+  } else if (errno == ENOTEMPTY || errno == EEXIST || errno == EBUSY) {
+    fmt::print("keep {}: it holds other files, or is a mount\n", directory.string());
+  } else if (errno != ENOENT) {
+    return failErrno("remove " + directory.string());
+  }
+  return {};
+}
+
+/// Files of `directory` whose names `isOurs` knows.
+template <class IsOurs>
+Result<void> removeMatching(const fs::path& directory, IsOurs isOurs) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    if (isOurs(entry.path().filename().string())) found.push_back(entry.path());
+  }
+  if (error && error.value() != ENOENT) return failErrno("read " + directory.string(), error.value());
+  for (const auto& path : found) TWILL_CHECK(removeFile(path));
+  return {};
+}
+
+bool isRecord(std::string_view name) {
+  return name.ends_with(".json") || name.ends_with(".json.broken") || name.starts_with("last_reserved.");
+}
+
+/// What writeFile() leaves beside its target when it is killed.
+bool isAside(std::string_view name, std::string_view target) {
+  return name.starts_with(std::string(target) + ".") && name.ends_with(".tmp");
 }
 
 }  // namespace
@@ -44,9 +83,25 @@ Result<void> cleanUp(const Options& options) {
   if (failed > 0)
     return fail(fmt::format("{} of {} objects could not be removed", failed, operations.size()));
   // Records only once their interfaces are gone: they are what a second attempt would go by.
-  TWILL_CHECK(removePath(options.stateDir));
-  TWILL_CHECK(removePath(options.subnetFile));
-  return removePath(options.runDir);
+  return removeFiles(options);
+}
+
+Result<void> removeFiles(const Options& options) {
+  const fs::path records = fs::path(options.stateDir) / "attachments";
+  TWILL_CHECK(removeMatching(records, [](std::string_view name) {
+    return isRecord(name) || (name.ends_with(".tmp") && name.find(".json.") != std::string_view::npos);
+  }));
+  TWILL_CHECK(removeEmpty(records));
+  TWILL_CHECK(removeEmpty(options.stateDir));
+  const fs::path subnetFile = options.subnetFile;
+  TWILL_CHECK(removeFile(subnetFile));
+  TWILL_CHECK(removeMatching(subnetFile.parent_path(), [&](std::string_view name) {
+    return isAside(name, subnetFile.filename().string());
+  }));
+  const fs::path runDir = options.runDir;
+  // The lock last: until then no agent starts.
+  for (const char* name : {"twill.sock", "twilld.lock"}) TWILL_CHECK(removeFile(runDir / name));
+  return removeEmpty(runDir);
 }
 
 }  // namespace twill

@@ -11,4 +11,8 @@ namespace twill {
 /// is running.
 [[nodiscard]] Result<void> cleanUp(const Options& options);
 
+/// The part of it about files: those that the agent makes, by their names, and the directories that are empty
+/// then. A directory that somebody named by mistake, or shares with us, keeps the rest.
+[[nodiscard]] Result<void> removeFiles(const Options& options);
+
 }  // namespace twill

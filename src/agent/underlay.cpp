@@ -50,6 +50,11 @@ bool isCandidate(const Link& link) {
   return !link.loopback && !link.ours();
 }
 
+bool isOwn(const KernelState& actual, const std::string& link) {
+  auto found = actual.links.find(link);
+  return found != actual.links.end() && found->second.ours();
+}
+
 std::optional<std::string> linkWithAddress(const KernelState& actual, const IpAddress& address) {
   for (const auto& [key, value] : actual.addresses) {
     if (key.address.address == address && !value.ours()) return key.link;
@@ -126,6 +131,11 @@ Result<Candidate> byRules(const KernelState& actual, const UnderlayRules& rules,
   };
   for (const auto& wanted : rules.ifaces) {
     auto link = linkByNameOrAddress(actual, wanted);
+    if (link && isOwn(actual, *link)) {
+      tried.push_back(fmt::format("--iface {}: {} is Twill's own, and traffic between nodes goes below it",
+                                  wanted, *link));
+      continue;
+    }
     if (!link) tried.push_back(fmt::format("--iface {}: no such interface or address", wanted));
     if (auto found = link ? fits(*link, "--iface " + wanted) : std::nullopt) return *found;
   }
@@ -137,6 +147,7 @@ Result<Candidate> byRules(const KernelState& actual, const UnderlayRules& rules,
   if (bare) return *bare;
   if (rules.canReach) {
     auto link = routeTo(*rules.canReach);
+    if (link && isOwn(actual, *link)) link = fail(*link + ", by which it is reached, is Twill's own");
     if (link) return Candidate{*link, "--iface-can-reach " + rules.canReach->text()};
     tried.push_back(fmt::format("--iface-can-reach {}: {}", rules.canReach->text(), link.error().text));
   }

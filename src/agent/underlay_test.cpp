@@ -96,6 +96,11 @@ TEST_CASE("an interface that has no address of the network's family does not fit
 
 TEST_CASE("our own links are never the underlay") {
   CHECK(chosen({.ifaceRegexes = {"twill", "172.16"}}).find("no interface matches") != std::string::npos);
+  CHECK(chosen({.ifaces = {"twill0"}}).find("--iface twill0: twill0 is Twill's own") != std::string::npos);
+  CHECK(chosen({.ifaces = {"twill0", "eth1"}}) == "eth1");
+  auto reached = chooseUnderlay(node(), {.canReach = *IpAddress::parse("172.16.0.5")},
+                                [](const IpAddress&) -> Result<std::string> { return "twill0"; });
+  CHECK_FALSE(reached);
 }
 
 TEST_CASE("an error names what was tried, why it did not fit, and what there is") {

@@ -84,7 +84,7 @@ def bad_start(lab):
     refused(["--datastore"], twilld, "--datastore", "papyrus")
     refused(["--public-ip"], twilld, "--public-ip", "10.0.0.999")
     refused(["/proc/nowhere"], twilld, "--run-dir", "/proc/nowhere")
-    refused(["denied"], "setpriv", "--reuid", "65534", "--clear-groups", twilld)
+    refused(["denied", "run twilld as root"], "setpriv", "--reuid", "65534", "--clear-groups", twilld)
 
 
 def full_disk(lab):
