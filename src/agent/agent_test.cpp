@@ -99,7 +99,10 @@ class Node {
     agent.reset();
     auto attachments = Attachments::open(directory + "/state");
     REQUIRE(attachments);
-    Options options{.node = "node1", .stateDir = directory + "/state", .subnetFile = directory + subnetFile};
+    Options options{.node = "node1",
+                    .underlay = rules,
+                    .stateDir = directory + "/state",
+                    .subnetFile = directory + subnetFile};
     agent = std::make_unique<Agent>(io, options, kernel, datastore, std::move(*attachments),
                                     [](const IpAddress&) -> Result<std::string> { return "eth0"; });
     REQUIRE(agent->start());
@@ -136,6 +139,7 @@ class Node {
 
   std::string directory = makeDirectory();
   std::string subnetFile = "/subnet.env";
+  UnderlayRules rules;
   boost::asio::io_context io;
   FakeKernel kernel;
   MemoryDatastore datastore{io};
@@ -338,6 +342,22 @@ TEST_CASE("two leases of this node, one by name and one by address, become one")
   CHECK(node.agent->problems().all().empty());
   REQUIRE(node.datastore.published.size() == 1);
   CHECK(node.datastore.published[0] == leaseOf("node1", "172.16.5.0/24", "10.0.0.10"));
+}
+
+TEST_CASE(
+    "a public address that is not on the underlay is said with host-gw, whose peers send straight to it") {
+  Node node;
+  node.rules.publicIp = *IpAddress::parse("203.0.113.9");
+  node.startAgent();
+  Cluster cluster = threeNodes();
+  cluster.leases[0].publicIp = node.rules.publicIp;
+  node.join(cluster);
+  CHECK(node.hasProblem("203.0.113.9 is given out as this node's address but is not on eth0"));
+  CHECK(node.agent->ready());
+  node.rules.publicIp = *IpAddress::parse("10.0.0.10");
+  node.startAgent();
+  node.join();
+  CHECK(node.agent->problems().all().empty());
 }
 
 TEST_CASE("an unknown backend is refused with the known ones, and changes nothing") {

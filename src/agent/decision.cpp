@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include <fmt/format.h>
+
 #include "ipam/subnet.hpp"
 
 namespace twill {
@@ -79,6 +81,24 @@ Result<Lease> wantedLease(const Inputs& inputs) {
   return lease;
 }
 
+/// flannel refuses such an address. It may work, when something answers ARP for it.
+void notePublicAddresses(const Backend& backend, const Inputs& inputs, std::vector<std::string>& notices) {
+  if (!backend.viaPublicAddress) return;
+  const Underlay& underlay = inputs.underlay.underlay;
+  auto note = [&](const std::optional<IpAddress>& address, const std::optional<InterfaceAddress>& own,
+                  const char* option) {
+    if (!address || (own && own->address == *address)) return;
+    notices.push_back(
+        fmt::format("{} is given out as this node's address but is not on {}: with backend {} peers "
+                    "send straight to it; give {} this address, name another interface by --iface, or "
+                    "leave {} out",
+                    address->text(), underlay.link, backend.type, underlay.link, option));
+  };
+  const NetworkConfig& network = inputs.cluster.cluster.network;
+  if (network.v4) note(inputs.underlay.publicIp, underlay.v4, "--public-ip");
+  if (network.v6) note(inputs.underlay.publicIp6, underlay.v6, "--public-ipv6");
+}
+
 }  // namespace
 
 Result<Decision> decide(const Inputs& inputs) {
@@ -113,6 +133,7 @@ Result<Decision> decide(const Inputs& inputs) {
                        .ipMasq = inputs.options.ipMasq};
   desiredNode(inputs.cluster.cluster, decision.self, decision.desired);
   backend->desired(inputs.cluster.cluster, decision.self, decision.desired);
+  notePublicAddresses(*backend, inputs, decision.desired.notices);
   return decision;
 }
 

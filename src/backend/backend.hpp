@@ -51,6 +51,8 @@ struct Backend {
   /// Adds to `out` what this node's kernel should hold for the peers in `cluster`. Pure. Own lease is
   /// skipped.
   void (*desired)(const Cluster& cluster, const Self& self, Desired& out);
+  /// Peers have a route via the public address itself, so it has to be on the underlay's link.
+  bool viaPublicAddress = false;
 };
 
 [[nodiscard]] std::span<const Backend> backends();

@@ -73,6 +73,6 @@ void desired(const Cluster& cluster, const Self& self, Desired& out) {
 }  // namespace
 
 extern const Backend hostGw;
-constinit const Backend hostGw{kType, overhead, desired};
+constinit const Backend hostGw{kType, overhead, desired, true};
 
 }  // namespace twill
