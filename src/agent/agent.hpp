@@ -16,6 +16,7 @@
 #include "agent/options.hpp"
 #include "agent/problems.hpp"
 #include "agent/reconciler.hpp"
+#include "agent/repeat_log.hpp"
 #include "attach/attachments.hpp"
 #include "datastore/datastore.hpp"
 #include "kernel/kernel.hpp"

@@ -110,6 +110,12 @@ Result<Candidate> byDefaultRoute(const KernelState& actual, const UnderlayRules&
     return fail("no default route to find the underlay interface by; name it with --iface",
                 Error::Kind::missing);
   }
+  const Route& first = *routes.front();
+  if (!first.otherLink.empty()) {
+    notices.push_back(
+        fmt::format("two default routes have the same metric {}: using {}, not {}; --iface decides",
+                    first.metric, first.link, first.otherLink));
+  }
   for (const Route* route : routes) {
     if (route->link == routes.front()->link) continue;
     notices.push_back(

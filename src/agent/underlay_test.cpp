@@ -70,6 +70,17 @@ TEST_CASE("a second default route is named") {
   CHECK(choice->notices[0].find("not eth1 (metric 200)") != std::string::npos);
 }
 
+TEST_CASE("two default routes of one metric are named, unless --iface decides") {
+  KernelState state = node();
+  state.routes.begin()->second.otherLink = "eth1";
+  auto choice = chooseUnderlay(state, {}, noRoute);
+  REQUIRE(choice);
+  REQUIRE(choice->notices.size() == 1);
+  CHECK(choice->notices[0] ==
+        "two default routes have the same metric 100: using eth0, not eth1; --iface decides");
+  CHECK(chooseUnderlay(state, {.ifaces = {"eth0"}}, noRoute)->notices.empty());
+}
+
 TEST_CASE("an interface is found by name, by address, by pattern and by route, in flannel's order") {
   CHECK(chosen({.ifaces = {"eth9", "eth1"}}) == "eth1");
   CHECK(chosen({.ifaces = {"192.168.7.5"}}) == "eth1");

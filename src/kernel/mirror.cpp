@@ -63,6 +63,12 @@ bool hasIpv4(const std::string& link, const KernelState& state) {
   return at != state.addresses.end() && at->first.link == link && at->first.address.address.isV4();
 }
 
+/// But for what stands beside them.
+bool sameRoute(const Route& a, Route b) {
+  b.otherLink = a.otherLink;
+  return a == b;
+}
+
 bool isWanted(const Route& route, const Interest& interest) {
   if (route.ours() || route.dst.length() == 0) return true;
   return std::any_of(interest.networks.begin(), interest.networks.end(),
@@ -188,16 +194,22 @@ Drained Mirror::foldRoute(const netlink::Received& message, KernelState& state,
   const auto* link = nameOf(decoded->index);
   if (decoded->index != 0 && link == nullptr) return Drained::nothing;
   if (link != nullptr) route.link = *link;
+  if (const auto* other = nameOf(decoded->otherIndex)) route.otherLink = *other;
 
   const auto key = keyOf(route);
   const auto found = state.routes.find(key);
-  const bool differs = found != state.routes.end() && found->second != route;
+  const bool differs = found != state.routes.end() && !sameRoute(found->second, route);
   if (message.type == RTM_NEWROUTE) {
     // Appended beside the one we know: which of them counts is for a dump to say, where the first one does.
-    if (differs && (message.flags & NLM_F_REPLACE) == 0) return Drained::lost;
+    if (differs && (message.flags & NLM_F_REPLACE) == 0) {
+      if (route.link != found->second.link) found->second.otherLink = route.link;
+      return Drained::lost;
+    }
     return assign(state.routes, key, route);
   }
-  if (differs || found == state.routes.end()) return Drained::nothing;
+  if (found == state.routes.end()) return Drained::nothing;
+  if (!found->second.otherLink.empty()) return Drained::lost;  // which of the two went?
+  if (differs) return Drained::nothing;
   // Another foreign one of the same key may have stood behind it.
   if (!route.ours()) return Drained::lost;
   state.routes.erase(found);

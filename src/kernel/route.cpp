@@ -43,6 +43,16 @@ void dropMisfits(Route& route) {
   if (route.via && route.via->isV4() && family == Family::v6) route.via.reset();
 }
 
+/// The next hops after the first one in RTA_MULTIPATH.
+void decodeOtherHops(Bytes hops, RouteMessage& out) {
+  for (auto hop = headerOf<rtnexthop>(hops); hop; hop = headerOf<rtnexthop>(hops)) {
+    if (hop->rtnh_ifindex != out.index && out.otherIndex == 0) out.otherIndex = hop->rtnh_ifindex;
+    const std::size_t length = RTNH_ALIGN(hop->rtnh_len);
+    if (hop->rtnh_len < sizeof(rtnexthop) || length >= hops.size()) return;
+    hops = hops.subspan(length);
+  }
+}
+
 /// RTA_OIF and RTA_GATEWAY stand in the message itself, or in each hop of RTA_MULTIPATH.
 void decodeFirstHop(const Attributes& attributes, RouteMessage& out) {
   const auto hops = attributes.bytes(RTA_MULTIPATH);
@@ -52,6 +62,7 @@ void decodeFirstHop(const Attributes& attributes, RouteMessage& out) {
     return;
   }
   out.index = hop->rtnh_ifindex;
+  decodeOtherHops(hops, out);
   out.route.onlink = (hop->rtnh_flags & RTNH_F_ONLINK) != 0;
   if (hop->rtnh_len >= sizeof(rtnexthop) && hop->rtnh_len <= hops.size()) {
     out.route.via = decodeNextHop(Attributes(hops.first(hop->rtnh_len), sizeof(rtnexthop)));

@@ -11,7 +11,8 @@ namespace twill::netlink {
 /// What one RTM_NEWROUTE or RTM_DELROUTE says. `route.link` is set by the caller, who knows the names.
 struct RouteMessage {
   Route route;
-  int index = 0;  ///< ifindex; of the first next hop when there are several, 0 when there is none
+  int index = 0;       ///< ifindex; of the first next hop when there are several, 0 when there is none
+  int otherIndex = 0;  ///< of the first further next hop over another interface
 };
 
 /// Routes of the main table that carry or refuse unicast traffic; nothing for cached ones, those of other

@@ -81,6 +81,9 @@ struct Route {
   bool onlink = false;                ///< next hop is reachable although no address says so
   std::uint8_t protocol = kProtocol;  ///< RTPROT_*
   std::string owner;
+  /// Actual states only: the same destination and metric lead over this link, too, by a route that was
+  /// appended or by a further next hop.
+  std::string otherLink;
 
   bool operator==(const Route&) const = default;  ///< every member, the owner too
   [[nodiscard]] bool ours() const { return protocol == kProtocol; }

@@ -79,6 +79,34 @@ TEST_CASE("what is ours and what is not is told by its mark") {
   CHECK_FALSE(state.sysctls.contains("net/ipv4/no_such_thing"));
 }
 
+TEST_CASE("a second default route of the same metric is known by the interface that it leads over") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  makeUnderlay();
+  sh("ip addr add 10.1.0.10/24 dev eth1; ip addr add fc01::10/64 dev eth1 nodad");
+  const auto kernel = openKernel();
+  auto state = mustRead(*kernel);
+  const auto of = [&](const char* dst, std::uint32_t metric) { return state.routes.at({net(dst), metric}); };
+  CHECK(of("0.0.0.0/0", 0).otherLink == "");
+
+  sh("ip route append default via 10.1.0.1 dev eth1 proto static\n"
+     "ip -6 route add default via fc00::1 dev eth0; ip -6 route append default via fc01::1 dev eth1");
+  follow(*kernel, state);
+  CHECK(of("0.0.0.0/0", 0).link == "eth0");
+  CHECK(of("0.0.0.0/0", 0).otherLink == "eth1");
+  CHECK(of("::/0", 1024).otherLink == (of("::/0", 1024).link == "eth0" ? "eth1" : "eth0"));
+  CHECK(differences(state, mustRead(*kernel)) == "");
+
+  sh("ip route del default via 10.1.0.1; ip -6 route del default via fc01::1");
+  follow(*kernel, state);
+  CHECK(of("0.0.0.0/0", 0).otherLink == "");
+  CHECK(of("::/0", 1024).otherLink == "");
+
+  sh("ip route replace default proto static nexthop via 10.0.0.1 dev eth0 nexthop via 10.1.0.1 dev eth1");
+  follow(*kernel, state);
+  CHECK(of("0.0.0.0/0", 0).otherLink == "eth1");
+}
+
 TEST_CASE("a failure in the middle of a batch hurts only itself and says why") {
   const auto sandbox = Sandbox::make();
   if (!sandbox) return;
