@@ -86,14 +86,14 @@ std::vector<std::string> segmentLabels(const lab::Topology& topology) {
 }
 
 /// The first, and where to find the rest.
-void printProblems(const Json& node) {
+void printProblems(const std::string& lab, const Json& node) {
   const Json& problems = node["problems"];
   if (problems.empty()) return;
   const std::string name = node["name"];
   fmt::print("{} {}\n", paint(Tone::bad, name + ":"), problems[0].get<std::string>());
   if (problems.size() > 1) {
-    fmt::print("{} and {} more: twill lab exec {} -- twill status\n", std::string(name.size() + 1, ' '),
-               problems.size() - 1, name);
+    fmt::print("{} and {} more: twill lab exec --name {} {} -- twill status\n",
+               std::string(name.size() + 1, ' '), problems.size() - 1, lab, name);
   }
 }
 
@@ -125,7 +125,7 @@ Result<int> showStatus(const lab::Lab& lab, bool json) {
   const auto router = routerView(lab.topology());
   fmt::print("{}", lab::picture(views, lab.topology().hasRouter() ? &router : nullptr,
                                 segmentLabels(lab.topology()), terminalWidth(), paint));
-  for (const Json& node : out["nodes"]) printProblems(node);
+  for (const Json& node : out["nodes"]) printProblems(lab.spec().name, node);
   return ready ? 0 : 1;
 }
 

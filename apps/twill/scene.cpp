@@ -37,7 +37,7 @@ Result<Scene> labScene(const std::string& name) {
   sites.push_back({"wire", PlaceKind::wire, std::move(netns)});
   Scene scene;
   TWILL_TRY(scene.network, trace::survey(std::move(sites)));
-  scene.labels = {.title = "lab " + name,
+  scene.labels = {.title = name == lab::Spec().name ? "Twill lab" : "Twill lab " + name,
                   .backend = lab.spec().backend,
                   .datastore = lab.spec().datastore,
                   .network = lab.spec().ipv6 ? "172.16.0.0/16, fd42::/48" : "172.16.0.0/16"};

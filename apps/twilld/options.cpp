@@ -81,6 +81,7 @@ CommandLine parseCommandLine(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "twilld " TWILL_VERSION);
   app.set_config("--config", "/etc/twill/twilld.toml", "configuration file");
+  app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt option is not one that works
   // The man page is written where the package is built: not that machine's name.
   declare(app, "--node-name", options.node, "this node's name in leases")->default_str("host name");
   declare(app, "--datastore", options.datastore, "where the map of nodes lives")

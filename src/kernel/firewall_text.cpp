@@ -46,7 +46,8 @@ std::string wordsOf(const Json& value, const char* separator) {
 
 std::string elementText(const Json& element) {
   if (!element.is_object() || element.size() != 1) return wordsOf(element, " . ");
-  const auto& [kind, value] = *element.items().begin();
+  const std::string& kind = element.begin().key();
+  const Json& value = element.begin().value();
   if (kind == "concat") return wordsOf(value, " . ");
   if (kind == "range") return wordsOf(value, "-");
   if (kind == "prefix" && value.is_object() && value.contains("len")) {

@@ -85,7 +85,8 @@ Result<bool> addContainer(const Lab& lab, const PlaceName& container) {
                                    config));
   if (said.status == 0) return true;
   const Json error = Json::parse(said.text, nullptr, false);
-  const std::string why = error.is_object() ? error.value("msg", said.text) : said.text;
+  const std::string why = error.is_object() ? error.value("msg", said.text)
+                                            : fmt::format("exit status {} {}", said.status, said.text);
   return fail(fmt::format("twill-cni ADD for {}: {}", container.text(), why));
 }
 
