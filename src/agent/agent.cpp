@@ -185,28 +185,6 @@ void Agent::rememberHeld() {
   }
 }
 
-KernelState Agent::attachmentState() const {
-  KernelState state;
-  for (const auto& [key, attachment] : attachments_.all()) {
-    merge(state, desiredShared(attachment.mode, nodeNetwork()));
-    if (!gone_.contains(key)) merge(state, desiredAttachment(attachment));
-  }
-  for (const auto& [key, record] : attachments_.unknown()) {
-    if (auto mode = modeOf(record.hostIfname, actual_)) merge(state, desiredShared(*mode, nodeNetwork()));
-  }
-  return state;
-}
-
-/// True when a container needs what its mode's containers share.
-bool Agent::isUsed(AttachMode mode) const {
-  const auto& known = attachments_.all();
-  const auto& unknown = attachments_.unknown();
-  return std::any_of(known.begin(), known.end(),
-                     [&](const auto& entry) { return entry.second.mode == mode; }) ||
-         std::any_of(unknown.begin(), unknown.end(),
-                     [&](const auto& entry) { return modeOf(entry.second.hostIfname, actual_) == mode; });
-}
-
 Difference Agent::difference() const {
   Difference difference = diff(wanted_, actual_);
   for (const auto& [key, record] : attachments_.unknown()) spare(record.hostIfname, difference.operations);
@@ -310,18 +288,6 @@ void Agent::setReady(bool ready) {
   ready_ = ready;
 }
 
-/// A container without a namespace is no reason to be unready, or to try for ever.
-void Agent::letGo(std::span<const Operation> operations, std::span<const Result<void>> results) {
-  for (std::size_t i = 0; i < operations.size(); ++i) {
-    if (results[i] || results[i].error().code != ESTALE) continue;
-    const Attachment* attachment = attachments_.find(operations[i].owner());
-    if (attachment == nullptr || !gone_.insert(attachment->key()).second) continue;
-    spdlog::info("container {} is gone: {}; its address stays taken until its runtime deletes it",
-                 attachment->key(), results[i].error().text);
-    subtract(wanted_, desiredAttachment(*attachment));
-  }
-}
-
 std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations, Cause cause) {
   auto results = kernel_.apply(operations);
   journal_.record(cause, operations, results);
@@ -343,77 +309,6 @@ std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations,
 /// A line of the log that may come again and again while somebody works against us.
 void Agent::say(const std::string& text) {
   if (auto line = said_.line(text, now())) spdlog::info("{}", *line);
-}
-
-Result<Attachment> Agent::attach(const AttachRequest& request) {
-  if (!decision_.leased) {
-    auto why = problems_.all();
-    return fail("this node has no lease yet: " + (why.empty() ? "waiting for the datastore" : why.front()),
-                Error::Kind::busy);
-  }
-  // A runtime that starts the same container again after a reboot may never have deleted it.
-  if (gone_.contains(request.key())) {
-    TWILL_CHECK(detach(request.key()));
-  }
-  lookAround();  // what is missing is judged by the kernel as it is now: the bridge may just have gone
-  auto unknown = attachments_.unknown().find(request.key());
-  if (unknown != attachments_.unknown().end() && !actual_.links.contains(unknown->second.hostIfname)) {
-    TWILL_CHECK(detach(request.key()));
-  }
-  TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
-  KernelState part = desiredAttachment(attachment);
-  merge(part, desiredShared(attachment.mode, nodeNetwork()));
-  Difference missing = additions(part, actual_);
-  auto undo = [&](Error error) -> Result<Attachment> {
-    if (auto undone = detach(attachment.key()); !undone) spdlog::warn("undo: {}", undone.error().text);
-    return Failure(std::move(error));
-  };
-  if (!missing.obstacles.empty())
-    return undo({.text = missing.obstacles.front().text, .kind = Error::Kind::exists});
-  auto results = carryOut(missing.operations, Cause::attachment);
-  for (const auto& [path, sysctl] : part.sysctls) interest_.sysctls.push_back(path);
-  lookAround();
-  for (auto& result : results) {
-    if (!result) return undo(std::move(result).error());
-  }
-  merge(wanted_, part);
-  return attachment;
-}
-
-Result<void> Agent::detach(const std::string& key) {
-  const Attachment* attachment = attachments_.find(key);
-  auto unknown = attachments_.unknown().find(key);
-  KernelState part;
-  AttachMode mode = AttachMode::bridge;
-  if (attachment != nullptr) {
-    part = desiredAttachment(*attachment);
-    mode = attachment->mode;
-  } else if (unknown != attachments_.unknown().end()) {
-    part.put(Link{.name = unknown->second.hostIfname, .kind = LinkKind::veth, .owner = key});
-    mode = modeOf(unknown->second.hostIfname, actual_).value_or(mode);
-  } else {
-    return {};
-  }
-  TWILL_CHECK(attachments_.remove(key));
-  problems_.set("attachments", attachments_.warnings());
-  gone_.erase(key);
-  // The bridge goes with its last container.
-  if (!isUsed(mode)) merge(part, desiredShared(mode, nodeNetwork()));
-  subtract(wanted_, part);
-  auto gone = removals(part, actual_).operations;
-  auto results = carryOut(gone, Cause::attachment);
-  lookAround();
-  for (auto& result : results) {
-    if (!result) wake(Cause::retry);  // no longer wanted, so the loop removes it; the address is free already
-  }
-  return {};
-}
-
-NodeNetwork Agent::nodeNetwork() const {
-  return {.node = options_.node,
-          .subnet = decision_.self.lease.subnet,
-          .subnet6 = decision_.self.lease.subnet6,
-          .mtu = decision_.mtu};
 }
 
 void Agent::writeSubnetEnv() {

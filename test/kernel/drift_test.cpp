@@ -43,7 +43,8 @@ constexpr std::array kDamages{
     Damage{"the underlay set down and up",
            "ip link set eth0 down; ip link set eth0 up; ip addr replace fc00::10/64 dev eth0 nodad"},
     Damage{"the underlay's only address taken and given again",
-           "a=$(ip -o -4 addr show dev eth0 | awk '{print $4}'); ip addr del $a dev eth0; ip addr add $a dev eth0"},
+           "a=$(ip -o -4 addr show dev eth0 | awk '{print $4}'); ip addr del $a dev eth0; ip addr add $a dev "
+           "eth0"},
     Damage{"a container's veth set down", "ip link set tw1 down"},
     Damage{"a container's veth taken off the bridge", "ip link set tw1 nomaster"},
     Damage{"a container's veth on another bridge",
