@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/mounts.hpp"
 #include "kernel/linux.hpp"
 #include "kernel/netns.hpp"
 #include "lab/lab_files.hpp"
@@ -74,9 +75,7 @@ class Init {
   /// Mounts that nobody else sees: a /proc for our processes, a tmpfs for our files.
   Result<void> makeRoom() {
     if (::unshare(CLONE_NEWNS | CLONE_NEWNET) != 0) return failErrno("make namespaces");
-    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-      return failErrno("keep mounts to ourselves");
-    }
+    TWILL_CHECK(makeMountsPrivate());
     if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
       return failErrno("mount /proc (a container that hides parts of /proc does not allow this)");
     }

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 
+#include "base/mounts.hpp"
 #include "skip.hpp"
 
 namespace twill::test {
@@ -19,12 +20,13 @@ namespace twill::test {
 std::unique_ptr<Sandbox> Sandbox::make() {
   Fd network(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   Fd mounts(::open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  Fd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (::unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) {
     skip(std::string("no namespaces: ") + std::strerror(errno) + "; run as root");
     return nullptr;
   }
-  auto sandbox = std::make_unique<Sandbox>(std::move(network), std::move(mounts));
-  REQUIRE(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
+  auto sandbox = std::make_unique<Sandbox>(std::move(network), std::move(mounts), std::move(root));
+  REQUIRE(makeMountsPrivate());
   REQUIRE(::mount("none", "/run", "tmpfs", 0, nullptr) == 0);
   // Nobody else is on these links; without the wait for a duplicate a test need not wait either.
   sh("ip link set lo up; sysctl -qw net.ipv6.conf.default.accept_dad=0");
@@ -35,6 +37,8 @@ Sandbox::~Sandbox() {
   // Going on in the sandbox would let the next test damage it, or this one's leavings damage the next.
   if (::setns(homeNetwork_.get(), CLONE_NEWNET) != 0 || ::setns(homeMounts_.get(), CLONE_NEWNS) != 0)
     std::abort();
+  // A mount namespace's root is not ours when the tests run in a chroot.
+  if (::fchdir(homeRoot_.get()) != 0 || ::chroot(".") != 0) std::abort();
 }
 
 std::string sh(const std::string& command) {

@@ -14,8 +14,10 @@ class Sandbox {
  public:
   /// Null when this process may not make one: the reason was given to skip() and the test returns.
   static std::unique_ptr<Sandbox> make();
-  Sandbox(Fd homeNetwork, Fd homeMounts)
-      : homeNetwork_(std::move(homeNetwork)), homeMounts_(std::move(homeMounts)) {}
+  Sandbox(Fd homeNetwork, Fd homeMounts, Fd homeRoot)
+      : homeNetwork_(std::move(homeNetwork)),
+        homeMounts_(std::move(homeMounts)),
+        homeRoot_(std::move(homeRoot)) {}
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
   ~Sandbox();
@@ -23,6 +25,7 @@ class Sandbox {
  private:
   Fd homeNetwork_;
   Fd homeMounts_;
+  Fd homeRoot_;
 };
 
 /// Runs a shell command; a status other than 0 fails the test and shows what it wrote. Returns its output.
