@@ -116,7 +116,12 @@ IpAddress IpAddress::plus(std::uint64_t n) const {
 
 Prefix::Prefix(const IpAddress& address, int length)
     : length_(static_cast<std::int16_t>(std::clamp(length, 0, address.bits()))) {
-  address_ = fromWide(toWide(address) & ~lowBits(address.bits() - length_), address.family());
+  const int hostBits = address.bits() - length_;
+  if (address.isV4()) {  // the way of most, and lookups take it for each lease
+    address_ = IpAddress::fromV4(address.v4() & ~static_cast<std::uint32_t>(lowBits(hostBits)));
+    return;
+  }
+  address_ = fromWide(toWide(address) & ~lowBits(hostBits), address.family());
 }
 
 Result<Prefix> Prefix::parse(std::string_view text) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/address.hpp"
 
+#include <iterator>
+
 #include <doctest/doctest.h>
 
 using namespace twill;
@@ -67,4 +69,17 @@ TEST_CASE("a derived MAC is local, unicast and repeatable") {
   CHECK(*MacAddress::parse(mac.text()) == mac);
   CHECK_FALSE(MacAddress::parse("0a:58:ac:10:00"));
   CHECK_FALSE(MacAddress::parse("0a:58:ac:10:00:0g"));
+}
+
+TEST_CASE("addresses sort by family, then as the numbers that they are") {
+  const char* const ascending[] = {"0.0.0.0", "0.0.0.255", "0.0.1.0", "10.0.0.9", "10.0.0.10", "255.0.0.0",
+                                   "::",      "::1",       "::100",   "1::",      "fd00::9",   "fd00::10"};
+  for (std::size_t i = 0; i < std::size(ascending); ++i) {
+    for (std::size_t j = 0; j < std::size(ascending); ++j) {
+      const auto a = *IpAddress::parse(ascending[i]);
+      const auto b = *IpAddress::parse(ascending[j]);
+      CHECK((a < b) == (i < j));
+      CHECK((a == b) == (i == j));
+    }
+  }
 }
