@@ -83,6 +83,8 @@ def bad_start(lab):
     refused(["twilld.lock", pid], twilld)
     refused(["--datastore"], twilld, "--datastore", "papyrus")
     refused(["--public-ip"], twilld, "--public-ip", "10.0.0.999")
+    lab.execute("node1", "sh", "-c", "echo 'ifcae = \"eth1\"' > /run/misspelt.toml")
+    refused(["ifcae"], twilld, "--config", "/run/misspelt.toml")
     refused(["/proc/nowhere"], twilld, "--run-dir", "/proc/nowhere")
     refused(["denied", "run twilld as root"], "setpriv", "--reuid", "65534", "--clear-groups", twilld)
 
