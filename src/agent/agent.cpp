@@ -31,6 +31,7 @@ TimePoint now() {
 
 std::vector<std::string> textsOf(const std::vector<Obstacle>& obstacles) {
   std::vector<std::string> texts;
+  texts.reserve(obstacles.size());
   for (const Obstacle& obstacle : obstacles) texts.push_back(obstacle.text);
   return texts;
 }
