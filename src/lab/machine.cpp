@@ -59,7 +59,7 @@ Result<void> placePlugin(const Machine& machine) {
   return {};
 }
 
-/// The paths that twilld, a runtime and twill-cni use on any node; see the lab's part of design.
+/// The paths that twilld, a runtime and twill-cni use on any node.
 Result<void> furnish(const Machine& machine) {
   TWILL_CHECK(overlay(machine, "/etc", "etc"));
   TWILL_CHECK(overlay(machine, "/var/lib", "var-lib"));
