@@ -125,6 +125,8 @@ void Agent::evaluate() {
   redecide();
   if (!decided_) return;
   reconcile(cause);
+  decision_.desired
+      .state = {};  // what was wanted before: a large one takes long to free, the kernel came first
   writeSubnetEnv();
   scheduleRetry();
 }
@@ -155,7 +157,7 @@ void Agent::redecide() {
   if (decision_.leased) lastLease_ = decision_.self.lease;
   problems_.set("lease", decision_.problems);
   problems_.set("backend", decision_.desired.notices);
-  wanted_ = std::move(decision_.desired.state);
+  std::swap(wanted_, decision_.desired.state);
   merge(wanted_, attachmentState());
   if (Interest interest = interestOf(network, underlay_->underlay.link, wanted_); interest != interest_) {
     interest_ = std::move(interest);

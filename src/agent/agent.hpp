@@ -106,7 +106,7 @@ class Agent {
 
   // What follows from it.
   bool decided_ = false;  ///< until then nothing is known to be wanted, which is not to want nothing
-  Decision decision_;     ///< but for desired.state, which has become wanted_
+  Decision decision_;     ///< but for desired.state, whose place is wanted_
   Lease lastLease_;       ///< stays in force while the datastore lacks one for us
   KernelState wanted_;
   Reconciler reconciler_;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node.hpp"
 
+#include <chrono>
+#include <thread>
+
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -80,6 +83,14 @@ KernelState mustRead(LinuxKernel& kernel) {
   auto state = kernel.read(kCluster);
   REQUIRE_MESSAGE(state, (state ? "" : state.error().text));
   return std::move(*state);
+}
+
+bool isSoonRunning(LinuxKernel& kernel, const std::string& link) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    if (mustRead(kernel).links.at(link).running) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return false;
 }
 
 void mustApply(LinuxKernel& kernel, const std::vector<Operation>& operations) {
