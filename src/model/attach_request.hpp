@@ -22,6 +22,10 @@ struct AttachRequest {
   /// Whether the container's default routes go over this interface. Unless given: if no other one has them.
   std::optional<bool> defaultRoute;
   bool hairpin = false;
+  bool spoofGuard = true;
+  std::vector<PortMapping> ports;
+  std::optional<Rate> ingress;  ///< towards the container
+  std::optional<Rate> egress;   ///< from the container
 
   auto operator<=>(const AttachRequest&) const = default;
 
