@@ -63,7 +63,7 @@ TEST_CASE("a spoilt attachment names the key and what is wrong") {
   CHECK(errorOf(broken("{\"dst\"", "7,{\"dst\"")).find("routes is 7") == 0);
   CHECK(errorOf(broken("\"sctp\"", "\"dccp\"")) == "protocol is \"dccp\"; expected tcp, udp or sctp");
   CHECK(errorOf(broken("8080", "0")) == "hostPort is 0; expected a whole number from 1 to 65535");
-  CHECK(errorOf(broken("80000,", "-1,")).find("burstBits is -1") == 0);
+  CHECK(errorOf(broken(":80000", ":-1")).find("burstBits is -1") == 0);
   CHECK(errorOf("{").find("not valid JSON") == 0);
 }
 
