@@ -9,12 +9,14 @@
 
 namespace twill {
 
+Failure Agent::noLease() const {
+  auto why = problems_.all();
+  return fail("this node has no lease yet: " + (why.empty() ? "waiting for the datastore" : why.front()),
+              Error::Kind::busy);
+}
+
 Result<Attachment> Agent::attach(const AttachRequest& request) {
-  if (!decision_.leased) {
-    auto why = problems_.all();
-    return fail("this node has no lease yet: " + (why.empty() ? "waiting for the datastore" : why.front()),
-                Error::Kind::busy);
-  }
+  if (!decision_.leased) return noLease();
   // A runtime that starts the same container again after a reboot may never have deleted it.
   if (gone_.contains(request.key())) {
     TWILL_CHECK(detach(request.key()));
@@ -26,6 +28,7 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
   }
   TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
   KernelState part = desiredAttachment(attachment);
+  merge(part, desiredGateways(attachment));
   merge(part, desiredShared(attachment.mode, nodeNetwork()));
   Difference missing = additions(part, actual_);
   auto undo = [&](Error error) -> Result<Attachment> {
@@ -48,9 +51,11 @@ Result<void> Agent::detach(const std::string& key) {
   const Attachment* attachment = attachments_.find(key);
   auto unknown = attachments_.unknown().find(key);
   KernelState part;
+  KernelState gateways;
   AttachMode mode = AttachMode::bridge;
   if (attachment != nullptr) {
     part = desiredAttachment(*attachment);
+    gateways = desiredGateways(*attachment);
     mode = attachment->mode;
   } else if (unknown != attachments_.unknown().end()) {
     part.put(Link{.name = unknown->second.hostIfname, .kind = LinkKind::veth, .owner = key});
@@ -61,8 +66,14 @@ Result<void> Agent::detach(const std::string& key) {
   TWILL_CHECK(attachments_.remove(key));
   problems_.set("attachments", attachments_.warnings());
   gone_.erase(key);
-  // The bridge goes with its last container.
+  // The bridge goes with its last container, and a gateway with the last of its network.
   if (!isUsed(mode)) merge(part, desiredShared(mode, nodeNetwork()));
+  if (isUsed(mode)) subtract(gateways, desiredShared(mode, nodeNetwork()));
+  for (auto other = attachments_.all().begin();
+       !gateways.addresses.empty() && other != attachments_.all().end(); ++other) {
+    subtract(gateways, desiredGateways(other->second));
+  }
+  merge(part, gateways);
   subtract(wanted_, part);
   auto gone = removals(part, actual_).operations;
   auto results = carryOut(gone, Cause::attachment);
@@ -77,6 +88,7 @@ KernelState Agent::attachmentState() const {
   KernelState state;
   for (const auto& [key, attachment] : attachments_.all()) {
     merge(state, desiredShared(attachment.mode, nodeNetwork()));
+    merge(state, desiredGateways(attachment));
     if (!gone_.contains(key)) merge(state, desiredAttachment(attachment));
   }
   for (const auto& [key, record] : attachments_.unknown()) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "attach/addresses.hpp"
 #include "attach/node_network.hpp"
 #include "ipam/pool.hpp"
 #include "model/attach_request.hpp"
@@ -40,6 +41,11 @@ class Attachments {
   /// failure nothing has changed.
   [[nodiscard]] Result<Attachment> prepare(const AttachRequest& request, const NodeNetwork& node);
 
+  /// Whether prepare() would find addresses; its errors.
+  [[nodiscard]] Result<void> hasRoom(const AttachRequest& request, const NodeNetwork& node) const;
+  /// Whether the record is on disk: without it the addresses would be given out again after a restart.
+  [[nodiscard]] Result<void> checkRecord(const std::string& key) const;
+
   /// Frees the addresses and deletes the record, an unknown one too; one that is not there is fine.
   [[nodiscard]] Result<void> remove(const std::string& key);
 
@@ -55,10 +61,10 @@ class Attachments {
   [[nodiscard]] Result<void> load();
   void loadRecord(const std::string& path);
   void noteUnknown(const std::string& path, const std::string& key, std::string why);
-  [[nodiscard]] Result<InterfaceAddress> chooseAddress(const AttachRequest& request,
-                                                       const Prefix& subnet) const;
+  [[nodiscard]] Result<std::vector<ChosenAddress>> choose(const AttachRequest& request,
+                                                          const NodeNetwork& node) const;
   [[nodiscard]] std::string recordPath(const std::string& key) const;
-  [[nodiscard]] std::string lastReservedPath(const std::string& network, Family family) const;
+  [[nodiscard]] std::string lastReservedPath(const std::string& network, std::size_t pool) const;
 
   std::string directory_;
   std::map<std::string, Attachment> all_;

@@ -85,6 +85,18 @@ KernelState desiredAttachment(const Attachment& attachment) {
   return out;
 }
 
+KernelState desiredGateways(const Attachment& attachment) {
+  KernelState out;
+  if (attachment.mode != AttachMode::bridge || !attachment.nodeIsGateway) return out;
+  for (const IpAddress& gateway : attachment.gateways) {
+    for (const InterfaceAddress& address : attachment.addresses) {
+      if (!address.prefix().contains(gateway)) continue;
+      out.put(Address{.link = kBridge, .address = {gateway, address.length}, .owner = kOwner});
+    }
+  }
+  return out;
+}
+
 std::optional<AttachMode> modeOf(const std::string& hostIfname, const KernelState& actual) {
   const auto link = actual.links.find(hostIfname);
   if (link == actual.links.end() || !link->second.ours()) return std::nullopt;

@@ -19,6 +19,10 @@ namespace twill {
 /// permanent neighbours. Owner: the attachment's key.
 [[nodiscard]] KernelState desiredAttachment(const Attachment& attachment);
 
+/// The gateways of an attachment in bridge mode, as addresses of the bridge: those of the node's subnets,
+/// which desiredShared() has too, and others that its network may have. Owner: "node".
+[[nodiscard]] KernelState desiredGateways(const Attachment& attachment);
+
 /// How a host side that is in the kernel is attached; nothing when it is not there or not ours.
 [[nodiscard]] std::optional<AttachMode> modeOf(const std::string& hostIfname, const KernelState& actual);
 

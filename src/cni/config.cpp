@@ -14,26 +14,9 @@ using Json = nlohmann::json;
 
 constexpr int kDeepest = 64;
 
-tl::unexpected<CniError> bad(const std::string& key, const Json& value, std::string_view expected) {
-  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  return tl::unexpected(CniError{.code = kBadConfig,
-                                 .msg = fmt::format("{}: {} is not {}", key, text.substr(0, 100), expected),
-                                 .details = ""});
-}
-
 bool sameWord(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
-/// A member by name whatever its case: containerd writes "PortMappings" where the specification has
-/// "portMappings".
-const Json* memberOf(const Json& object, std::string_view name) {
-  if (!object.is_object()) return nullptr;
-  for (const auto& [key, value] : object.items()) {
-    if (sameWord(key, name) && !value.is_null()) return &value;
-  }
-  return nullptr;
 }
 
 template <class Flag>
@@ -114,6 +97,21 @@ CniResult<void> readArgs(std::string_view args, AttachRequest& request) {
 
 }  // namespace
 
+tl::unexpected<CniError> bad(const std::string& key, const Json& value, std::string_view expected) {
+  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return tl::unexpected(CniError{.code = kBadConfig,
+                                 .msg = fmt::format("{}: {} is not {}", key, text.substr(0, 100), expected),
+                                 .details = ""});
+}
+
+const Json* memberOf(const Json& object, std::string_view name) {
+  if (!object.is_object()) return nullptr;
+  for (const auto& [key, value] : object.items()) {
+    if (sameWord(key, name) && !value.is_null()) return &value;
+  }
+  return nullptr;
+}
+
 CniResult<Json> decodeConfig(std::string_view config) {
   auto undecodable = [](const std::string& why) {
     return tl::unexpected(
@@ -144,9 +142,6 @@ CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachR
   if (auto read = readMtu(config, request); !read) return read;
   if (auto read = readFlag(config, "isDefaultGateway", request.defaultRoute); !read) return read;
   if (auto read = readFlag(config, "hairpinMode", request.hairpin); !read) return read;
-  if (const Json* ipam = memberOf(config, "ipam"); ipam != nullptr && !ipam->empty()) {
-    return bad("ipam", *ipam, "supported: leave it out, addresses come from the node's subnet");
-  }
   // runtimeConfig beats args.cni, which beats CNI_ARGS.
   if (auto read = readArgs(cniArgs, request); !read) return read;
   const Json* args = memberOf(config, "args");

@@ -11,6 +11,7 @@
 #include "kernel/address.hpp"
 #include "kernel/link.hpp"
 #include "kernel/netns.hpp"
+#include "kernel/read.hpp"
 #include "kernel/route.hpp"
 #include "kernel/sysctl.hpp"
 
@@ -135,6 +136,15 @@ Result<void> create(netlink::Socket& socket, const Link& link, int master, const
 }
 
 }  // namespace
+
+Result<KernelState> readPeerNamespace(const VethPeer& peer) {
+  TWILL_TRY(const Fd netns, openPeerNamespace(peer));
+  TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
+  TWILL_TRY(auto socket, netlink::Socket::open(NETLINK_ROUTE));
+  Mirror mirror;
+  constexpr std::array<std::uint8_t, 16> kZero{};
+  return readState(socket, mirror, {.networks = {Prefix(), Prefix(IpAddress::fromBytes(kZero), 0)}});
+}
 
 Result<std::optional<std::string>> routeHolder(const Fd& netns, const Prefix& dst) {
   TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));

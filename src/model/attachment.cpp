@@ -122,6 +122,9 @@ Result<void> readLater(json::Object object, Attachment& out) {
   if (auto guard = json::find(object, "spoofGuard")) {
     TWILL_TRY(out.spoofGuard, json::boolean("spoofGuard", *guard));
   }
+  if (auto ours = json::find(object, "nodeIsGateway")) {
+    TWILL_TRY(out.nodeIsGateway, json::boolean("nodeIsGateway", *ours));
+  }
   if (json::find(object, "ports")) TWILL_CHECK(readArray(object, "ports", out.ports, readPortMapping));
   TWILL_CHECK(readRate(object, "ingress", out.ingress));
   return readRate(object, "egress", out.egress);
@@ -199,6 +202,7 @@ std::string toJson(const Attachment& attachment) {
   for (const auto& port : attachment.ports) out["ports"].push_back(toJson(port));
   if (attachment.ingress) out["ingress"] = toJson(*attachment.ingress);
   if (attachment.egress) out["egress"] = toJson(*attachment.egress);
+  if (!attachment.nodeIsGateway) out["nodeIsGateway"] = false;
   out["addresses"] = Json::array();
   for (const auto& address : attachment.addresses) out["addresses"].push_back(address.text());
   out["gateways"] = Json::array();

@@ -30,7 +30,8 @@ Attachment sample() {
           .addresses = {*InterfaceAddress::parse("172.16.0.5/24"), *InterfaceAddress::parse("fd42::5/64")},
           .gateways = {*IpAddress::parse("172.16.0.1"), *IpAddress::parse("fe80::1")},
           .routes = {{*Prefix::parse("0.0.0.0/0"), *IpAddress::parse("172.16.0.1")},
-                     {*Prefix::parse("169.254.1.1/32"), std::nullopt}}};
+                     {*Prefix::parse("169.254.1.1/32"), std::nullopt}},
+          .nodeIsGateway = false};
 }
 
 /// The sample's JSON with one piece of text replaced.
