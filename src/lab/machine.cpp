@@ -59,11 +59,25 @@ Result<void> placePlugin(const Machine& machine) {
   return {};
 }
 
+/// Directories that start empty on a node: what this machine's own Twill and runtimes keep there is no
+/// business of a lab, and where root is only mapped it could not be changed either.
+Result<void> emptyDirectories(const Machine& machine) {
+  for (const std::string path : {"/etc/cni", "/etc/twill", "/var/lib/cni", "/var/lib/twill"}) {
+    const std::string own = machineDirectory(machine.labDirectory, machine.name) + "/own" + path;
+    TWILL_CHECK(makeDirectories(own));
+    TWILL_CHECK(bindMount(own, path));
+  }
+  return {};
+}
+
 /// The paths that twilld, a runtime and twill-cni use on any node.
 Result<void> furnish(const Machine& machine) {
   TWILL_CHECK(overlay(machine, "/etc", "etc"));
   TWILL_CHECK(overlay(machine, "/var/lib", "var-lib"));
-  TWILL_CHECK(overlay(machine, "/opt", "opt"));
+  // Of an overlay only the top is surely ours to write to. The plugins that are installed stay in sight.
+  const bool hasPlugins = ::access("/opt/cni/bin", F_OK) == 0;
+  TWILL_CHECK(overlay(machine, hasPlugins ? "/opt/cni/bin" : "/opt", "opt"));
+  TWILL_CHECK(emptyDirectories(machine));
   if (machine.isNode) {
     TWILL_CHECK(bindMount(machine.labDirectory + "/network", "/etc/twill/network"));
     TWILL_CHECK(makeDirectories("/etc/cni/net.d"));

@@ -37,6 +37,9 @@ std::unique_ptr<test::Sandbox> makeRouter() {
   sh(R"(ip link add name left type veth peer name left1
         ip link add name right type veth peer name right1
         for link in left left1 right right1; do ip link set dev $link up; done
+        for try in $(seq 100); do  # the kernel gives IPv6 its routes when it has seen the carrier
+          [ $(ip -o link show | grep -c 'state UP') = 4 ] && break || sleep 0.05
+        done
         ip address add 10.0.0.10/24 dev left; ip address add fd10::10/64 dev left nodad
         ip address add 172.16.0.1/24 dev right; ip address add fd16::1/64 dev right nodad
         sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1)");

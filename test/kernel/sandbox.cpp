@@ -2,9 +2,12 @@
 #include "sandbox.hpp"
 
 #include <array>
+#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include <doctest/doctest.h>
@@ -21,6 +24,9 @@ std::unique_ptr<Sandbox> Sandbox::make() {
   Fd network(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   Fd mounts(::open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC));
   Fd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  // TSan starts a thread of its own with the first of ours. In the sandbox it would share our root directory
+  // for ever, and the kernel would refuse the way back (EINVAL, setns(2)).
+  std::thread([] {}).join();
   if (::unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) {
     skip(std::string("no namespaces: ") + std::strerror(errno) + "; run as root");
     return nullptr;
@@ -34,6 +40,12 @@ std::unique_ptr<Sandbox> Sandbox::make() {
 }
 
 Sandbox::~Sandbox() {
+  // A thread that was joined still shares our root directory for a moment, and until then the kernel refuses,
+  // too.
+  const auto enterMounts = [&] { return ::setns(homeMounts_.get(), CLONE_NEWNS) == 0 || errno != EINVAL; };
+  for (int attempt = 0; attempt < 1000 && !enterMounts(); ++attempt) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   // Going on in the sandbox would let the next test damage it, or this one's leavings damage the next.
   if (::setns(homeNetwork_.get(), CLONE_NEWNET) != 0 || ::setns(homeMounts_.get(), CLONE_NEWNS) != 0)
     std::abort();
