@@ -127,8 +127,9 @@ Result<void> Application::perform(Verb verb, const Link& link) {
   return verb == Verb::add ? addLink(link) : changeLink(link);
 }
 
-/// A link that is being removed may hold the name, here or in the container.
+/// A link that is being removed may hold the name here, and hides whatever has it, or in the container.
 Result<void> Application::addLink(const Link& link) {
+  if (reaper_.dying().contains(link.name)) reaper_.settle();
   auto made = makeLink(link);
   const bool taken = !made && (made.error().code == EEXIST || made.error().kind == Error::Kind::exists);
   return taken && reaper_.settle() ? makeLink(link) : made;
