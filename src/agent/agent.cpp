@@ -274,7 +274,7 @@ void Agent::reconcile(Cause cause) {
     if (operations.empty()) break;
     auto results = carryOut(operations, cause);
     reconciler_.record(operations, results, now());
-    letGo(operations, results);
+    letGo(operations, results, cause);
     refreshActual();
     if (round + 1 == kRounds)
       scheduleResync(kSoon);  // nothing may be left to do, or somebody works against us

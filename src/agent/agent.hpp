@@ -90,7 +90,7 @@ class Agent {
   [[nodiscard]] Failure noLease() const;
   [[nodiscard]] KernelState attachmentState() const;
   [[nodiscard]] bool isUsed(AttachMode mode) const;
-  void letGo(std::span<const Operation> operations, std::span<const Result<void>> results);
+  void letGo(std::span<const Operation> operations, std::span<const Result<void>> results, Cause cause);
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
   void say(const std::string& text);
   void setReady(bool ready);

@@ -107,12 +107,21 @@ bool Agent::isUsed(AttachMode mode) const {
                      [&](const auto& entry) { return modeOf(entry.second.hostIfname, actual_) == mode; });
 }
 
-/// A container without a namespace is no reason to be unready, or to try for ever.
-void Agent::letGo(std::span<const Operation> operations, std::span<const Result<void>> results) {
+/// A container without a namespace is no reason to be unready, or to try for ever. One that is found so at
+/// the start went with a reboot, after which its runtime may never mention it again; later its DEL is on the
+/// way, and until then nobody else shall have its address.
+void Agent::letGo(std::span<const Operation> operations, std::span<const Result<void>> results, Cause cause) {
   for (std::size_t i = 0; i < operations.size(); ++i) {
     if (results[i] || results[i].error().code != ESTALE) continue;
     const Attachment* attachment = attachments_.find(operations[i].owner());
-    if (attachment == nullptr || !gone_.insert(attachment->key()).second) continue;
+    if (attachment == nullptr) continue;
+    const std::string key = attachment->key();
+    if (cause == Cause::start) {
+      spdlog::info("container {} is gone: {}; its address is free", key, results[i].error().text);
+      if (auto freed = detach(key); !freed) spdlog::warn("{}", freed.error().text);
+      continue;
+    }
+    if (!gone_.insert(key).second) continue;
     spdlog::info("container {} is gone: {}; its address stays taken until its runtime deletes it",
                  attachment->key(), results[i].error().text);
     subtract(wanted_, desiredAttachment(*attachment));

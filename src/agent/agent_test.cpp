@@ -448,6 +448,52 @@ TEST_CASE("a container whose namespace went without a DEL is let go, and may com
   CHECK(node.agent->ready());
 }
 
+TEST_CASE("what a reboot has taken frees its address when the agent starts") {
+  Node node;
+  node.join();
+  auto attachment = node.agent->attach(node.container("c1"));
+  REQUIRE(attachment);
+  node.settle();
+  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at(attachment->hostIfname)));
+  node.kernel.refuse([&](const Operation& operation) { return operation.owner() == attachment->key(); },
+                     {.text = "no such namespace", .kind = Error::Kind::invalid, .code = ESTALE}, 1);
+  node.startAgent();
+  node.join();
+  CHECK(node.agent->attachments().all().empty());
+  CHECK_FALSE(node.kernel.all().links.contains("twill0"));
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("GC takes what is not listed, of its network only") {
+  Node node;
+  node.join();
+  auto other = node.container("c2");
+  other.network = "other";
+  for (const auto& request : {node.container("c1"), node.container("c2"), other}) {
+    REQUIRE(node.agent->attach(request));
+  }
+  REQUIRE(node.agent->collect("net", {{"c1", "eth0"}}));
+  CHECK(node.agent->attachments().find("net/c1/eth0") != nullptr);
+  CHECK(node.agent->attachments().find("net/c2/eth0") == nullptr);
+  CHECK(node.agent->attachments().find("other/c2/eth0") != nullptr);
+}
+
+TEST_CASE("a gateway of a container's own network stays on the bridge until the last of them is gone") {
+  Node node;
+  node.join();
+  const AddressKey gateway{"twill0", *InterfaceAddress::parse("10.9.0.1/24")};
+  for (const char* id : {"c1", "c2", "c3"}) {
+    auto request = node.container(id);
+    if (id[1] != '3') request.ranges = {{{.subnet = *Prefix::parse("10.9.0.0/24")}}};
+    REQUIRE(node.agent->attach(request));
+  }
+  REQUIRE(node.agent->detach("net/c1/eth0"));
+  CHECK(node.kernel.all().addresses.contains(gateway));
+  REQUIRE(node.agent->detach("net/c2/eth0"));
+  CHECK_FALSE(node.kernel.all().addresses.contains(gateway));
+  CHECK(node.kernel.all().addresses.contains({"twill0", *InterfaceAddress::parse("172.16.0.1/24")}));
+}
+
 TEST_CASE("a failing publication is tried again once, however often the map changed meanwhile") {
   Node node;
   node.datastore.outcome = fail("read-only file system");

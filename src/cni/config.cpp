@@ -2,6 +2,7 @@
 #include "cni/config.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include <fmt/format.h>
@@ -95,6 +96,32 @@ CniResult<void> readArgs(std::string_view args, AttachRequest& request) {
   return {};
 }
 
+/// Keys of the stock bridge plugin that would change what a container is promised. Its others are either
+/// read, or ask for what Twill does anyway.
+CniResult<void> refuseUnsupported(const Json& config) {
+  struct Key {
+    const char* name;
+    const char* why;
+  };
+  constexpr std::array kKeys{
+      Key{"promiscMode",
+          "a bridge in promiscuous mode shows every container's packets to all; leave it out, "
+          "hairpinMode is what lets a container reach itself"},
+      Key{"vlan", "Twill's bridge has no VLANs; leave it out, or make a network of its own"},
+      Key{"vlanTrunk", "Twill's bridge has no VLANs; leave it out, or make a network of its own"}};
+  for (const Key& key : kKeys) {
+    const Json* value = memberOf(config, key.name);
+    if (value == nullptr || *value == false || *value == 0 || value->empty()) continue;
+    return tl::unexpected(CniError{
+        .code = kUnsupported,
+        .msg =
+            fmt::format("{}: {} is not supported: {}", key.name,
+                        value->dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 100), key.why),
+        .details = ""});
+  }
+  return {};
+}
+
 }  // namespace
 
 tl::unexpected<CniError> bad(const std::string& key, const Json& value, std::string_view expected) {
@@ -138,6 +165,7 @@ std::string versionOf(const Json& config) {
 }
 
 CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachRequest& request) {
+  if (auto supported = refuseUnsupported(config); !supported) return supported;
   if (auto read = readMode(config, request); !read) return read;
   if (auto read = readMtu(config, request); !read) return read;
   if (auto read = readFlag(config, "isDefaultGateway", request.defaultRoute); !read) return read;
