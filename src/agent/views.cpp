@@ -132,9 +132,10 @@ std::string diffJson(const Agent& agent) {
                           {"owner", operation.owner()}});
   }
   const KernelState& wanted = agent.wanted();
-  Json counts = {{"links", wanted.links.size()},     {"addresses", wanted.addresses.size()},
-                 {"routes", wanted.routes.size()},   {"neighbours", wanted.neighbours.size()},
-                 {"sysctls", wanted.sysctls.size()}, {"firewall", wanted.firewall.has_value()}};
+  Json counts = {{"links", wanted.links.size()},         {"addresses", wanted.addresses.size()},
+                 {"routes", wanted.routes.size()},       {"neighbours", wanted.neighbours.size()},
+                 {"sysctls", wanted.sysctls.size()},     {"firewall", !wanted.firewalls.empty()},
+                 {"elements", wanted.setElements.size()}};
   return dump({{"known", agent.cluster().has_value()},
                {"wanted", counts},
                {"operations", operations},

@@ -64,12 +64,12 @@ KernelState wantedNode() {
   wanted.put(Route{.dst = net("fd00:1::/32"), .link = "eth0", .via = ip("fc00::20"), .mtu = 1300});
   wanted.put(Route{.dst = net("fd00:2::/32"), .metric = 9, .link = "eth0", .via = ip("fe80::20")});
   wanted.put(Route{.dst = net("fd00:3::/32"), .type = RouteType::unreachable});
-  wanted.firewall = Firewall{
+  wanted.put(Firewall{
       .chains = {{"postrouting",
                   {.hook = "type nat hook postrouting priority srcnat",
                    .rules = {"ip saddr @cluster ip daddr @cluster return", "ip saddr @cluster masquerade"}}}},
       .sets = {{"cluster",
-                {.type = "ipv4_addr", .flags = "interval", .elements = {"172.16.0.0/12", "192.168.7.7"}}}}};
+                {.type = "ipv4_addr", .flags = "interval", .elements = {"172.16.0.0/12", "192.168.7.7"}}}}});
   return wanted;
 }
 
@@ -137,7 +137,8 @@ std::string differences(const KernelState& a, const KernelState& b) {
   compare(a.addresses, b.addresses, out);
   compare(a.neighbours, b.neighbours, out);
   compare(a.routes, b.routes, out);
-  if (a.firewall != b.firewall) out += "the firewall\n";
+  compare(a.firewalls, b.firewalls, out);
+  compare(a.setElements, b.setElements, out);
   return out;
 }
 
