@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernel/firewall_text.hpp"
+#include "plan/compare.hpp"
 
 namespace twill {
 namespace {
@@ -76,15 +77,6 @@ Result<std::optional<std::string>> listTable(const std::string& table) {
   const int code = failure.value().code;
   if (code == ENOENT || code == EOPNOTSUPP || code == EAFNOSUPPORT) return std::nullopt;
   return failure;
-}
-
-/// Takes elements out of a table whose sets no longer have room for them.
-void dropHomeless(const Firewall& table, std::map<SetElementKey, SetElement>& elements) {
-  std::erase_if(elements, [&](const auto& entry) {
-    if (entry.first.table != table.table) return false;
-    const auto set = table.sets.find(entry.first.set);
-    return set == table.sets.end() || !set->second.apart;
-  });
 }
 
 }  // namespace
@@ -182,14 +174,12 @@ Result<void> Nftables::write(const Firewall& wanted) {
   const auto known = known_.firewalls.find(wanted.table);
   const bool there = known != known_.firewalls.end();
   if (there && known->second == after) return {};
-  dropHomeless(after, known_.setElements);
   const auto change = there ? changeScript(known->second, wanted) : std::nullopt;
-  auto written = run(change ? *change : tableScript(wanted, known_.setElements));
-  if (!written && there && !change && !known_.setElements.empty()) {
-    // Perhaps the elements no longer suit their sets' types; then they are made anew one by one.
-    std::erase_if(known_.setElements, [&](const auto& entry) { return entry.first.table == wanted.table; });
-    written = run(tableScript(wanted));
-  }
+  std::erase_if(known_.setElements, [&](const auto& entry) {
+    return entry.first.table == wanted.table &&
+           !(there && keepsElements(entry.first.set, known->second, after));
+  });
+  const auto written = run(change ? *change : tableScript(wanted, known_.setElements));
   news_ = true;
   TWILL_CHECK(written);
   known_.put(std::move(after));

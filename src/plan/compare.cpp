@@ -41,6 +41,13 @@ bool holdsMore(const Firewall& actual, const Firewall& wanted) {
   return !holdsAll(wanted.sets, actual.sets, nothing) || !holdsAll(wanted.chains, actual.chains, nothing);
 }
 
+bool keepsElements(const std::string& set, const Firewall& actual, const Firewall& wanted) {
+  const auto before = actual.sets.find(set);
+  const auto after = wanted.sets.find(set);
+  return before != actual.sets.end() && after != wanted.sets.end() && after->second.apart &&
+         before->second.type == after->second.type;
+}
+
 bool satisfies(const SetElement& actual, const SetElement& wanted) {
   return actual.data == wanted.data;
 }

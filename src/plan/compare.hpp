@@ -18,6 +18,10 @@ namespace twill {
 /// True when a table has chains or sets that are not wanted.
 [[nodiscard]] bool holdsMore(const Firewall& actual, const Firewall& wanted);
 
+/// True when a set's elements that stand apart have a place in a table written as wanted. Else they go with
+/// the old set.
+[[nodiscard]] bool keepsElements(const std::string& set, const Firewall& actual, const Firewall& wanted);
+
 /// True when a wanted link has to be made: it is not there, or one of ours with another kind has its name.
 /// Whatever `actual` says to be on such a link is gone, or goes with the old link.
 [[nodiscard]] bool mustBeMade(const Link& wanted, const KernelState& actual);

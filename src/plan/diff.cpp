@@ -53,10 +53,12 @@ bool isReplaced(const Address& old, const KernelState& wanted) {
          at->first.address.address == old.address.address;
 }
 
-/// True when the kernel takes the elements of this one's set away, because table or set are not wanted.
-bool goesWithSet(const SetElement& element, const KernelState& wanted) {
-  const auto table = wanted.firewalls.find(element.table);
-  return table == wanted.firewalls.end() || !table->second.sets.contains(element.set);
+/// True when the kernel takes this one away with its set, which is not wanted, or not so.
+bool goesWithSet(const SetElement& element, const KernelState& wanted, const KernelState& actual) {
+  const auto before = actual.firewalls.find(element.table);
+  const auto after = wanted.firewalls.find(element.table);
+  return before == actual.firewalls.end() || after == wanted.firewalls.end() ||
+         !keepsElements(element.set, before->second, after->second);
 }
 
 /// What is ours in `actual` and no longer wanted, without what additions() takes away to make room.
@@ -79,7 +81,7 @@ KernelState leftOver(const KernelState& wanted, const KernelState& actual) {
   collect(actual.routes, wanted.routes, isOnNewLink);
   Cursor cursor(wanted.setElements);
   for (const auto& [key, element] : actual.setElements) {
-    if (cursor.find(key) == nullptr && !goesWithSet(element, wanted)) out.put(element);
+    if (cursor.find(key) == nullptr && !goesWithSet(element, wanted, actual)) out.put(element);
   }
   return out;
 }
