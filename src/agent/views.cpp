@@ -149,6 +149,21 @@ std::string operationsJson(const Agent& agent) {
   return dump({{"total", agent.journal().total()}, {"operations", operations}});
 }
 
+namespace {
+
+Json portsJson(const Attachment& attachment) {
+  Json ports = Json::array();
+  for (const PortMapping& port : attachment.ports) {
+    ports.push_back({{"protocol", textOf(port.protocol)},
+                     {"host_ip", port.hostIp ? Json(port.hostIp->text()) : Json(nullptr)},
+                     {"host_port", port.hostPort},
+                     {"container_port", port.containerPort}});
+  }
+  return ports;
+}
+
+}  // namespace
+
 std::string attachmentsJson(const Agent& agent) {
   Json attachments = Json::array();
   for (const auto& [key, attachment] : agent.attachments().all()) {
@@ -162,7 +177,9 @@ std::string attachmentsJson(const Agent& agent) {
                            {"host_ifname", attachment.hostIfname},
                            {"mac", attachment.mac.text()},
                            {"mtu", attachment.mtu},
-                           {"addresses", addresses}});
+                           {"addresses", addresses},
+                           {"ports", portsJson(attachment)},
+                           {"spoof_guard", attachment.spoofGuard}});
   }
   return dump({{"attachments", attachments}});
 }

@@ -112,6 +112,7 @@ void Attachments::loadRecord(const std::string& path) {
     return;
   }
   for (const auto& address : attachment->addresses) taken_[address.address] = attachment->key();
+  ports_.take(*attachment);
   all_[attachment->key()] = std::move(*attachment);
 }
 
@@ -178,7 +179,9 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
                         .hostIfname = hostInterfaceName(key),
                         .hostMac = MacAddress::derive(key + "/host"),
                         .mtu = request.mtu.value_or(node.mtu),
-                        .hairpin = request.hairpin};
+                        .hairpin = request.hairpin,
+                        .spoofGuard = request.spoofGuard,
+                        .ports = request.ports};
   // One that cannot be opened is for the kernel room to refuse, in its own words.
   const auto netns = openNamespace(request.netns);
   if (netns) attachment.netnsId = namespaceId(*netns);
@@ -191,7 +194,9 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
   }
   attachment.mac = request.mac.value_or(macFor(attachment));
 
+  TWILL_CHECK(ports_.check(attachment));
   TWILL_CHECK(writeFile(recordPath(key), toJson(attachment), Durability::process, 0600));
+  ports_.take(attachment);
   for (const auto& address : attachment.addresses) {
     taken_[address.address] = key;
     (void)writeFile(lastReservedPath(request.network, address.address.family()), address.address.text(),
@@ -212,8 +217,13 @@ Result<void> Attachments::remove(const std::string& key) {
   if (::unlink(recordPath(key).c_str()) != 0 && errno != ENOENT)
     return failErrno("delete " + recordPath(key));
   for (const auto& address : found->second.addresses) taken_.erase(address.address);
+  ports_.release(found->second);
   all_.erase(found);
   return {};
+}
+
+void Attachments::releasePorts(const std::string& key) {
+  if (const auto* attachment = find(key)) ports_.release(*attachment);
 }
 
 const Attachment* Attachments::find(const std::string& key) const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "attach/host_ports.hpp"
 #include "attach/node_network.hpp"
 #include "ipam/pool.hpp"
 #include "model/attach_request.hpp"
@@ -35,13 +36,16 @@ class Attachments {
   [[nodiscard]] static Result<Attachments> open(const std::string& stateDir);
 
   /// Chooses addresses and writes the record. Kind::exists: this container has an interface of that name, or
-  /// its record is unknown, or an address that was asked for is taken; Kind::busy: no address is left;
-  /// Kind::invalid: another interface of the container has the default route that was asked for. On
-  /// failure nothing has changed.
+  /// its record is unknown, or an address or a host port that was asked for is taken; Kind::busy: no address
+  /// is left; Kind::invalid: another interface of the container has the default route that was asked for, or
+  /// its host ports contradict each other. On failure nothing has changed.
   [[nodiscard]] Result<Attachment> prepare(const AttachRequest& request, const NodeNetwork& node);
 
   /// Frees the addresses and deletes the record, an unknown one too; one that is not there is fine.
   [[nodiscard]] Result<void> remove(const std::string& key);
+
+  /// Lets others have the host ports of one whose container is gone; the record and its addresses stay.
+  void releasePorts(const std::string& key);
 
   /// Null when there is none. Valid until the next prepare() or remove().
   [[nodiscard]] const Attachment* find(const std::string& key) const;
@@ -63,6 +67,7 @@ class Attachments {
   std::string directory_;
   std::map<std::string, Attachment> all_;
   TakenAddresses taken_;
+  HostPorts ports_;
   std::map<std::string, Unknown> unknown_;
 };
 
