@@ -89,6 +89,10 @@ class Agent {
   void reconcile(Cause cause);
   [[nodiscard]] Failure noLease() const;
   [[nodiscard]] KernelState attachmentState() const;
+  [[nodiscard]] KernelState partOf(const Attachment& attachment) const;
+  void completeTables(std::vector<Operation>& operations) const;
+  void lookAtSettings(const KernelState& part);
+  bool noteGuard(std::span<const Operation> operations, std::span<const Result<void>> results);
   [[nodiscard]] bool isUsed(AttachMode mode) const;
   void letGo(std::span<const Operation> operations, std::span<const Result<void>> results, Cause cause);
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
@@ -126,6 +130,7 @@ class Agent {
   Problems problems_;
   RepeatLog said_;
   bool ready_ = false;
+  bool guardless_ = false;  ///< the kernel turned out to lack what the spoof guard needs
 
   std::optional<Cause> pending_;  ///< why evaluate() is posted; empty when it is not
   bool clusterChanged_ = false;

@@ -2,12 +2,22 @@
 // The agent's part about containers: what they ask for while the loop of agent.cpp goes on.
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "agent/agent.hpp"
 #include "attach/desired.hpp"
+#include "attach/firewall.hpp"
 
 namespace twill {
+namespace {
+
+/// The kernel, or this build of it, has no such thing; rights and memory are another matter.
+bool lacksSupport(const Error& error) {
+  return error.code == EOPNOTSUPP || error.code == EAFNOSUPPORT || error.code == EPROTONOSUPPORT;
+}
+
+}  // namespace
 
 Failure Agent::noLease() const {
   auto why = problems_.all();
@@ -27,10 +37,11 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
     TWILL_CHECK(detach(request.key()));
   }
   TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
-  KernelState part = desiredAttachment(attachment);
+  KernelState part = partOf(attachment);
   merge(part, desiredGateways(attachment));
   merge(part, desiredShared(attachment.mode, nodeNetwork()));
   Difference missing = additions(part, actual_);
+  completeTables(missing.operations);
   auto undo = [&](Error error) -> Result<Attachment> {
     if (auto undone = detach(attachment.key()); !undone) spdlog::warn("undo: {}", undone.error().text);
     return Failure(std::move(error));
@@ -38,13 +49,58 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
   if (!missing.obstacles.empty())
     return undo({.text = missing.obstacles.front().text, .kind = Error::Kind::exists});
   auto results = carryOut(missing.operations, Cause::attachment);
-  for (const auto& [path, sysctl] : part.sysctls) interest_.sysctls.push_back(path);
+  lookAtSettings(part);
   lookAround();
-  for (auto& result : results) {
-    if (!result) return undo(std::move(result).error());
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const bool excused = guardless_ && isGuard(missing.operations[i].object);
+    if (!results[i] && !excused) return undo(std::move(results[i]).error());
   }
+  if (guardless_) withoutGuard(part);
   merge(wanted_, part);
   return attachment;
+}
+
+/// What is needed for one attachment. A table in it is but a piece of the table.
+KernelState Agent::partOf(const Attachment& attachment) const {
+  KernelState part = desiredAttachment(attachment);
+  if (guardless_) withoutGuard(part);
+  return part;
+}
+
+/// The first container brings chains and sets into tables that may hold others.
+void Agent::completeTables(std::vector<Operation>& operations) const {
+  for (Operation& operation : operations) {
+    auto* piece = std::get_if<Firewall>(&operation.object);
+    const auto known = piece == nullptr ? wanted_.firewalls.end() : wanted_.firewalls.find(piece->table);
+    if (known == wanted_.firewalls.end()) continue;
+    Firewall whole = known->second;
+    merge(whole, *piece);
+    *piece = std::move(whole);
+  }
+}
+
+/// From now on these settings are part of the picture.
+void Agent::lookAtSettings(const KernelState& part) {
+  auto& known = interest_.sysctls;
+  for (const auto& [path, sysctl] : part.sysctls) {
+    if (std::find(known.begin(), known.end(), path) == known.end()) known.push_back(path);
+  }
+}
+
+/// True when the kernel turns out not to be able to have the spoof guard: containers come first, and it is
+/// said. Whatever else fails has its own word.
+bool Agent::noteGuard(std::span<const Operation> operations, std::span<const Result<void>> results) {
+  if (guardless_) return false;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    if (results[i] || !isGuard(operations[i].object) || !lacksSupport(results[i].error())) continue;
+    guardless_ = true;
+    problems_.set("guard",
+                  {fmt::format("containers can send from addresses that are not theirs, because this "
+                               "kernel lacks what the spoof guard needs: {}",
+                               results[i].error().text)});
+    return true;
+  }
+  return false;
 }
 
 Result<void> Agent::detach(const std::string& key) {
@@ -54,7 +110,7 @@ Result<void> Agent::detach(const std::string& key) {
   KernelState gateways;
   AttachMode mode = AttachMode::bridge;
   if (attachment != nullptr) {
-    part = desiredAttachment(*attachment);
+    part = partOf(*attachment);
     gateways = desiredGateways(*attachment);
     mode = attachment->mode;
   } else if (unknown != attachments_.unknown().end()) {
@@ -66,6 +122,11 @@ Result<void> Agent::detach(const std::string& key) {
   TWILL_CHECK(attachments_.remove(key));
   problems_.set("attachments", attachments_.warnings());
   gone_.erase(key);
+  // Another may have the host port of one whose container is gone.
+  std::erase_if(part.setElements, [&](const auto& entry) {
+    const auto held = wanted_.setElements.find(entry.first);
+    return held != wanted_.setElements.end() && held->second.owner != key;
+  });
   // The bridge goes with its last container, and a gateway with the last of its network.
   if (!isUsed(mode)) merge(part, desiredShared(mode, nodeNetwork()));
   if (isUsed(mode)) subtract(gateways, desiredShared(mode, nodeNetwork()));
@@ -89,10 +150,11 @@ KernelState Agent::attachmentState() const {
   for (const auto& [key, attachment] : attachments_.all()) {
     merge(state, desiredShared(attachment.mode, nodeNetwork()));
     merge(state, desiredGateways(attachment));
-    if (!gone_.contains(key)) merge(state, desiredAttachment(attachment));
+    if (!gone_.contains(key)) merge(state, partOf(attachment));
   }
   for (const auto& [key, record] : attachments_.unknown()) {
     if (auto mode = modeOf(record.hostIfname, actual_)) merge(state, desiredShared(*mode, nodeNetwork()));
+    keepGuard(record.hostIfname, actual_, state);
   }
   return state;
 }
@@ -111,6 +173,7 @@ bool Agent::isUsed(AttachMode mode) const {
 /// the start went with a reboot, after which its runtime may never mention it again; later its DEL is on the
 /// way, and until then nobody else shall have its address.
 void Agent::letGo(std::span<const Operation> operations, std::span<const Result<void>> results, Cause cause) {
+  const auto before = gone_.size();
   for (std::size_t i = 0; i < operations.size(); ++i) {
     if (results[i] || results[i].error().code != ESTALE) continue;
     const Attachment* attachment = attachments_.find(operations[i].owner());
@@ -124,8 +187,11 @@ void Agent::letGo(std::span<const Operation> operations, std::span<const Result<
     if (!gone_.insert(key).second) continue;
     spdlog::info("container {} is gone: {}; its address stays taken until its runtime deletes it",
                  attachment->key(), results[i].error().text);
-    subtract(wanted_, desiredAttachment(*attachment));
+    attachments_.releasePorts(attachment->key());
+    subtract(wanted_, partOf(*attachment));
   }
+  // Another may have what went with it: a host port.
+  if (gone_.size() > before) merge(wanted_, attachmentState());
 }
 
 NodeNetwork Agent::nodeNetwork() const {

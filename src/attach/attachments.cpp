@@ -115,6 +115,7 @@ void Attachments::loadRecord(const std::string& path) {
     return;
   }
   for (const auto& address : attachment->addresses) taken_[address.address] = attachment->key();
+  ports_.take(*attachment);
   all_[attachment->key()] = std::move(*attachment);
 }
 
@@ -192,7 +193,9 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
   attachment.nodeIsGateway = request.nodeIsGateway;
   attachment.mac = request.mac.value_or(macFor(attachment));
 
+  TWILL_CHECK(ports_.check(attachment));
   TWILL_CHECK(writeFile(recordPath(key), toJson(attachment), Durability::process, 0600));
+  ports_.take(attachment);
   for (std::size_t i = 0; i < attachment.addresses.size(); ++i) {
     const IpAddress& address = attachment.addresses[i].address;
     taken_[address] = key;
@@ -226,8 +229,13 @@ Result<void> Attachments::remove(const std::string& key) {
   if (::unlink(recordPath(key).c_str()) != 0 && errno != ENOENT)
     return failErrno("delete " + recordPath(key));
   for (const auto& address : found->second.addresses) taken_.erase(address.address);
+  ports_.release(found->second);
   all_.erase(found);
   return {};
+}
+
+void Attachments::releasePorts(const std::string& key) {
+  if (const auto* attachment = find(key)) ports_.release(*attachment);
 }
 
 const Attachment* Attachments::find(const std::string& key) const {

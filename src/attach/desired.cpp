@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attach/desired.hpp"
 
+#include "attach/firewall.hpp"
+
 namespace twill {
 namespace {
 
@@ -82,6 +84,7 @@ KernelState desiredAttachment(const Attachment& attachment) {
   if (bridged) veth.hairpin = attachment.hairpin;
   out.put(std::move(veth));
   if (!bridged) addHostRoutes(attachment, out);
+  addFirewall(attachment, out);
   return out;
 }
 
@@ -109,6 +112,8 @@ void spare(const std::string& hostIfname, std::vector<Operation>& operations) {
         [&](const auto& object) {
           if constexpr (requires { object.kind; }) return object.name == hostIfname;
           if constexpr (requires { object.link; }) return object.link == hostIfname;
+          if constexpr (requires { object.set; })
+            return object.key == hostIfname || object.key.starts_with(hostIfname + " ");
           return false;
         },
         operation.object);

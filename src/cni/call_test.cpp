@@ -39,7 +39,7 @@ TEST_CASE("a verb needs the version that it came with") {
   CHECK(errorOf("DEL", "", "0.1.0") == "fine");
 }
 
-TEST_CASE("ipam has host-local's keys; host bits of a subnet are forgiven") {
+TEST_CASE("ipam has host-local's keys, and forgives a subnet its host bits") {
   const auto call = parse("ADD", R"("ipam":{"ranges":[[{"subnet":"10.9.0.7/24","rangeStart":"10.9.0.9",
       "rangeEnd":"10.9.0.20","gateway":"10.9.0.1"},{"subnet":"10.8.0.0/24"}],[{"subnet":"fd00::/64"}]],
       "routes":[{"dst":"0.0.0.0/0"},{"dst":"10.0.0.0/8","gw":"10.9.0.2"}],"dataDir":"/x"},

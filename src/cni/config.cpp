@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -61,6 +62,66 @@ CniResult<void> askForMac(const std::string& where, const std::string& text, Att
   auto mac = MacAddress::parse(text);
   if (!mac || mac->isMulticast() || mac->isZero()) return bad(where, text, "a unicast MAC address");
   request.mac = *mac;
+  return {};
+}
+
+/// 0 when it is not there.
+CniResult<std::uint16_t> readPort(const Json& entry, const std::string& where, const char* key) {
+  const Json* port = memberOf(entry, key);
+  if (port == nullptr) return std::uint16_t{0};
+  const bool fits = port->is_number_integer() && *port >= 0 && *port <= 65535;
+  if (!fits) return bad(where + "." + key, *port, "a number from 0 to 65535");
+  return port->get<std::uint16_t>();
+}
+
+CniResult<PortProtocol> readProtocol(const Json& entry, const std::string& where) {
+  const Json* word = memberOf(entry, "protocol");
+  if (word == nullptr || *word == "") return PortProtocol::tcp;
+  for (const auto& [name, protocol] :
+       {std::pair{"tcp", PortProtocol::tcp}, {"udp", PortProtocol::udp}, {"sctp", PortProtocol::sctp}}) {
+    if (word->is_string() && sameWord(word->get_ref<const std::string&>(), name)) return protocol;
+  }
+  return bad(where + ".protocol", *word, "tcp, udp or sctp");
+}
+
+/// Absent and empty: every address of the node. 0.0.0.0 and :: stay, for every address of one family.
+CniResult<std::optional<IpAddress>> readHostIp(const Json& entry, const std::string& where) {
+  const Json* text = memberOf(entry, "hostIP");
+  if (text == nullptr || *text == "") return std::optional<IpAddress>();
+  const auto address =
+      text->is_string() ? IpAddress::parse(text->get_ref<const std::string&>()) : fail("not text");
+  if (!address) return bad(where + ".hostIP", *text, "an IP address");
+  return std::optional(*address);
+}
+
+/// One without a host port is a note about the container, not a wish, as the reference plugin has it.
+CniResult<void> readPortMapping(const Json& entry, const std::string& where, AttachRequest& request) {
+  if (!entry.is_object()) return bad(where, entry, "an object");
+  PortMapping out;
+  auto hostPort = readPort(entry, where, "hostPort");
+  if (!hostPort) return tl::unexpected(std::move(hostPort).error());
+  if (*hostPort == 0) return {};
+  auto containerPort = readPort(entry, where, "containerPort");
+  if (!containerPort) return tl::unexpected(std::move(containerPort).error());
+  if (*containerPort == 0) return bad(where + ".containerPort", 0, "a number from 1 to 65535");
+  auto protocol = readProtocol(entry, where);
+  if (!protocol) return tl::unexpected(std::move(protocol).error());
+  auto hostIp = readHostIp(entry, where);
+  if (!hostIp) return tl::unexpected(std::move(hostIp).error());
+  request.ports.push_back(
+      {.protocol = *protocol, .hostIp = *hostIp, .hostPort = *hostPort, .containerPort = *containerPort});
+  return {};
+}
+
+CniResult<void> readPortMappings(const Json& runtime, AttachRequest& request) {
+  const std::string where = "runtimeConfig.portMappings";
+  const Json* mappings = memberOf(runtime, "portMappings");
+  if (mappings == nullptr) return {};
+  if (!mappings->is_array()) return bad(where, *mappings, "a list of port mappings");
+  for (std::size_t i = 0; i < mappings->size(); ++i) {
+    auto read = readPortMapping((*mappings)[i], fmt::format("{}[{}]", where, i), request);
+    if (!read) return read;
+  }
   return {};
 }
 
@@ -170,6 +231,9 @@ CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachR
   if (auto read = readMtu(config, request); !read) return read;
   if (auto read = readFlag(config, "isDefaultGateway", request.defaultRoute); !read) return read;
   if (auto read = readFlag(config, "hairpinMode", request.hairpin); !read) return read;
+  bool allowSpoofing = false;
+  if (auto read = readFlag(config, "allowSpoofing", allowSpoofing); !read) return read;
+  request.spoofGuard = !allowSpoofing;
   // runtimeConfig beats args.cni, which beats CNI_ARGS.
   if (auto read = readArgs(cniArgs, request); !read) return read;
   const Json* args = memberOf(config, "args");
@@ -178,7 +242,9 @@ CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachR
     if (auto read = readCapabilities(*cni, "args.cni", request); !read) return read;
   }
   const Json* runtime = memberOf(config, "runtimeConfig");
-  return runtime == nullptr ? CniResult<void>() : readCapabilities(*runtime, "runtimeConfig", request);
+  if (runtime == nullptr) return {};
+  if (auto read = readPortMappings(*runtime, request); !read) return read;
+  return readCapabilities(*runtime, "runtimeConfig", request);
 }
 
 }  // namespace twill::cni

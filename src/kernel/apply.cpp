@@ -2,6 +2,7 @@
 #include "kernel/apply.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
@@ -42,6 +43,7 @@ bool isGone(const Error& error) {
 std::vector<Result<void>> Application::run() {
   while (at_ < operations_.size()) {
     const auto& [verb, object] = operations_[at_];
+    if (!std::holds_alternative<SetElement>(object)) flushElements();
     if (verb == Verb::remove && std::holds_alternative<Link>(object)) {
       at_ += removeLinks();
       continue;
@@ -50,6 +52,7 @@ std::vector<Result<void>> Application::run() {
     if (!outcome) settle(at_, std::move(outcome));
     ++at_;
   }
+  flushElements();
   flush();
   resolveExisting();
   return std::move(results_);
@@ -67,6 +70,18 @@ void Application::flush() {
   }
   batch_.clear();
   gathered_.clear();
+}
+
+void Application::flushElements() {
+  if (elements_.empty()) return;
+  flush();
+  const auto gathered = std::exchange(elements_, {});
+  std::vector<const Operation*> steps;
+  for (const auto operation : gathered) steps.push_back(&operations_[operation]);
+  auto outcomes = nftables_->change(steps);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i]) settle(gathered[i], std::move(outcomes[i]));
+  }
 }
 
 void Application::settle(std::size_t operation, Result<void> outcome) {
@@ -118,7 +133,13 @@ Result<void> Application::perform(Verb verb, const Sysctl& sysctl) {
 Result<void> Application::perform(Verb verb, const Firewall& firewall) {
   if (!nftables_) return Failure(nftables_.error());
   flush();
-  return verb == Verb::remove ? nftables_->remove() : nftables_->write(firewall);
+  return verb == Verb::remove ? nftables_->remove(firewall.table) : nftables_->write(firewall);
+}
+
+Result<void> Application::perform(Verb, const SetElement&) {
+  if (!nftables_) return Failure(nftables_.error());
+  elements_.push_back(at_);
+  return {};
 }
 
 Result<void> Application::perform(Verb verb, const Link& link) {

@@ -32,6 +32,7 @@ class Application {
   /// Carries out or gathers operation `at_`.
   Result<void> perform(Verb verb, const Sysctl& sysctl);
   Result<void> perform(Verb verb, const Firewall& firewall);
+  Result<void> perform(Verb verb, const SetElement& element);
   Result<void> perform(Verb verb, const Link& link);
   Result<void> perform(Verb verb, const Address& address);
   Result<void> perform(Verb verb, const Neighbour& neighbour);
@@ -45,6 +46,8 @@ class Application {
 
   void gather(const netlink::Message& message);
   void flush();
+  /// Carries out the operations on elements that were gathered.
+  void flushElements();
   void settle(std::size_t operation, Result<void> outcome);
   /// Judges additions that met something which was there already.
   void resolveExisting();
@@ -59,6 +62,7 @@ class Application {
   std::size_t at_ = 0;
   netlink::Batch batch_;
   std::vector<std::size_t> gathered_;  ///< whose operation each message of batch_ is
+  std::vector<std::size_t> elements_;  ///< gathered operations on elements
   std::vector<std::size_t> existing_;
   std::unordered_map<std::string, int> indices_;
   bool wroteSettings_ = false;

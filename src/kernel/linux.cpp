@@ -65,7 +65,7 @@ Result<KernelState> LinuxKernel::read(const Interest& interest) {
   for (const auto& link : dying) forgetLink(link, state);
   state.sysctls = readSysctls(interest.sysctls);
   // A node without nftables still has routes to care for; writing a table says what is wrong.
-  if (nftables_) state.firewall = nftables_->read().value_or(std::nullopt);
+  if (nftables_) (void)nftables_->read(state);
   return state;
 }
 
@@ -114,7 +114,7 @@ Kernel::Drained LinuxKernel::drainSettings(KernelState& state, const Interest& i
 
 Kernel::Drained LinuxKernel::drainFirewall(KernelState& state) {
   if (!nftables_) return Drained::nothing;
-  const auto changed = nftables_->refresh(state.firewall);
+  const auto changed = nftables_->refresh(state);
   return changed && *changed ? Drained::changed : Drained::nothing;
 }
 

@@ -75,9 +75,11 @@ std::string addLink(const Link& link) {
 
 std::string nftScript(const Firewall& firewall) {
   // "add, then delete" empties the table whether it was there or not; nft applies the whole file at once.
-  std::string out = "nft -f - <<'EOF'\nadd table inet twill\ndelete table inet twill\ntable inet twill {\n";
+  std::string out =
+      fmt::format("nft -f - <<'EOF'\nadd table {0}\ndelete table {0}\ntable {0} {{\n", firewall.table);
   for (const auto& [name, set] : firewall.sets) {
-    out += fmt::format("  set {} {{\n    type {}\n", name, set.type);
+    out += fmt::format("  {} {} {{\n    {}\n", set.isMap() ? "map" : "set", name, set.declaration());
+    if (set.apart) out += fmt::format("    comment \"{}\"\n", kApart);
     if (!set.flags.empty()) out += fmt::format("    flags {}\n", set.flags);
     if (!set.elements.empty()) {
       out += fmt::format("    elements = {{ {} }}\n", fmt::join(set.elements, ", "));
@@ -85,7 +87,8 @@ std::string nftScript(const Firewall& firewall) {
     out += "  }\n";
   }
   for (const auto& [name, chain] : firewall.chains) {
-    out += fmt::format("  chain {} {{\n    {};\n", name, chain.hook);
+    out += fmt::format("  chain {} {{\n", name);
+    if (!chain.hook.empty()) out += fmt::format("    {};\n", chain.hook);
     for (const auto& rule : chain.rules) out += fmt::format("    {} comment \"{}\"\n", rule, ruleId(rule));
     out += "  }\n";
   }
@@ -109,7 +112,16 @@ struct Command {
     return "sysctl -w " + quoted(key + "=" + sysctl.value);
   }
   std::string operator()(const Firewall& firewall) const {
-    return verb == Verb::remove ? "nft delete table inet twill" : nftScript(firewall);
+    return verb == Verb::remove ? "nft delete table " + firewall.table : nftScript(firewall);
+  }
+  std::string operator()(const SetElement& element) const {
+    const auto command = [&](std::string_view does, const std::string& text) {
+      return fmt::format("{} element {} {} {{ {} }}", does, element.table, element.set, text);
+    };
+    const auto gone = command("delete", element.key);
+    const auto there = command("add", element.text());
+    if (verb == Verb::change) return "nft " + quoted(gone + "; " + there);
+    return "nft " + quoted(verb == Verb::remove ? gone : there);
   }
   std::string operator()(const Link& link) const {
     if (verb == Verb::remove) return "ip link del " + quoted(link.name);

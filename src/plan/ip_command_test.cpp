@@ -121,3 +121,36 @@ TEST_CASE("commands for the firewall replace the table in one step") {
             "EOF");
   CHECK(command(Verb::remove, table) == "nft delete table inet twill");
 }
+
+TEST_CASE("commands for maps, for sets without a type's name, and for their elements") {
+  Firewall table;
+  table.table = kBridgeTable;
+  table.chains["own"] = {"", {"drop"}};
+  table.sets["m"] = {.type = "inet_service : ipv4_addr", .apart = true};
+  table.sets["s"] = {.type = "ifname . integer", .apart = true, .declared = "typeof iifname . @th,64,128"};
+  CHECK(command(Verb::add, table) ==
+        "nft -f - <<'EOF'\n"
+        "add table bridge twill\n"
+        "delete table bridge twill\n"
+        "table bridge twill {\n"
+        "  map m {\n"
+        "    type inet_service : ipv4_addr\n"
+        "    comment \"one element for each container\"\n"
+        "  }\n"
+        "  set s {\n"
+        "    typeof iifname . @th,64,128\n"
+        "    comment \"one element for each container\"\n"
+        "  }\n"
+        "  chain own {\n"
+        "    drop comment \"" +
+            ruleId("drop") +
+            "\"\n"
+            "  }\n"
+            "}\n"
+            "EOF");
+  const SetElement element{.table = kBridgeTable, .set = "m", .key = "80", .data = "10.0.0.2"};
+  CHECK(command(Verb::add, element) == "nft 'add element bridge twill m { 80 : 10.0.0.2 }'");
+  CHECK(command(Verb::remove, element) == "nft 'delete element bridge twill m { 80 }'");
+  CHECK(command(Verb::change, element) ==
+        "nft 'delete element bridge twill m { 80 }; add element bridge twill m { 80 : 10.0.0.2 }'");
+}
