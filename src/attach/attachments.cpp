@@ -188,6 +188,9 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
   for (const ChosenAddress& one : chosen) {
     TWILL_TRY(const bool defaultRoute, getsDefaultRoute(request, netns, one.address.address.family()));
     attachment.addresses.push_back(one.address);
+    if (request.ipMasq && !node.holds(one.address.address)) {
+      attachment.masqueraded.push_back(one.address.address);
+    }
     addRoutes(request, one, defaultRoute, attachment);
   }
   attachment.nodeIsGateway = request.nodeIsGateway;

@@ -2,6 +2,7 @@
 #include "attach/firewall.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 
@@ -116,6 +117,32 @@ void addShape(const Firewall& shape, KernelState& out) {
   if (!fresh) merge(at->second, shape);
 }
 
+/// Runs after the node's own masquerade, which is about the addresses of its subnets.
+Firewall masqueradeShape() {
+  Firewall table{.owner = kOwner};
+  auto& chain = table.chains["local_postrouting"];
+  chain.hook = "type nat hook postrouting priority 101";
+  for (const auto& [ip, type, set] :
+       {std::array{"ip", "ipv4_addr", "local4"}, std::array{"ip6", "ipv6_addr", "local6"}}) {
+    table.sets[set] = apart(type);
+    chain.rules.push_back(fmt::format("oifname != \"tw*\" {} saddr @{} masquerade fully-random", ip, set));
+  }
+  return table;
+}
+
+void addMasquerade(const Attachment& attachment, KernelState& out) {
+  if (attachment.masqueraded.empty()) return;
+  static const Firewall shape = masqueradeShape();
+  addShape(shape, out);
+  for (const IpAddress& address : attachment.masqueraded) {
+    out.put(SetElement{.table = kTable,
+                       .set = address.isV4() ? "local4" : "local6",
+                       .key = address.text(),
+                       .data = "",
+                       .owner = attachment.key()});
+  }
+}
+
 /// As nft writes a number of 128 bits.
 std::string hexOf(const IpAddress& address) {
   std::string digits;
@@ -186,6 +213,7 @@ void addPorts(const Attachment& attachment, KernelState& out) {
 void addFirewall(const Attachment& attachment, KernelState& out) {
   if (attachment.spoofGuard) addGuard(attachment, out);
   addPorts(attachment, out);
+  addMasquerade(attachment, out);
 }
 
 void keepGuard(const std::string& hostIfname, const KernelState& actual, KernelState& out) {

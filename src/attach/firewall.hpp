@@ -17,6 +17,8 @@ namespace twill {
 /// does not come from the container's own MAC and addresses is dropped, as are router advertisements,
 /// redirects and neighbour advertisements of addresses that are not its own. Link-local IPv6 addresses, which
 /// the container chooses itself, are its own but for the gateway's.
+///
+/// Addresses that only this node knows may be masqueraded.
 void addFirewall(const Attachment& attachment, KernelState& out);
 
 /// Adds the chains and sets that guard a host side of which nothing else is known.

@@ -231,6 +231,7 @@ CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachR
   if (auto read = readMtu(config, request); !read) return read;
   if (auto read = readFlag(config, "isDefaultGateway", request.defaultRoute); !read) return read;
   if (auto read = readFlag(config, "hairpinMode", request.hairpin); !read) return read;
+  if (auto read = readFlag(config, "ipMasq", request.ipMasq); !read) return read;
   bool allowSpoofing = false;
   if (auto read = readFlag(config, "allowSpoofing", allowSpoofing); !read) return read;
   request.spoofGuard = !allowSpoofing;

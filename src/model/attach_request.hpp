@@ -40,7 +40,9 @@ struct AttachRequest {
   /// The interface gets an address out of each set of ranges; without any, one of each of the node's subnets.
   std::vector<std::vector<AddressRange>> ranges;
   std::optional<std::vector<GivenAddress>> given;  ///< instead of all this
-  bool nodeIsGateway = true;                       ///< Attachment::nodeIsGateway
+  /// What an address that is not of the node's subnets sends out leaves under the node's address.
+  bool ipMasq = false;
+  bool nodeIsGateway = true;           ///< Attachment::nodeIsGateway
   std::vector<ContainerRoute> routes;  ///< instead of the default routes; no `via`: over the gateway
   /// Where the host-local plugin keeps its reservations; those of this network are respected.
   std::string hostLocalDir = "/var/lib/cni/networks";

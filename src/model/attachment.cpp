@@ -125,6 +125,8 @@ Result<void> readLater(json::Object object, Attachment& out) {
   if (auto ours = json::find(object, "nodeIsGateway")) {
     TWILL_TRY(out.nodeIsGateway, json::boolean("nodeIsGateway", *ours));
   }
+  if (json::find(object, "masqueraded"))
+    TWILL_CHECK(readArray(object, "masqueraded", out.masqueraded, parsed<IpAddress>));
   if (json::find(object, "ports")) TWILL_CHECK(readArray(object, "ports", out.ports, readPortMapping));
   TWILL_CHECK(readRate(object, "ingress", out.ingress));
   return readRate(object, "egress", out.egress);
@@ -202,6 +204,8 @@ std::string toJson(const Attachment& attachment) {
   for (const auto& port : attachment.ports) out["ports"].push_back(toJson(port));
   if (attachment.ingress) out["ingress"] = toJson(*attachment.ingress);
   if (attachment.egress) out["egress"] = toJson(*attachment.egress);
+  if (!attachment.masqueraded.empty()) out["masqueraded"] = Json::array();
+  for (const auto& address : attachment.masqueraded) out["masqueraded"].push_back(address.text());
   if (!attachment.nodeIsGateway) out["nodeIsGateway"] = false;
   out["addresses"] = Json::array();
   for (const auto& address : attachment.addresses) out["addresses"].push_back(address.text());

@@ -68,6 +68,8 @@ struct Attachment {
   std::vector<InterfaceAddress> addresses;  ///< at most one of each family
   std::vector<IpAddress> gateways;          ///< at most one of each family; what the default routes point at
   std::vector<ContainerRoute> routes;
+  /// Addresses that nobody beyond this node knows: what they send out leaves under the node's address.
+  std::vector<IpAddress> masqueraded;
   bool nodeIsGateway = true;  ///< bridge mode: twill0 carries the gateways; else they are somebody else's
 
   auto operator<=>(const Attachment&) const = default;

@@ -31,6 +31,7 @@ Attachment sample() {
           .gateways = {*IpAddress::parse("172.16.0.1"), *IpAddress::parse("fe80::1")},
           .routes = {{*Prefix::parse("0.0.0.0/0"), *IpAddress::parse("172.16.0.1")},
                      {*Prefix::parse("169.254.1.1/32"), std::nullopt}},
+          .masqueraded = {*IpAddress::parse("172.16.0.5")},
           .nodeIsGateway = false};
 }
 

@@ -144,8 +144,9 @@ def addresses(node):
     assert result["ips"][0]["address"] == "10.99.0.1/24", result
     node.sh("ip netns exec x1 ping -c1 -W2 10.99.0.7")
     assert "10.98.0.0/16 via 10.99.0.9" in node.sh("ip -n x1 route")
-    node.add("x2", config)
+    node.add("x2", {**config, "ipMasq": True})
     node.delete("x1")
+    node.sh("ip netns exec x2 ping -c1 -W2 10.0.0.20")  # node2 knows no way back to 10.99.0.0/24
     node.sh("ip netns exec x2 ping -c1 -W2 10.99.0.7")
     node.delete("x2")
     assert "10.99.0.7" not in node.sh("ip addr")
