@@ -158,18 +158,18 @@ PortMapping port(PortProtocol protocol, std::uint16_t hostPort, std::optional<Ip
   return {.protocol = protocol, .hostIp = at, .hostPort = hostPort, .containerPort = 80};
 }
 
-bool hasBridgeFamily() {
-  return std::system("nft 'add table bridge probe; delete table bridge probe' 2>/dev/null") == 0;  // NOLINT
-}
-
 bool hasNat() {
   return std::system(
              "nft 'add table inet p; add chain inet p c { type nat hook output priority 0; }; add rule "  // NOLINT
              "inet p c fib daddr type local drop; delete table inet p' 2>/dev/null") == 0;
 }
 
-void checkPorts(AttachMode mode) {
+/// `bridgedPass`: bridged packets pass the firewall, as with kube-proxy (br_netfilter).
+void checkPorts(AttachMode mode, bool bridgedPass = false) {
   World world;
+  const std::string passes = bridgedPass ? "1" : "0";
+  sh("cd /proc/sys/net/bridge 2>/dev/null || exit 0; for i in bridge-nf-call-ip*; do echo " + passes +
+     " > $i; done");
   const std::vector ports{port(PortProtocol::tcp, 8080), port(PortProtocol::udp, 8080),
                           port(PortProtocol::tcp, 8081, ip("10.0.0.10")),
                           port(PortProtocol::tcp, 8082, ip("fc00::10"))};
@@ -223,6 +223,14 @@ TEST_CASE("host ports lead to a container on the bridge, and keep the source whe
   if (!sandbox) return;
   if (!hasNat()) return skip("this kernel has no NAT for nftables' inet family, or no fib expression");
   checkPorts(AttachMode::bridge);
+}
+
+TEST_CASE("host ports lead to a container on a bridge whose packets pass the firewall") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  if (!hasNat()) return skip("this kernel has no NAT for nftables' inet family, or no fib expression");
+  if (sh("ls /proc/sys/net/bridge 2>/dev/null || true").empty()) return skip("no br_netfilter");
+  checkPorts(AttachMode::bridge, true);
 }
 
 TEST_CASE("host ports lead to a routed container, and keep the source where they can") {
