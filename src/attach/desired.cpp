@@ -81,7 +81,9 @@ KernelState desiredAttachment(const Attachment& attachment) {
                              .addresses = attachment.addresses,
                              .routes = attachment.routes},
             .owner = attachment.key()};
-  if (bridged) veth.hairpin = attachment.hairpin;
+  // Where bridged packets pass the firewall (br_netfilter), a container's way through its own host port never
+  // leaves the bridge.
+  if (bridged) veth.hairpin = attachment.hairpin || !attachment.ports.empty();
   out.put(std::move(veth));
   if (!bridged) addHostRoutes(attachment, out);
   addFirewall(attachment, out);

@@ -117,8 +117,11 @@ TEST_CASE("every kind of drift comes by notification and is put right") {
   auto state = mustRead(*kernel);
   repair(*kernel, wanted, state);
   checkUpToDate(*kernel, state);
+  const bool bridgeFamily = hasBridgeFamily();
   for (const auto& damage : kDamages) {
     CAPTURE(damage.what);
+    if (!bridgeFamily && std::string_view(damage.command).find("bridge twill") != std::string_view::npos)
+      continue;
     CHECK(leftToDo(wanted, state) == "");
     sh(damage.command);
     CHECK(readable(kernel->notifyFd(), 1000));
