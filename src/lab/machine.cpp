@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <initializer_list>
 #include <thread>
 
 #include <fcntl.h>
@@ -28,12 +29,15 @@ Result<void> mountOn(const std::string& target, const char* source, const char* 
 }
 
 /// A writable layer over one of the system's directories, so that paths may be made in it without a trace in
-/// the system.
-Result<void> overlay(const Machine& machine, const std::string& target, const std::string& name) {
+/// the system. `writable`: directories in it that the system may have already. They are then root's, and a
+/// lab of somebody else could write nothing there; one that is in the upper layer too has that one's owner.
+Result<void> overlay(const Machine& machine, const std::string& target, const std::string& name,
+                     std::initializer_list<const char*> writable) {
   struct stat there {};
   if (::stat(target.c_str(), &there) != 0) return failErrno("look at " + target);
   const std::string own = machineDirectory(machine.labDirectory, machine.name) + "/" + name;
   for (const char* part : {"/upper", "/work"}) TWILL_CHECK(makeDirectories(own + part));
+  for (const char* directory : writable) TWILL_CHECK(makeDirectories(own + "/upper/" + directory));
   return mountOn(target, "overlay", "overlay", 0,
                  fmt::format("lowerdir={},upperdir={}/upper,workdir={}/work{}", target, own, own,
                              machine.mapped ? ",userxattr" : ""));
@@ -61,13 +65,11 @@ Result<void> placePlugin(const Machine& machine) {
 
 /// The paths that twilld, a runtime and twill-cni use on any node.
 Result<void> furnish(const Machine& machine) {
-  TWILL_CHECK(overlay(machine, "/etc", "etc"));
-  TWILL_CHECK(overlay(machine, "/var/lib", "var-lib"));
-  TWILL_CHECK(overlay(machine, "/opt", "opt"));
+  TWILL_CHECK(overlay(machine, "/etc", "etc", {"cni/net.d", "twill"}));
+  TWILL_CHECK(overlay(machine, "/var/lib", "var-lib", {"cni", "twill"}));
+  TWILL_CHECK(overlay(machine, "/opt", "opt", {"cni/bin"}));
   if (machine.isNode) {
     TWILL_CHECK(bindMount(machine.labDirectory + "/network", "/etc/twill/network"));
-    TWILL_CHECK(makeDirectories("/etc/cni/net.d"));
-    TWILL_CHECK(makeDirectories("/opt/cni/bin"));
     TWILL_CHECK(placePlugin(machine));
     TWILL_CHECK(writeFile("/etc/twill/twilld.toml", machine.twilldConfig, Durability::process));
     TWILL_CHECK(writeFile("/etc/cni/net.d/10-twill.conflist", machine.conflist, Durability::process));
