@@ -178,7 +178,9 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
                         .hostIfname = hostInterfaceName(key),
                         .hostMac = MacAddress::derive(key + "/host"),
                         .mtu = request.mtu.value_or(node.mtu),
-                        .hairpin = request.hairpin};
+                        .hairpin = request.hairpin,
+                        .ingress = request.ingress,
+                        .egress = request.egress};
   // One that cannot be opened is for the kernel room to refuse, in its own words.
   const auto netns = openNamespace(request.netns);
   if (netns) attachment.netnsId = namespaceId(*netns);

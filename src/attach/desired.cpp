@@ -77,7 +77,9 @@ KernelState desiredAttachment(const Attachment& attachment) {
                              .name = attachment.ifname,
                              .mac = attachment.mac,
                              .addresses = attachment.addresses,
-                             .routes = attachment.routes},
+                             .routes = attachment.routes,
+                             .rate = attachment.egress},
+            .rate = attachment.ingress,
             .owner = attachment.key()};
   if (bridged) veth.hairpin = attachment.hairpin;
   out.put(std::move(veth));

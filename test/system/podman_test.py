@@ -113,6 +113,19 @@ def host_ports(lab, podman):
     assert not answers(lab, "node1", NODE2, 8080)
 
 
+def limited(lab, podman):
+    """A token bucket on each end of the veth."""
+    write_network(lab, "node2", "limited", {"type": "twill-cni", "ingressRate": 8000000, "ingressBurst": 800000,
+                                            "egressRate": 16000000, "egressBurst": 4294967295})
+    podman.start("node2", "two", "/bin/sleep", "600", network="limited")
+    (two,) = attachments(lab, "node2")
+    ingress = lab.execute("node2", "tc", "qdisc", "show", "dev", two["host_ifname"])
+    egress = lab.execute("node2", "nsenter", f"--net={two['netns']}", "tc", "qdisc", "show", "dev", "eth0")
+    assert "tbf" in ingress and "rate 8Mbit burst 100000b" in ingress, ingress
+    assert "tbf" in egress and "rate 16Mbit" in egress, egress
+    podman.remove("node2", "two")
+
+
 def chained(lab, podman):
     """The stock plugins find what they need in our result: the address for portmap, the node's end for bandwidth."""
     write_network(lab, "node2", "chained", {"type": "twill-cni"},
@@ -134,7 +147,7 @@ def chained(lab, podman):
 def main():
     need("podman", "crun", "conmon", "/bin/busybox", "/usr/lib/cni/portmap", "/usr/lib/cni/bandwidth", "iptables", "nft", "tc")
     binaries = sys.argv[1]
-    parts = [reach_each_other, a_taken_address_is_refused, a_command_that_does_not_exist, chained]
+    parts = [reach_each_other, a_taken_address_is_refused, a_command_that_does_not_exist, limited, chained]
     if accepts_host_ports(binaries):
         parts.append(host_ports)
     else:
