@@ -79,7 +79,9 @@ KernelState desiredAttachment(const Attachment& attachment) {
                              .name = attachment.ifname,
                              .mac = attachment.mac,
                              .addresses = attachment.addresses,
-                             .routes = attachment.routes},
+                             .routes = attachment.routes,
+                             .rate = attachment.egress},
+            .rate = attachment.ingress,
             .owner = attachment.key()};
   // Where bridged packets pass the firewall (br_netfilter), a container's way through its own host port never
   // leaves the bridge.

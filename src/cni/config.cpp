@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -38,6 +39,36 @@ CniResult<void> readMtu(const Json& config, AttachRequest& request) {
   if (!fits) return bad("mtu", *found, "a number from 68 to 65535");
   request.mtu = found->get<int>();
   return {};
+}
+
+/// "<direction>Rate" in bits a second and "<direction>Burst" in bits. Runtimes that limit one direction only
+/// send 0 for the other.
+CniResult<void> readRate(const Json& object, const std::string& where, const std::string& direction,
+                         std::optional<Rate>& out) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();  // what a record holds
+  Rate rate;
+  for (const auto& [word, into] : {std::pair{"Rate", &rate.bitsPerSecond}, {"Burst", &rate.burstBits}}) {
+    const Json* value = memberOf(object, direction + word);
+    if (value == nullptr) continue;
+    if (!value->is_number_unsigned()) return bad(where + direction + word, *value, "a number of bits");
+    *into = std::min(value->get<std::uint64_t>(), kMost);
+  }
+  out.reset();
+  if (rate.bitsPerSecond == 0) return {};
+  if (rate.burstBits == 0) return bad(where + direction + "Burst", 0, "a number of bits; a rate needs one");
+  out = rate;
+  return {};
+}
+
+/// As the stock bandwidth plugin has it: the runtime's bandwidth, or else the same keys in the config itself.
+CniResult<void> readBandwidth(const Json& config, AttachRequest& request) {
+  const Json* runtime = memberOf(config, "runtimeConfig");
+  const Json* asked = runtime == nullptr ? nullptr : memberOf(*runtime, "bandwidth");
+  const std::string where = asked == nullptr ? "" : "runtimeConfig.bandwidth.";
+  if (asked != nullptr && !asked->is_object()) return bad("runtimeConfig.bandwidth", *asked, "an object");
+  const Json& from = asked == nullptr ? config : *asked;
+  if (auto read = readRate(from, where, "ingress", request.ingress); !read) return read;
+  return readRate(from, where, "egress", request.egress);
 }
 
 CniResult<void> readMode(const Json& config, AttachRequest& request) {
@@ -235,6 +266,7 @@ CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachR
   bool allowSpoofing = false;
   if (auto read = readFlag(config, "allowSpoofing", allowSpoofing); !read) return read;
   request.spoofGuard = !allowSpoofing;
+  if (auto read = readBandwidth(config, request); !read) return read;
   // runtimeConfig beats args.cni, which beats CNI_ARGS.
   if (auto read = readArgs(cniArgs, request); !read) return read;
   const Json* args = memberOf(config, "args");

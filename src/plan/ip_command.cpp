@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "plan/bucket.hpp"
 #include "plan/diff.hpp"
 #include "plan/words.hpp"
 
@@ -19,26 +20,33 @@ std::string quoted(std::string_view word) {
   return out + "'";
 }
 
-/// "ip" inside a network namespace: by name where it has one, else by path.
-std::string ipIn(std::string_view netns) {
+/// "ip" or "tc" inside a network namespace: by name where it has one, else by path.
+std::string inside(std::string_view netns, std::string_view program) {
   for (std::string_view head : {"/run/netns/", "/var/run/netns/"}) {
-    if (netns.starts_with(head)) return "ip -n " + quoted(netns.substr(head.size()));
+    if (netns.starts_with(head)) return fmt::format("{} -n {}", program, quoted(netns.substr(head.size())));
   }
-  return "nsenter --net=" + quoted(netns) + " ip";
+  return fmt::format("nsenter --net={} {}", quoted(netns), program);
 }
 
 std::string_view familyFlag(Family family) {
   return family == Family::v6 ? "ip -6" : "ip";
 }
 
-std::string vethPeerCommands(const VethPeer& peer) {
-  const auto ip = ipIn(peer.netns);
+std::string limitCommand(std::string_view tc, std::string_view link, const Rate& rate, int mtu) {
+  const auto bucket = bucketOf(rate, mtu);
+  return fmt::format("\n{} qdisc replace dev {} root tbf rate {}bps burst {} limit {}", tc, quoted(link),
+                     bucket.bytesPerSecond, bucket.burst, bucket.limit);
+}
+
+std::string vethPeerCommands(const VethPeer& peer, int mtu) {
+  const auto ip = inside(peer.netns, "ip");
   const auto name = quoted(peer.name);
   std::string out;
   for (const auto& address : peer.addresses) {
     out += fmt::format("\n{} address add {} dev {}{}", ip, address.text(), name,
                        address.address.isV4() ? "" : " nodad");
   }
+  if (peer.rate) out += limitCommand(inside(peer.netns, "tc"), peer.name, *peer.rate, mtu);
   out += fmt::format("\n{} link set {} up", ip, name);
   for (const auto& route : peer.routes) {
     out += fmt::format("\n{}{} route add {}{} dev {}", ip, route.dst.isV4() ? "" : " -6",
@@ -69,8 +77,10 @@ std::string addLink(const Link& link) {
     if (link.mtu) out += fmt::format(" mtu {}", *link.mtu);
     out += " netns " + quoted(link.peer->netns);
   }
+  const int mtu = link.mtu.value_or(kDefaultMtu);
+  if (link.rate) out += limitCommand("tc", link.name, *link.rate, mtu);
   out += "\n" + settings(link);
-  return link.peer ? out + vethPeerCommands(*link.peer) : out;
+  return link.peer ? out + vethPeerCommands(*link.peer, mtu) : out;
 }
 
 std::string nftScript(const Firewall& firewall) {

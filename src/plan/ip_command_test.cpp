@@ -82,6 +82,15 @@ TEST_CASE("commands for a veth whose other end is in a container") {
         "ip link add tw1 type veth peer name eth0 address 0a:58:ac:10:00:02 mtu 1500 netns /proc/7/ns/net\n"
         "ip link set dev tw1 alias twill:net/c1/eth0 mtu 1500 nomaster up\n"
         "nsenter --net=/proc/7/ns/net ip link set eth0 up");
+  link.rate = Rate{.bitsPerSecond = 8'000'000, .burstBits = 800'000};
+  link.peer->rate = Rate{.bitsPerSecond = 16'000'000, .burstBits = 1'600'000};
+  CHECK(command(Verb::add, link) ==
+        "ip link add tw1 type veth peer name eth0 address 0a:58:ac:10:00:02 mtu 1500 netns /proc/7/ns/net\n"
+        "tc qdisc replace dev tw1 root tbf rate 1000000bps burst 100000 limit 125000\n"
+        "ip link set dev tw1 alias twill:net/c1/eth0 mtu 1500 nomaster up\n"
+        "nsenter --net=/proc/7/ns/net tc qdisc replace dev eth0 root tbf rate 2000000bps burst 200000 limit "
+        "250000\n"
+        "nsenter --net=/proc/7/ns/net ip link set eth0 up");
 }
 
 TEST_CASE("a name from outside cannot leave its quotes") {

@@ -33,6 +33,7 @@ struct VethPeer {
   MacAddress mac;
   std::vector<InterfaceAddress> addresses;
   std::vector<ContainerRoute> routes;
+  std::optional<Rate> rate;           ///< of what the container sends
   std::uint8_t protocol = kProtocol;  ///< on its addresses and routes: whose they are in that namespace
 
   auto operator<=>(const VethPeer&) const = default;
@@ -49,10 +50,13 @@ struct Link {
   std::optional<std::string> master;  ///< name of the bridge; "" means none
   std::optional<bool> hairpin;        ///< bridge port only
   std::optional<VethPeer> peer;       ///< wanted veths only
-  int index = 0;                      ///< ifindex; actual states only
-  bool running = false;               ///< carrier and operationally up; actual states only
-  bool loopback = false;              ///< actual states only
-  std::string owner;                  ///< wanted states only: whose failure it is when this fails
+  /// Wanted veths only: of what the node sends to the container. Set when the veth is made and never read
+  /// back, so a changed or missing limit is not drift.
+  std::optional<Rate> rate;
+  int index = 0;          ///< ifindex; actual states only
+  bool running = false;   ///< carrier and operationally up; actual states only
+  bool loopback = false;  ///< actual states only
+  std::string owner;      ///< wanted states only: whose failure it is when this fails
 
   bool operator==(const Link&) const = default;  ///< every member, the owner too
   [[nodiscard]] bool ours() const { return alias.starts_with(kAliasPrefix); }

@@ -23,6 +23,7 @@ Failure refused(int code, std::string_view why = "") {
 Link asKept(Link link) {
   link.owner.clear();
   link.peer.reset();
+  link.rate.reset();
   if (!link.master) link.master = "";
   link.running = link.up;
   if (link.kind == LinkKind::veth && !link.master->empty() && !link.hairpin) link.hairpin = false;
