@@ -139,6 +139,10 @@ Result<void> Agent::detach(const std::string& key) {
   auto gone = removals(part, actual_).operations;
   auto results = carryOut(gone, Cause::attachment);
   lookAround();
+  if (attachments_.all().empty()) {  // the tables' shapes for containers go with the last one
+    clusterChanged_ = true;
+    wake(Cause::attachment);
+  }
   for (auto& result : results) {
     if (!result) wake(Cause::retry);  // no longer wanted, so the loop removes it; the address is free already
   }
