@@ -11,6 +11,8 @@
 
 #include "api/client.hpp"
 #include "cni/call.hpp"
+#include "delegate.hpp"
+#include "install.hpp"
 
 namespace {
 
@@ -85,40 +87,88 @@ Result<api::Reply> callPatiently(const std::string& socket, const api::Call& cal
   }
 }
 
-/// Hands the call over and prints the answer.
-int handOver(const cni::Call& what, const cni::Environment& environment, std::string config) {
-  auto refuseAs = [&](int code, std::string msg) {
-    return refuse({.code = code, .msg = std::move(msg), .details = "", .version = what.version});
-  };
+/// What goes to stdout, and the exit status.
+struct Answer {
+  int exit = 0;
+  std::string text;
+};
+
+Answer refusal(const cni::Call& what, int code, std::string msg) {
+  return {1, cni::formatError({.code = code, .msg = std::move(msg), .details = "", .version = what.version})};
+}
+
+/// Without an agent no further container can be had; those that are there go on.
+int codeOfAbsence(const cni::Call& what) {
+  return what.command == cni::Command::status ? cni::kUnavailable : cni::kTryAgain;
+}
+
+/// Hands the call over to the agent.
+Answer handOver(const cni::Call& what, const cni::Environment& environment, std::string config) {
   api::Call call{.method = "POST", .target = "/v1/cni", .body = std::move(config)};
   if (!addHeaders(environment, call))
-    return refuseAs(cni::kBadEnvironment, "a CNI_ variable holds a control character");
+    return refusal(what, cni::kBadEnvironment, "a CNI_ variable holds a control character");
   const char* socket = std::getenv("TWILL_SOCKET");
   auto reply = callPatiently(socket != nullptr ? socket : "/run/twill/twill.sock", call,
-                             what.command == cni::Command::del);
+                             what.command != cni::Command::add);
   if (!reply) {
     std::string text = reply.error().text;
     if (isCutOff(reply.error()) && what.command == cni::Command::add)
       text += "; if it made the interface, the runtime's DEL takes it away again";
-    return refuseAs(cni::kTryAgain, std::move(text));
+    return refusal(what, codeOfAbsence(what), std::move(text));
   }
   auto exit = reply->headers.find("twill-exit");
   if (reply->status != 200 || exit == reply->headers.end()) {
-    return refuseAs(cni::kInternal,
-                    "the agent answered " + std::to_string(reply->status) + ": " + reply->body);
+    return refusal(what, cni::kInternal,
+                   "the agent answered " + std::to_string(reply->status) + ": " + reply->body);
   }
-  std::fputs(reply->body.c_str(), stdout);
-  return std::atoi(exit->second.c_str());
+  return {std::atoi(exit->second.c_str()), std::move(reply->body)};
+}
+
+/// Asks the plugin that chooses addresses. Its errors go out as they are.
+Answer ask(const cni::Call& what, const char* command, const std::string& config) {
+  const char* path = std::getenv("CNI_PATH");
+  auto answer = runPlugin(what.delegate, path == nullptr ? "" : path, command, config);
+  if (!answer) return refusal(what, cni::toCniError(answer.error(), what.version).code, answer.error().text);
+  if (answer->exit == 0 || cni::isErrorObject(answer->output))
+    return {answer->exit, std::move(answer->output)};
+  return refusal(what, cni::kInternal,
+                 "the ipam plugin " + what.delegate + " ended with status " + std::to_string(answer->exit));
+}
+
+Answer addWithDelegate(const cni::Call& what, const cni::Environment& environment,
+                       const std::string& config) {
+  Answer chosen = ask(what, "ADD", config);
+  if (chosen.exit != 0) return chosen;
+  auto whole = cni::withIpamResult(config, chosen.text);
+  Answer added = whole ? handOver(what, environment, std::move(*whole))
+                       : refusal(what, cni::kUndecodable, whole.error().msg);
+  if (added.exit != 0) (void)ask(what, "DEL", config);  // the first failure is the one to tell
+  return added;
+}
+
+Answer carryOut(const cni::Call& what, const cni::Environment& environment, const std::string& config) {
+  using cni::Command;
+  if (what.delegate.empty()) return handOver(what, environment, config);
+  if (what.command == Command::add) return addWithDelegate(what, environment, config);
+  Answer answer = handOver(what, environment, config);
+  // The address goes in any case, and after the interface that has it.
+  if (answer.exit != 0 && what.command != Command::del && what.command != Command::gc) return answer;
+  const Answer delegated = ask(what, environment.at("CNI_COMMAND").c_str(), config);
+  // GC and STATUS are younger than many plugins.
+  const bool excused =
+      (what.command == Command::gc || what.command == Command::status) && cni::isUnknownVerb(delegated.text);
+  return answer.exit != 0 || excused ? answer : delegated;
 }
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1 && argv[1] == std::string("install")) return install(argc, argv);
   const char* command = std::getenv("CNI_COMMAND");
   if (command == nullptr || *command == '\0') {
     std::fputs("twill-cni " TWILL_VERSION
                ": the CNI plugin of the Twill container network, run by container runtimes\n"
-               "CNI versions 0.1.0 to 1.1.0; see twill-cni(8)\n",
+               "CNI versions 0.1.0 to 1.1.0; see twill-cni(8). To set it up: twill-cni install\n",
                stderr);
     return 0;
   }
@@ -132,5 +182,8 @@ int main() {
   }
   const auto environment = readEnvironment();
   const auto call = cni::parseCall(environment, *config);
-  return call ? handOver(*call, environment, std::move(*config)) : refuse(call.error());
+  if (!call) return refuse(call.error());
+  const Answer answer = carryOut(*call, environment, *config);
+  std::fputs(answer.text.c_str(), stdout);
+  return answer.exit == 0 ? 0 : 1;
 }

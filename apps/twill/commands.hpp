@@ -12,5 +12,6 @@ namespace twill {
 void addNodeCommands(CLI::App& app);
 void addLabCommands(CLI::App& app);
 void addTraceCommands(CLI::App& app);
+void addAttachCommands(CLI::App& app);
 
 }  // namespace twill

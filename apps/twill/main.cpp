@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "twill " TWILL_VERSION);
   app.require_subcommand(1);
   twill::addNodeCommands(app);
+  twill::addAttachCommands(app);
   twill::addTraceCommands(app);
   twill::addLabCommands(app);
   if (twill::cli::describeSelf(app, argc, argv)) return 0;

@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "attach/desired.hpp"
+#include "attach/firewall.hpp"
 #include "base/file.hpp"
 
 namespace twill {
@@ -274,7 +275,7 @@ void Agent::reconcile(Cause cause) {
     if (operations.empty()) break;
     auto results = carryOut(operations, cause);
     reconciler_.record(operations, results, now());
-    letGo(operations, results);
+    letGo(operations, results, cause);
     refreshActual();
     if (round + 1 == kRounds)
       scheduleResync(kSoon);  // nothing may be left to do, or somebody works against us
@@ -293,6 +294,7 @@ void Agent::setReady(bool ready) {
 
 std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations, Cause cause) {
   auto results = kernel_.apply(operations);
+  if (noteGuard(operations, results)) withoutGuard(wanted_);
   journal_.record(cause, operations, results);
   auto failed = std::count_if(results.begin(), results.end(), [](const auto& result) { return !result; });
   if (operations.size() > kLogged) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -44,6 +45,16 @@ class Agent {
   /// Removes it; one that is not there is fine. Needs neither lease nor the container's namespace.
   [[nodiscard]] Result<void> detach(const std::string& key);
 
+  /// Whether the interface is as its runtime expects it, on both sides. Kind::missing: there is no such
+  /// attachment.
+  [[nodiscard]] Result<void> check(const std::string& key, const ExpectedInterface& expected);
+  /// Removes the network's attachments whose (container, interface) is not valid; goes on past errors and
+  /// tells them together.
+  [[nodiscard]] Result<void> collect(const std::string& network,
+                                     const std::set<std::pair<std::string, std::string>>& valid);
+  /// Whether an ADD would find a lease and free addresses.
+  [[nodiscard]] Result<void> couldAttach(const AttachRequest& request) const;
+
   // What status, metrics and health look at.
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] const std::optional<SoundCluster>& cluster() const { return cluster_; }
@@ -76,9 +87,14 @@ class Agent {
   bool refreshActual();
   void lookAround();
   void reconcile(Cause cause);
+  [[nodiscard]] Failure noLease() const;
   [[nodiscard]] KernelState attachmentState() const;
+  [[nodiscard]] KernelState partOf(const Attachment& attachment) const;
+  void completeTables(std::vector<Operation>& operations) const;
+  void lookAtSettings(const KernelState& part);
+  bool noteGuard(std::span<const Operation> operations, std::span<const Result<void>> results);
   [[nodiscard]] bool isUsed(AttachMode mode) const;
-  void letGo(std::span<const Operation> operations, std::span<const Result<void>> results);
+  void letGo(std::span<const Operation> operations, std::span<const Result<void>> results, Cause cause);
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
   void say(const std::string& text);
   void setReady(bool ready);
@@ -114,6 +130,7 @@ class Agent {
   Problems problems_;
   RepeatLog said_;
   bool ready_ = false;
+  bool guardless_ = false;  ///< the kernel turned out to lack what the spoof guard needs
 
   std::optional<Cause> pending_;  ///< why evaluate() is posted; empty when it is not
   bool clusterChanged_ = false;

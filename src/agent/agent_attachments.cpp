@@ -2,19 +2,31 @@
 // The agent's part about containers: what they ask for while the loop of agent.cpp goes on.
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "agent/agent.hpp"
 #include "attach/desired.hpp"
+#include "attach/firewall.hpp"
 
 namespace twill {
+namespace {
+
+/// The kernel, or this build of it, has no such thing; rights and memory are another matter.
+bool lacksSupport(const Error& error) {
+  return error.code == EOPNOTSUPP || error.code == EAFNOSUPPORT || error.code == EPROTONOSUPPORT;
+}
+
+}  // namespace
+
+Failure Agent::noLease() const {
+  auto why = problems_.all();
+  return fail("this node has no lease yet: " + (why.empty() ? "waiting for the datastore" : why.front()),
+              Error::Kind::busy);
+}
 
 Result<Attachment> Agent::attach(const AttachRequest& request) {
-  if (!decision_.leased) {
-    auto why = problems_.all();
-    return fail("this node has no lease yet: " + (why.empty() ? "waiting for the datastore" : why.front()),
-                Error::Kind::busy);
-  }
+  if (!decision_.leased) return noLease();
   // A runtime that starts the same container again after a reboot may never have deleted it.
   if (gone_.contains(request.key())) {
     TWILL_CHECK(detach(request.key()));
@@ -25,9 +37,11 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
     TWILL_CHECK(detach(request.key()));
   }
   TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
-  KernelState part = desiredAttachment(attachment);
+  KernelState part = partOf(attachment);
+  merge(part, desiredGateways(attachment));
   merge(part, desiredShared(attachment.mode, nodeNetwork()));
   Difference missing = additions(part, actual_);
+  completeTables(missing.operations);
   auto undo = [&](Error error) -> Result<Attachment> {
     if (auto undone = detach(attachment.key()); !undone) spdlog::warn("undo: {}", undone.error().text);
     return Failure(std::move(error));
@@ -35,22 +49,69 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
   if (!missing.obstacles.empty())
     return undo({.text = missing.obstacles.front().text, .kind = Error::Kind::exists});
   auto results = carryOut(missing.operations, Cause::attachment);
-  for (const auto& [path, sysctl] : part.sysctls) interest_.sysctls.push_back(path);
+  lookAtSettings(part);
   lookAround();
-  for (auto& result : results) {
-    if (!result) return undo(std::move(result).error());
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const bool excused = guardless_ && isGuard(missing.operations[i].object);
+    if (!results[i] && !excused) return undo(std::move(results[i]).error());
   }
+  if (guardless_) withoutGuard(part);
   merge(wanted_, part);
   return attachment;
+}
+
+/// What is needed for one attachment. A table in it is but a piece of the table.
+KernelState Agent::partOf(const Attachment& attachment) const {
+  KernelState part = desiredAttachment(attachment);
+  if (guardless_) withoutGuard(part);
+  return part;
+}
+
+/// The first container brings chains and sets into tables that may hold others.
+void Agent::completeTables(std::vector<Operation>& operations) const {
+  for (Operation& operation : operations) {
+    auto* piece = std::get_if<Firewall>(&operation.object);
+    const auto known = piece == nullptr ? wanted_.firewalls.end() : wanted_.firewalls.find(piece->table);
+    if (known == wanted_.firewalls.end()) continue;
+    Firewall whole = known->second;
+    merge(whole, *piece);
+    *piece = std::move(whole);
+  }
+}
+
+/// From now on these settings are part of the picture.
+void Agent::lookAtSettings(const KernelState& part) {
+  auto& known = interest_.sysctls;
+  for (const auto& [path, sysctl] : part.sysctls) {
+    if (std::find(known.begin(), known.end(), path) == known.end()) known.push_back(path);
+  }
+}
+
+/// True when the kernel turns out not to be able to have the spoof guard: containers come first, and it is
+/// said. Whatever else fails has its own word.
+bool Agent::noteGuard(std::span<const Operation> operations, std::span<const Result<void>> results) {
+  if (guardless_) return false;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    if (results[i] || !isGuard(operations[i].object) || !lacksSupport(results[i].error())) continue;
+    guardless_ = true;
+    problems_.set("guard",
+                  {fmt::format("containers can send from addresses that are not theirs, because this "
+                               "kernel lacks what the spoof guard needs: {}",
+                               results[i].error().text)});
+    return true;
+  }
+  return false;
 }
 
 Result<void> Agent::detach(const std::string& key) {
   const Attachment* attachment = attachments_.find(key);
   auto unknown = attachments_.unknown().find(key);
   KernelState part;
+  KernelState gateways;
   AttachMode mode = AttachMode::bridge;
   if (attachment != nullptr) {
-    part = desiredAttachment(*attachment);
+    part = partOf(*attachment);
+    gateways = desiredGateways(*attachment);
     mode = attachment->mode;
   } else if (unknown != attachments_.unknown().end()) {
     part.put(Link{.name = unknown->second.hostIfname, .kind = LinkKind::veth, .owner = key});
@@ -61,12 +122,27 @@ Result<void> Agent::detach(const std::string& key) {
   TWILL_CHECK(attachments_.remove(key));
   problems_.set("attachments", attachments_.warnings());
   gone_.erase(key);
-  // The bridge goes with its last container.
+  // Another may have the host port of one whose container is gone.
+  std::erase_if(part.setElements, [&](const auto& entry) {
+    const auto held = wanted_.setElements.find(entry.first);
+    return held != wanted_.setElements.end() && held->second.owner != key;
+  });
+  // The bridge goes with its last container, and a gateway with the last of its network.
   if (!isUsed(mode)) merge(part, desiredShared(mode, nodeNetwork()));
+  if (isUsed(mode)) subtract(gateways, desiredShared(mode, nodeNetwork()));
+  for (auto other = attachments_.all().begin();
+       !gateways.addresses.empty() && other != attachments_.all().end(); ++other) {
+    subtract(gateways, desiredGateways(other->second));
+  }
+  merge(part, gateways);
   subtract(wanted_, part);
   auto gone = removals(part, actual_).operations;
   auto results = carryOut(gone, Cause::attachment);
   lookAround();
+  if (attachments_.all().empty()) {  // the tables' shapes for containers go with the last one
+    clusterChanged_ = true;
+    wake(Cause::attachment);
+  }
   for (auto& result : results) {
     if (!result) wake(Cause::retry);  // no longer wanted, so the loop removes it; the address is free already
   }
@@ -77,10 +153,12 @@ KernelState Agent::attachmentState() const {
   KernelState state;
   for (const auto& [key, attachment] : attachments_.all()) {
     merge(state, desiredShared(attachment.mode, nodeNetwork()));
-    if (!gone_.contains(key)) merge(state, desiredAttachment(attachment));
+    merge(state, desiredGateways(attachment));
+    if (!gone_.contains(key)) merge(state, partOf(attachment));
   }
   for (const auto& [key, record] : attachments_.unknown()) {
     if (auto mode = modeOf(record.hostIfname, actual_)) merge(state, desiredShared(*mode, nodeNetwork()));
+    keepGuard(record.hostIfname, actual_, state);
   }
   return state;
 }
@@ -95,16 +173,29 @@ bool Agent::isUsed(AttachMode mode) const {
                      [&](const auto& entry) { return modeOf(entry.second.hostIfname, actual_) == mode; });
 }
 
-/// A container without a namespace is no reason to be unready, or to try for ever.
-void Agent::letGo(std::span<const Operation> operations, std::span<const Result<void>> results) {
+/// A container without a namespace is no reason to be unready, or to try for ever. One that is found so at
+/// the start went with a reboot, after which its runtime may never mention it again; later its DEL is on the
+/// way, and until then nobody else shall have its address.
+void Agent::letGo(std::span<const Operation> operations, std::span<const Result<void>> results, Cause cause) {
+  const auto before = gone_.size();
   for (std::size_t i = 0; i < operations.size(); ++i) {
     if (results[i] || results[i].error().code != ESTALE) continue;
     const Attachment* attachment = attachments_.find(operations[i].owner());
-    if (attachment == nullptr || !gone_.insert(attachment->key()).second) continue;
+    if (attachment == nullptr) continue;
+    const std::string key = attachment->key();
+    if (cause == Cause::start) {
+      spdlog::info("container {} is gone: {}; its address is free", key, results[i].error().text);
+      if (auto freed = detach(key); !freed) spdlog::warn("{}", freed.error().text);
+      continue;
+    }
+    if (!gone_.insert(key).second) continue;
     spdlog::info("container {} is gone: {}; its address stays taken until its runtime deletes it",
                  attachment->key(), results[i].error().text);
-    subtract(wanted_, desiredAttachment(*attachment));
+    attachments_.releasePorts(attachment->key());
+    subtract(wanted_, partOf(*attachment));
   }
+  // Another may have what went with it: a host port.
+  if (gone_.size() > before) merge(wanted_, attachmentState());
 }
 
 NodeNetwork Agent::nodeNetwork() const {

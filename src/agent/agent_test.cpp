@@ -437,7 +437,10 @@ TEST_CASE("a container whose namespace went without a DEL is let go, and may com
   node.join();  // another change of the map does not bring it back either
   node.io.restart();
   node.io.run_for(std::chrono::milliseconds(50));
-  CHECK(node.kernel.log().size() == 1);
+  const auto& log = node.kernel.log();
+  CHECK(std::count_if(log.begin(), log.end(),
+                      [](const std::string& line) { return line.find("veth") != std::string::npos; }) == 1);
+  CHECK(node.kernel.all().setElements.empty());
   CHECK(node.agent->ready());
   CHECK(node.agent->problems().all().empty());
 
@@ -446,6 +449,52 @@ TEST_CASE("a container whose namespace went without a DEL is let go, and may com
   CHECK(node.kernel.all().links.contains(again->hostIfname));
   node.settle();
   CHECK(node.agent->ready());
+}
+
+TEST_CASE("what a reboot has taken frees its address when the agent starts") {
+  Node node;
+  node.join();
+  auto attachment = node.agent->attach(node.container("c1"));
+  REQUIRE(attachment);
+  node.settle();
+  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at(attachment->hostIfname)));
+  node.kernel.refuse([&](const Operation& operation) { return operation.owner() == attachment->key(); },
+                     {.text = "no such namespace", .kind = Error::Kind::invalid, .code = ESTALE}, 1);
+  node.startAgent();
+  node.join();
+  CHECK(node.agent->attachments().all().empty());
+  CHECK_FALSE(node.kernel.all().links.contains("twill0"));
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("GC takes what is not listed, of its network only") {
+  Node node;
+  node.join();
+  auto other = node.container("c2");
+  other.network = "other";
+  for (const auto& request : {node.container("c1"), node.container("c2"), other}) {
+    REQUIRE(node.agent->attach(request));
+  }
+  REQUIRE(node.agent->collect("net", {{"c1", "eth0"}}));
+  CHECK(node.agent->attachments().find("net/c1/eth0") != nullptr);
+  CHECK(node.agent->attachments().find("net/c2/eth0") == nullptr);
+  CHECK(node.agent->attachments().find("other/c2/eth0") != nullptr);
+}
+
+TEST_CASE("a gateway of a container's own network stays on the bridge until the last of them is gone") {
+  Node node;
+  node.join();
+  const AddressKey gateway{"twill0", *InterfaceAddress::parse("10.9.0.1/24")};
+  for (const char* id : {"c1", "c2", "c3"}) {
+    auto request = node.container(id);
+    if (id[1] != '3') request.ranges = {{{.subnet = *Prefix::parse("10.9.0.0/24")}}};
+    REQUIRE(node.agent->attach(request));
+  }
+  REQUIRE(node.agent->detach("net/c1/eth0"));
+  CHECK(node.kernel.all().addresses.contains(gateway));
+  REQUIRE(node.agent->detach("net/c2/eth0"));
+  CHECK_FALSE(node.kernel.all().addresses.contains(gateway));
+  CHECK(node.kernel.all().addresses.contains({"twill0", *InterfaceAddress::parse("172.16.0.1/24")}));
 }
 
 TEST_CASE("a failing publication is tried again once, however often the map changed meanwhile") {
@@ -690,4 +739,146 @@ TEST_CASE("two nodes of one name do not write against each other without rest, a
   CHECK(node.hasProblem("second node of that name"));
   node.join();
   CHECK(node.agent->problems().all().empty());
+}
+
+namespace {
+
+AttachRequest withPort(AttachRequest request, std::uint16_t hostPort) {
+  request.ports.push_back({.hostIp = std::nullopt, .hostPort = hostPort, .containerPort = 80});
+  return request;
+}
+
+SetElementKey portKey(const std::string& key) {
+  return {kTable, "ports4", key};
+}
+
+}  // namespace
+
+TEST_CASE("a container brings its spoof guard and host ports, and takes them along") {
+  Node node;
+  node.join();
+  CHECK(node.kernel.all().firewalls.empty());
+  const auto attachment = node.agent->attach(withPort(node.container("c1"), 8080));
+  REQUIRE(attachment);
+  const auto& kernel = node.kernel.all();
+  CHECK(kernel.setElements.at(portKey("tcp . 8080")).data == "172.16.0.2 . 80");
+  CHECK(kernel.setElements.contains({kBridgeTable, "guarded", attachment->hostIfname}));
+  CHECK(kernel.sysctls.at("net/ipv4/conf/twill0/route_localnet").value == "1");
+  node.settle();
+  CHECK(node.agent->ready());
+  CHECK(node.agent->difference().empty());
+
+  node.kernel.clearLog();
+  AttachRequest free = node.container("c2");
+  free.spoofGuard = false;
+  REQUIRE(node.agent->attach(free));
+  CHECK(node.kernel.log().size() == 1);  // the veth alone
+  REQUIRE(node.agent->detach(attachment->key()));
+  CHECK(kernel.setElements.empty());
+  node.settle();
+  CHECK(node.agent->ready());
+  CHECK(node.agent->difference().empty());
+}
+
+TEST_CASE("a host port that is taken is refused by its holder's name, and nothing is left behind") {
+  Node node;
+  node.join();
+  REQUIRE(node.agent->attach(withPort(node.container("c1"), 8080)));
+  node.settle();
+  node.kernel.clearLog();
+  const auto second = node.agent->attach(withPort(node.container("c2"), 8080));
+  REQUIRE_FALSE(second);
+  CHECK(second.error().kind == Error::Kind::exists);
+  CHECK(second.error().text.find("host port 8080/tcp is taken by container net/c1/eth0") == 0);
+  CHECK(node.kernel.log().empty());
+  CHECK(node.agent->attachments().all().size() == 1);
+  node.startAgent();  // the records say who has it
+  node.join();
+  CHECK_FALSE(node.agent->attach(withPort(node.container("c2"), 8080)));
+  REQUIRE(node.agent->detach("net/c1/eth0"));
+  CHECK(node.agent->attach(withPort(node.container("c2"), 8080)));
+}
+
+TEST_CASE("tables that were flushed come back with all elements") {
+  Node node;
+  node.join();
+  REQUIRE(node.agent->attach(withPort(node.container("c1"), 8080)));
+  REQUIRE(node.agent->attach(withPort(node.container("c2"), 8081)));
+  node.settle();
+  const auto before = node.kernel.all();
+  for (const char* table : {kTable, kBridgeTable}) {
+    REQUIRE(node.kernel.byOthers(Verb::remove, Firewall{.table = table}));
+    node.settle();
+  }
+  CHECK(node.kernel.all().firewalls == before.firewalls);
+  CHECK(node.kernel.all().setElements == before.setElements);
+  REQUIRE(node.kernel.byOthers(Verb::remove, before.setElements.at(portKey("tcp . 8081"))));
+  node.settle();
+  CHECK(node.kernel.all().setElements == before.setElements);
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("a kernel without the bridge family gets its containers all the same, and it is said once") {
+  Node node;
+  node.kernel.refuse(
+      [](const Operation& operation) {
+        const auto text = describe(operation);
+        return text.find("table bridge twill") != std::string::npos ||
+               text.find("element bridge twill") != std::string::npos;
+      },
+      {.text = "Operation not supported", .code = EOPNOTSUPP}, 1000);
+  node.join();
+  for (const char* id : {"c1", "c2"}) {
+    const auto attached = node.agent->attach(withPort(node.container(id), id[1] == '1' ? 8080 : 8081));
+    REQUIRE_MESSAGE(attached, (attached ? "" : attached.error().text));
+    node.settle();
+  }
+  CHECK(node.hasProblem("containers can send from addresses that are not theirs"));
+  CHECK(node.agent->problems().all().size() == 1);
+  CHECK(node.agent->ready());
+  CHECK(node.kernel.all().setElements.contains(portKey("tcp . 8081")));
+  node.kernel.clearLog();
+  node.join();
+  CHECK(node.kernel.log().empty());
+  node.startAgent();  // with containers that want a guard
+  node.join();
+  node.settle();
+  CHECK(node.agent->ready());
+  CHECK(node.agent->problems().all().size() == 1);
+}
+
+TEST_CASE("a spoof guard that fails for another reason fails the container") {
+  Node node;
+  node.kernel.refuse(
+      [](const Operation& operation) { return describe(operation).find("guard_macs") != std::string::npos; },
+      {.text = "no memory", .code = ENOMEM}, 1);
+  node.join();
+  CHECK_FALSE(node.agent->attach(node.container("c1")));
+  CHECK(node.kernel.all().setElements.empty());
+  CHECK(node.agent->attachments().all().empty());
+  CHECK(node.agent->attach(node.container("c1")));
+}
+
+TEST_CASE("the host port of a container that is gone without a DEL is free for the next one") {
+  Node node;
+  node.join();
+  const auto first = node.agent->attach(withPort(node.container("c1"), 8080));
+  REQUIRE(first);
+  node.settle();
+  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at(first->hostIfname)));
+  node.kernel.refuse([&](const Operation& operation) { return operation.owner() == first->key(); },
+                     {.text = "no such namespace", .kind = Error::Kind::invalid, .code = ESTALE}, 1);
+  node.settle();
+  const auto second = node.agent->attach(withPort(node.container("c2"), 8080));
+  REQUIRE(second);
+  const auto leadsToSecond = [&] {
+    const auto& elements = node.kernel.all().setElements;
+    return elements.contains(portKey("tcp . 8080")) &&
+           elements.at(portKey("tcp . 8080")).data == second->addresses[0].address.text() + " . 80";
+  };
+  CHECK(leadsToSecond());
+  REQUIRE(node.agent->detach(first->key()));
+  node.settle();
+  CHECK(leadsToSecond());
+  CHECK(node.agent->ready());
 }

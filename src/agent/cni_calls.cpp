@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "agent/agent.hpp"
+#include "attach/host_local.hpp"
 #include "cni/call.hpp"
 
 namespace twill {
@@ -29,20 +30,53 @@ api::Response answer(int exit, std::string body) {
   return {.body = std::move(body), .headers = {{"Twill-Exit", std::to_string(exit)}}};
 }
 
+/// The answer to a call that has no result.
+api::Response done(const Result<void>& result, const cni::Call& call) {
+  if (result) return answer(0, "");
+  cni::CniError error = cni::toCniError(result.error(), call.version);
+  if (call.command == cni::Command::check && result.error().kind == Error::Kind::missing) {
+    error.code = cni::kUnknownContainer;
+  }
+  return answer(1, cni::formatError(error));
+}
+
+/// Not ready: what is wanted is not in the kernel, so that containers may be cut off.
+api::Response status(const Agent& agent, const cni::Call& call) {
+  cni::CniError error{.code = cni::kUnavailable, .msg = "", .details = "", .version = call.version};
+  if (auto could = agent.couldAttach(call.request); !could) {
+    error.msg = could.error().text;
+  } else if (!agent.ready() && !agent.attachments().all().empty()) {
+    const auto problems = agent.problems().all();
+    error.code = cni::kUnavailableAndSuffering;
+    error.msg =
+        problems.empty() ? "not all that is wanted is in the kernel; see twill diff" : problems.front();
+  }
+  return error.msg.empty() ? answer(0, "") : answer(1, cni::formatError(error));
+}
+
 }  // namespace
 
 api::Response cniCall(Agent& agent, const api::Request& request) {
   auto call = cni::parseCall(environmentOf(request), request.body);
   if (!call) return answer(1, cni::formatError(call.error()));
-  auto refuse = [&](const Error& error) {
-    return answer(1, cni::formatError(cni::toCniError(error, call->version)));
-  };
-  if (call->command == cni::Command::del) {
-    auto gone = agent.detach(call->request.key());
-    return gone ? answer(0, "") : refuse(gone.error());
+  switch (call->command) {
+    case cni::Command::add: {
+      auto attachment = agent.attach(call->request);
+      if (attachment) return answer(0, cni::formatResult(*attachment, *call));
+      return answer(1, cni::formatError(cni::toCniError(attachment.error(), call->version)));
+    }
+    case cni::Command::del:
+      hostLocal::release(call->request.hostLocalDir, call->request.network, call->request.containerId,
+                         call->request.ifname);
+      return done(agent.detach(call->request.key()), *call);
+    case cni::Command::check:
+      return done(agent.check(call->request.key(), call->expected), *call);
+    case cni::Command::gc:
+      return done(agent.collect(call->request.network, call->valid), *call);
+    case cni::Command::status:
+      return status(agent, *call);
   }
-  auto attachment = agent.attach(call->request);
-  return attachment ? answer(0, cni::formatResult(*attachment, call->version)) : refuse(attachment.error());
+  return answer(1, cni::formatError({}));
 }
 
 }  // namespace twill

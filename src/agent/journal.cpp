@@ -17,10 +17,10 @@ constexpr std::size_t kElements = 20;
 Operation shortened(const Operation& operation) {
   const auto* table = std::get_if<Firewall>(&operation.object);
   if (table == nullptr) return operation;
-  Firewall kept{.chains = table->chains, .owner = table->owner};
+  Firewall kept{.table = table->table, .chains = table->chains, .owner = table->owner};
   for (const auto& [name, set] : table->sets) {
     auto& into = kept.sets[name];
-    into = {.type = set.type, .flags = set.flags};
+    into = {.type = set.type, .flags = set.flags, .apart = set.apart, .declared = set.declared};
     auto end = set.elements.begin() + static_cast<std::ptrdiff_t>(std::min(kElements, set.elements.size()));
     into.elements.assign(set.elements.begin(), end);
     if (end != set.elements.end())

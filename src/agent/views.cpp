@@ -132,9 +132,10 @@ std::string diffJson(const Agent& agent) {
                           {"owner", operation.owner()}});
   }
   const KernelState& wanted = agent.wanted();
-  Json counts = {{"links", wanted.links.size()},     {"addresses", wanted.addresses.size()},
-                 {"routes", wanted.routes.size()},   {"neighbours", wanted.neighbours.size()},
-                 {"sysctls", wanted.sysctls.size()}, {"firewall", wanted.firewall.has_value()}};
+  Json counts = {{"links", wanted.links.size()},         {"addresses", wanted.addresses.size()},
+                 {"routes", wanted.routes.size()},       {"neighbours", wanted.neighbours.size()},
+                 {"sysctls", wanted.sysctls.size()},     {"firewall", !wanted.firewalls.empty()},
+                 {"elements", wanted.setElements.size()}};
   return dump({{"known", agent.cluster().has_value()},
                {"wanted", counts},
                {"operations", operations},
@@ -147,6 +148,21 @@ std::string operationsJson(const Agent& agent) {
   for (const Journal::Entry& entry : agent.journal().entries()) operations.push_back(entryJson(entry));
   return dump({{"total", agent.journal().total()}, {"operations", operations}});
 }
+
+namespace {
+
+Json portsJson(const Attachment& attachment) {
+  Json ports = Json::array();
+  for (const PortMapping& port : attachment.ports) {
+    ports.push_back({{"protocol", textOf(port.protocol)},
+                     {"host_ip", port.hostIp ? Json(port.hostIp->text()) : Json(nullptr)},
+                     {"host_port", port.hostPort},
+                     {"container_port", port.containerPort}});
+  }
+  return ports;
+}
+
+}  // namespace
 
 std::string attachmentsJson(const Agent& agent) {
   Json attachments = Json::array();
@@ -161,7 +177,9 @@ std::string attachmentsJson(const Agent& agent) {
                            {"host_ifname", attachment.hostIfname},
                            {"mac", attachment.mac.text()},
                            {"mtu", attachment.mtu},
-                           {"addresses", addresses}});
+                           {"addresses", addresses},
+                           {"ports", portsJson(attachment)},
+                           {"spoof_guard", attachment.spoofGuard}});
   }
   return dump({{"attachments", attachments}});
 }

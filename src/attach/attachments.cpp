@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "attach/host_local.hpp"
 #include "base/file.hpp"
 #include "kernel/netns.hpp"
 #include "kernel/veth.hpp"
@@ -29,29 +30,31 @@ MacAddress macFor(const Attachment& attachment) {
   return MacAddress::derive(attachment.key());
 }
 
-/// What a routed container sends everything to. The node answers for these on every host side (desired.cpp).
-const IpAddress kRoutedGateway = IpAddress::fromV4(0xa9fe0101);  // 169.254.1.1
-const IpAddress kRoutedGateway6 = *IpAddress::parse("fe80::1");
-
 IpAddress anyOf(Family family) {
   return *IpAddress::parse(family == Family::v4 ? "0.0.0.0" : "::");
 }
 
-void addRoutes(Attachment& attachment, const InterfaceAddress& address, bool defaultRoute) {
-  bool v4 = address.address.isV4();
-  bool routed = attachment.mode == AttachMode::routed;
-  IpAddress gateway = address.prefix().address().plus(1);
-  if (routed) gateway = v4 ? kRoutedGateway : kRoutedGateway6;
-  attachment.gateways.push_back(gateway);
-  if (routed && v4) attachment.routes.push_back({.dst = Prefix::host(gateway), .via = std::nullopt});
-  if (!defaultRoute) return;
-  attachment.routes.push_back({.dst = Prefix(anyOf(address.address.family()), 0), .via = gateway});
+/// Routes that were asked for stand in for the default route.
+void addRoutes(const AttachRequest& request, const ChosenAddress& chosen, bool defaultRoute,
+               Attachment& attachment) {
+  const Family family = chosen.address.address.family();
+  const auto& gateway = chosen.gateway;
+  if (gateway) attachment.gateways.push_back(*gateway);
+  if (gateway && request.mode == AttachMode::routed && family == Family::v4) {
+    attachment.routes.push_back({.dst = Prefix::host(*gateway), .via = std::nullopt});
+  }
+  if (defaultRoute && gateway) attachment.routes.push_back({.dst = Prefix(anyOf(family), 0), .via = gateway});
+  for (const ContainerRoute& route : request.routes) {
+    const bool isThere = defaultRoute && route.dst.length() == 0;
+    if (route.dst.family() != family || isThere) continue;
+    attachment.routes.push_back({.dst = route.dst, .via = route.via ? route.via : gateway});
+  }
 }
 
 /// A container's second interface must not take the first one's traffic, unless that was asked for: then
 /// one of the two wishes cannot be had, and the runtime has to know.
 Result<bool> getsDefaultRoute(const AttachRequest& request, const Result<Fd>& netns, Family family) {
-  if (!request.defaultRoute.value_or(true)) return false;
+  if (!request.defaultRoute.value_or(request.routes.empty())) return false;
   if (!netns) return true;
   TWILL_TRY(const auto holder, routeHolder(*netns, Prefix(anyOf(family), 0)));
   if (!holder) return true;
@@ -112,6 +115,7 @@ void Attachments::loadRecord(const std::string& path) {
     return;
   }
   for (const auto& address : attachment->addresses) taken_[address.address] = attachment->key();
+  ports_.take(*attachment);
   all_[attachment->key()] = std::move(*attachment);
 }
 
@@ -131,24 +135,18 @@ std::vector<std::string> Attachments::warnings() const {
   return texts;
 }
 
-Result<InterfaceAddress> Attachments::chooseAddress(const AttachRequest& request,
-                                                    const Prefix& subnet) const {
-  AddressPool pool{.subnet = subnet, .gateway = std::nullopt};
-  bool routed = request.mode == AttachMode::routed;
-  if (!routed) pool.gateway = subnet.address().plus(1);
-  int length = routed ? subnet.address().bits() : subnet.length();
-  for (const IpAddress& wanted : request.addresses) {
-    if (wanted.family() != subnet.family()) continue;
-    TWILL_CHECK(checkAddress(pool, taken_, wanted));
-    return InterfaceAddress{wanted, length};
-  }
-  std::optional<IpAddress> last;
-  // A hint only: without it the search starts at the front.
-  if (auto text = readFile(lastReservedPath(request.network, subnet.family()), 64)) {
-    if (auto address = IpAddress::parse(*text)) last = *address;
-  }
-  TWILL_TRY(IpAddress next, nextAddress(pool, taken_, last));
-  return InterfaceAddress{next, length};
+Result<std::vector<ChosenAddress>> Attachments::choose(const AttachRequest& request,
+                                                       const NodeNetwork& node) const {
+  const auto isReserved = [&](const IpAddress& address) {
+    return hostLocal::isReserved(request.hostLocalDir, request.network, address);
+  };
+  const auto lastReserved = [&](std::size_t pool) -> std::optional<IpAddress> {
+    // A hint only: without it the search starts at the front.
+    const auto text = readFile(lastReservedPath(request.network, pool), 64);
+    const auto address = text ? IpAddress::parse(*text) : Result<IpAddress>(Failure(text.error()));
+    return address ? std::optional(*address) : std::nullopt;
+  };
+  return chooseAddresses(request, node, {taken_, isReserved, lastReserved});
 }
 
 Result<Attachment> Attachments::prepare(const AttachRequest& request, const NodeNetwork& node) {
@@ -178,26 +176,48 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
                         .hostIfname = hostInterfaceName(key),
                         .hostMac = MacAddress::derive(key + "/host"),
                         .mtu = request.mtu.value_or(node.mtu),
-                        .hairpin = request.hairpin};
+                        .hairpin = request.hairpin,
+                        .spoofGuard = request.spoofGuard,
+                        .ports = request.ports,
+                        .ingress = request.ingress,
+                        .egress = request.egress};
   // One that cannot be opened is for the kernel room to refuse, in its own words.
   const auto netns = openNamespace(request.netns);
   if (netns) attachment.netnsId = namespaceId(*netns);
-  for (const auto& subnet : {node.subnet, node.subnet6}) {
-    if (!subnet) continue;
-    TWILL_TRY(InterfaceAddress address, chooseAddress(request, *subnet));
-    TWILL_TRY(const bool defaultRoute, getsDefaultRoute(request, netns, subnet->family()));
-    attachment.addresses.push_back(address);
-    addRoutes(attachment, {address.address, subnet->length()}, defaultRoute);
+  TWILL_TRY(const auto chosen, choose(request, node));
+  for (const ChosenAddress& one : chosen) {
+    TWILL_TRY(const bool defaultRoute, getsDefaultRoute(request, netns, one.address.address.family()));
+    attachment.addresses.push_back(one.address);
+    if (request.ipMasq && !node.holds(one.address.address)) {
+      attachment.masqueraded.push_back(one.address.address);
+    }
+    addRoutes(request, one, defaultRoute, attachment);
   }
+  attachment.nodeIsGateway = request.nodeIsGateway;
   attachment.mac = request.mac.value_or(macFor(attachment));
 
+  TWILL_CHECK(ports_.check(attachment));
   TWILL_CHECK(writeFile(recordPath(key), toJson(attachment), Durability::process, 0600));
-  for (const auto& address : attachment.addresses) {
-    taken_[address.address] = key;
-    (void)writeFile(lastReservedPath(request.network, address.address.family()), address.address.text(),
-                    Durability::process);
+  ports_.take(attachment);
+  for (std::size_t i = 0; i < attachment.addresses.size(); ++i) {
+    const IpAddress& address = attachment.addresses[i].address;
+    taken_[address] = key;
+    if (request.given) continue;
+    (void)writeFile(lastReservedPath(request.network, i), address.text(), Durability::process);
   }
   return all_[key] = std::move(attachment);
+}
+
+Result<void> Attachments::hasRoom(const AttachRequest& request, const NodeNetwork& node) const {
+  TWILL_CHECK(choose(request, node));
+  return {};
+}
+
+Result<void> Attachments::checkRecord(const std::string& key) const {
+  std::error_code error;
+  if (std::filesystem::exists(recordPath(key), error)) return {};
+  return fail(recordPath(key) +
+              " is gone; restart the container, so that its address is not given out again");
 }
 
 Result<void> Attachments::remove(const std::string& key) {
@@ -212,8 +232,13 @@ Result<void> Attachments::remove(const std::string& key) {
   if (::unlink(recordPath(key).c_str()) != 0 && errno != ENOENT)
     return failErrno("delete " + recordPath(key));
   for (const auto& address : found->second.addresses) taken_.erase(address.address);
+  ports_.release(found->second);
   all_.erase(found);
   return {};
+}
+
+void Attachments::releasePorts(const std::string& key) {
+  if (const auto* attachment = find(key)) ports_.release(*attachment);
 }
 
 const Attachment* Attachments::find(const std::string& key) const {
@@ -228,8 +253,8 @@ std::string Attachments::recordPath(const std::string& key) const {
   return fmt::format("{}/{}{}", directory_, name, kSuffix);
 }
 
-std::string Attachments::lastReservedPath(const std::string& network, Family family) const {
-  return fmt::format("{}/last_reserved.{}.{}", directory_, network, family == Family::v4 ? "v4" : "v6");
+std::string Attachments::lastReservedPath(const std::string& network, std::size_t pool) const {
+  return fmt::format("{}/last_reserved.{}.{}", directory_, network, pool);
 }
 
 }  // namespace twill

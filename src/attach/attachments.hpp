@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "attach/addresses.hpp"
+#include "attach/host_ports.hpp"
 #include "attach/node_network.hpp"
 #include "ipam/pool.hpp"
 #include "model/attach_request.hpp"
@@ -35,13 +37,21 @@ class Attachments {
   [[nodiscard]] static Result<Attachments> open(const std::string& stateDir);
 
   /// Chooses addresses and writes the record. Kind::exists: this container has an interface of that name, or
-  /// its record is unknown, or an address that was asked for is taken; Kind::busy: no address is left;
-  /// Kind::invalid: another interface of the container has the default route that was asked for. On
-  /// failure nothing has changed.
+  /// its record is unknown, or an address or a host port that was asked for is taken; Kind::busy: no address
+  /// is left; Kind::invalid: another interface of the container has the default route that was asked for, or
+  /// its host ports contradict each other. On failure nothing has changed.
   [[nodiscard]] Result<Attachment> prepare(const AttachRequest& request, const NodeNetwork& node);
+
+  /// Whether prepare() would find addresses; its errors.
+  [[nodiscard]] Result<void> hasRoom(const AttachRequest& request, const NodeNetwork& node) const;
+  /// Whether the record is on disk: without it the addresses would be given out again after a restart.
+  [[nodiscard]] Result<void> checkRecord(const std::string& key) const;
 
   /// Frees the addresses and deletes the record, an unknown one too; one that is not there is fine.
   [[nodiscard]] Result<void> remove(const std::string& key);
+
+  /// Lets others have the host ports of one whose container is gone; the record and its addresses stay.
+  void releasePorts(const std::string& key);
 
   /// Null when there is none. Valid until the next prepare() or remove().
   [[nodiscard]] const Attachment* find(const std::string& key) const;
@@ -55,14 +65,15 @@ class Attachments {
   [[nodiscard]] Result<void> load();
   void loadRecord(const std::string& path);
   void noteUnknown(const std::string& path, const std::string& key, std::string why);
-  [[nodiscard]] Result<InterfaceAddress> chooseAddress(const AttachRequest& request,
-                                                       const Prefix& subnet) const;
+  [[nodiscard]] Result<std::vector<ChosenAddress>> choose(const AttachRequest& request,
+                                                          const NodeNetwork& node) const;
   [[nodiscard]] std::string recordPath(const std::string& key) const;
-  [[nodiscard]] std::string lastReservedPath(const std::string& network, Family family) const;
+  [[nodiscard]] std::string lastReservedPath(const std::string& network, std::size_t pool) const;
 
   std::string directory_;
   std::map<std::string, Attachment> all_;
   TakenAddresses taken_;
+  HostPorts ports_;
   std::map<std::string, Unknown> unknown_;
 };
 

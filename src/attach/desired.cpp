@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attach/desired.hpp"
 
+#include "attach/firewall.hpp"
+
 namespace twill {
 namespace {
 
@@ -77,11 +79,28 @@ KernelState desiredAttachment(const Attachment& attachment) {
                              .name = attachment.ifname,
                              .mac = attachment.mac,
                              .addresses = attachment.addresses,
-                             .routes = attachment.routes},
+                             .routes = attachment.routes,
+                             .rate = attachment.egress},
+            .rate = attachment.ingress,
             .owner = attachment.key()};
-  if (bridged) veth.hairpin = attachment.hairpin;
+  // Where bridged packets pass the firewall (br_netfilter), a container's way through its own host port never
+  // leaves the bridge.
+  if (bridged) veth.hairpin = attachment.hairpin || !attachment.ports.empty();
   out.put(std::move(veth));
   if (!bridged) addHostRoutes(attachment, out);
+  addFirewall(attachment, out);
+  return out;
+}
+
+KernelState desiredGateways(const Attachment& attachment) {
+  KernelState out;
+  if (attachment.mode != AttachMode::bridge || !attachment.nodeIsGateway) return out;
+  for (const IpAddress& gateway : attachment.gateways) {
+    for (const InterfaceAddress& address : attachment.addresses) {
+      if (!address.prefix().contains(gateway)) continue;
+      out.put(Address{.link = kBridge, .address = {gateway, address.length}, .owner = kOwner});
+    }
+  }
   return out;
 }
 
@@ -97,6 +116,8 @@ void spare(const std::string& hostIfname, std::vector<Operation>& operations) {
         [&](const auto& object) {
           if constexpr (requires { object.kind; }) return object.name == hostIfname;
           if constexpr (requires { object.link; }) return object.link == hostIfname;
+          if constexpr (requires { object.set; })
+            return object.key == hostIfname || object.key.starts_with(hostIfname + " ");
           return false;
         },
         operation.object);

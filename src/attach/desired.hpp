@@ -16,14 +16,18 @@ namespace twill {
 [[nodiscard]] KernelState desiredShared(AttachMode mode, const NodeNetwork& node);
 
 /// What one attachment needs besides: its veth with the container's end and, in routed mode, host routes and
-/// permanent neighbours. Owner: the attachment's key.
+/// permanent neighbours; host ports and spoof guard (firewall.hpp). Owner: the attachment's key.
 [[nodiscard]] KernelState desiredAttachment(const Attachment& attachment);
+
+/// The gateways of an attachment in bridge mode, as addresses of the bridge: those of the node's subnets,
+/// which desiredShared() has too, and others that its network may have. Owner: "node".
+[[nodiscard]] KernelState desiredGateways(const Attachment& attachment);
 
 /// How a host side that is in the kernel is attached; nothing when it is not there or not ours.
 [[nodiscard]] std::optional<AttachMode> modeOf(const std::string& hostIfname, const KernelState& actual);
 
-/// Takes out what would remove this host side or anything on it: a container whose record says nothing may
-/// be alive.
+/// Takes out what would remove this host side, anything on it, or its spoof guard: a container whose record
+/// says nothing may be alive.
 void spare(const std::string& hostIfname, std::vector<Operation>& operations);
 
 }  // namespace twill

@@ -15,6 +15,9 @@ struct NodeNetwork {
   std::optional<Prefix> subnet6;
   int mtu = 1500;  ///< what the backend leaves of the underlay's
 
+  [[nodiscard]] bool holds(const IpAddress& address) const {
+    return (subnet && subnet->contains(address)) || (subnet6 && subnet6->contains(address));
+  }
   auto operator<=>(const NodeNetwork&) const = default;
 };
 

@@ -73,8 +73,7 @@ void addMasquerade(const FamilyWords& words, const Cluster& cluster, const Self&
 void desiredNode(const Cluster& cluster, const Self& self, Desired& out) {
   addSettings(cluster, self, out.state);
   if (!self.ipMasq) return;
-  if (!out.state.firewall) out.state.firewall.emplace();
-  auto& table = *out.state.firewall;
+  auto& table = out.state.firewalls[kTable];
   table.owner = kOwner;
   auto& chain = table.chains["postrouting"];
   chain.hook = "type nat hook postrouting priority srcnat";

@@ -18,7 +18,7 @@ Desired node(const Cluster& cluster, const Self& self) {
 
 std::vector<std::string> masquerade(const Cluster& cluster, Self self) {
   self.ipMasq = true;
-  return node(cluster, self).state.firewall->chains.at("postrouting").rules;
+  return node(cluster, self).state.firewalls.at(kTable).chains.at("postrouting").rules;
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ TEST_CASE("an underlay that lives on router advertisements goes on doing so") {
 }
 
 TEST_CASE("without masquerade there is no firewall") {
-  CHECK_FALSE(node(twoNodes(), node1()).state.firewall);
+  CHECK(node(twoNodes(), node1()).state.firewalls.empty());
 }
 
 TEST_CASE("a node masquerades its own containers, but towards neither containers nor nodes") {
@@ -66,7 +66,7 @@ TEST_CASE("the sets hold the networks and every node's address, sorted and once"
   cluster.leases.push_back(lease("node4", "10.0.0.100", "172.16.3.0/24"));
   auto self = node1();
   self.ipMasq = true;
-  const auto sets = node(cluster, self).state.firewall->sets;
+  const auto sets = node(cluster, self).state.firewalls.at(kTable).sets;
   using Set = Firewall::Set;
   CHECK(sets.at("cluster4") == Set{"ipv4_addr", "interval", {"172.16.0.0/16"}});
   CHECK(sets.at("cluster6") == Set{"ipv6_addr", "interval", {"fd42::/56"}});

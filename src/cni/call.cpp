@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cni/config.hpp"
+#include "cni/ipam.hpp"
+#include "cni/prev_result.hpp"
 
 namespace twill::cni {
 namespace {
@@ -48,23 +50,45 @@ bool isUtf8(const std::string& text) {
   return json.dump(-1, ' ', false, Handler::ignore) == json.dump(-1, ' ', false, Handler::replace);
 }
 
-CniResult<Command> commandOf(const std::string& text) {
-  if (text == "ADD") return Command::add;
-  if (text == "DEL") return Command::del;
-  return tl::unexpected(badEnvironment(fmt::format("CNI_COMMAND {} is not one of ADD, DEL, VERSION", text)));
+struct Verb {
+  std::string_view name;
+  Command command;
+  std::string_view since;  ///< the first version that has it
+};
+constexpr std::array kVerbs{Verb{"ADD", Command::add, "0.1.0"}, Verb{"DEL", Command::del, "0.1.0"},
+                            Verb{"CHECK", Command::check, "0.4.0"}, Verb{"GC", Command::gc, "1.1.0"},
+                            Verb{"STATUS", Command::status, "1.1.0"}};
+
+/// `version` is one of kVersions, which sort as text.
+CniResult<Command> commandOf(const std::string& text, const std::string& version) {
+  const auto verb =
+      std::find_if(kVerbs.begin(), kVerbs.end(), [&](const Verb& known) { return known.name == text; });
+  if (verb == kVerbs.end()) {
+    return tl::unexpected(badEnvironment(
+        fmt::format("CNI_COMMAND {} is not one of ADD, DEL, CHECK, GC, STATUS, VERSION", text)));
+  }
+  if (version >= verb->since) return verb->command;
+  return tl::unexpected(
+      CniError{.code = kBadVersion,
+               .msg = fmt::format("{} came with CNI {}; the network config says cniVersion {}", text,
+                                  verb->since, version),
+               .details = ""});
 }
 
 CniResult<void> readEnvironment(const Environment& environment, Command command, AttachRequest& request) {
   request.containerId = valueOf(environment, "CNI_CONTAINERID");
   request.ifname = valueOf(environment, "CNI_IFNAME");
   request.netns = valueOf(environment, "CNI_NETNS");
-  std::vector<std::string> needed = {"CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"};
-  if (command == Command::add) needed.insert(needed.begin() + 1, "CNI_NETNS");
+  const bool ofNetwork = command == Command::gc || command == Command::status;
+  std::vector<std::string> needed = {"CNI_PATH"};
+  if (!ofNetwork) needed = {"CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"};
+  if (command == Command::del) std::erase(needed, "CNI_NETNS");
   std::erase_if(needed, [&](const std::string& name) { return !valueOf(environment, name).empty(); });
   if (!needed.empty()) {
     return tl::unexpected(
         badEnvironment(fmt::format("missing in the environment: {}", fmt::join(needed, ", "))));
   }
+  if (ofNetwork) return {};
   if (!isName(request.containerId)) {
     return tl::unexpected(
         badEnvironment("CNI_CONTAINERID " + request.containerId + " is not a container id"));
@@ -97,11 +121,11 @@ CniResult<Call> parseCall(const Environment& environment, std::string_view confi
   };
   if (std::find(kVersions.begin(), kVersions.end(), call.version) == kVersions.end()) {
     return refuse(
-        {.code = 1,
+        {.code = kBadVersion,
          .msg = fmt::format("cniVersion {} is not one of {}", call.version, fmt::join(kVersions, ", ")),
          .details = ""});
   }
-  auto command = commandOf(valueOf(environment, "CNI_COMMAND"));
+  auto command = commandOf(valueOf(environment, "CNI_COMMAND"), call.version);
   if (!command) return refuse(command.error());
   call.command = *command;
   if (auto read = readEnvironment(environment, call.command, call.request); !read)
@@ -114,7 +138,14 @@ CniResult<Call> parseCall(const Environment& environment, std::string_view confi
          .details = ""});
   }
   call.request.network = *name;
-  if (call.command == Command::del) return call;
+  if (call.command == Command::del) {
+    // Of the rest only what is understood: whatever the config has become, the interface can go.
+    (void)readIpam(*json, call);
+    return call;
+  }
+  if (auto read = readLeftovers(*json, call); !read) return refuse(read.error());
+  if (auto read = readIpam(*json, call); !read) return refuse(read.error());
+  if (call.command == Command::gc || call.command == Command::status) return call;
   if (auto read = readConfig(*json, valueOf(environment, "CNI_ARGS"), call.request); !read)
     return refuse(read.error());
   return call;

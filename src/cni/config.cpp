@@ -2,7 +2,10 @@
 #include "cni/config.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -14,26 +17,9 @@ using Json = nlohmann::json;
 
 constexpr int kDeepest = 64;
 
-tl::unexpected<CniError> bad(const std::string& key, const Json& value, std::string_view expected) {
-  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  return tl::unexpected(CniError{.code = kBadConfig,
-                                 .msg = fmt::format("{}: {} is not {}", key, text.substr(0, 100), expected),
-                                 .details = ""});
-}
-
 bool sameWord(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
-/// A member by name whatever its case: containerd writes "PortMappings" where the specification has
-/// "portMappings".
-const Json* memberOf(const Json& object, std::string_view name) {
-  if (!object.is_object()) return nullptr;
-  for (const auto& [key, value] : object.items()) {
-    if (sameWord(key, name) && !value.is_null()) return &value;
-  }
-  return nullptr;
 }
 
 template <class Flag>
@@ -53,6 +39,36 @@ CniResult<void> readMtu(const Json& config, AttachRequest& request) {
   if (!fits) return bad("mtu", *found, "a number from 68 to 65535");
   request.mtu = found->get<int>();
   return {};
+}
+
+/// "<direction>Rate" in bits a second and "<direction>Burst" in bits. Runtimes that limit one direction only
+/// send 0 for the other.
+CniResult<void> readRate(const Json& object, const std::string& where, const std::string& direction,
+                         std::optional<Rate>& out) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();  // what a record holds
+  Rate rate;
+  for (const auto& [word, into] : {std::pair{"Rate", &rate.bitsPerSecond}, {"Burst", &rate.burstBits}}) {
+    const Json* value = memberOf(object, direction + word);
+    if (value == nullptr) continue;
+    if (!value->is_number_unsigned()) return bad(where + direction + word, *value, "a number of bits");
+    *into = std::min(value->get<std::uint64_t>(), kMost);
+  }
+  out.reset();
+  if (rate.bitsPerSecond == 0) return {};
+  if (rate.burstBits == 0) return bad(where + direction + "Burst", 0, "a number of bits; a rate needs one");
+  out = rate;
+  return {};
+}
+
+/// As the stock bandwidth plugin has it: the runtime's bandwidth, or else the same keys in the config itself.
+CniResult<void> readBandwidth(const Json& config, AttachRequest& request) {
+  const Json* runtime = memberOf(config, "runtimeConfig");
+  const Json* asked = runtime == nullptr ? nullptr : memberOf(*runtime, "bandwidth");
+  const std::string where = asked == nullptr ? "" : "runtimeConfig.bandwidth.";
+  if (asked != nullptr && !asked->is_object()) return bad("runtimeConfig.bandwidth", *asked, "an object");
+  const Json& from = asked == nullptr ? config : *asked;
+  if (auto read = readRate(from, where, "ingress", request.ingress); !read) return read;
+  return readRate(from, where, "egress", request.egress);
 }
 
 CniResult<void> readMode(const Json& config, AttachRequest& request) {
@@ -77,6 +93,66 @@ CniResult<void> askForMac(const std::string& where, const std::string& text, Att
   auto mac = MacAddress::parse(text);
   if (!mac || mac->isMulticast() || mac->isZero()) return bad(where, text, "a unicast MAC address");
   request.mac = *mac;
+  return {};
+}
+
+/// 0 when it is not there.
+CniResult<std::uint16_t> readPort(const Json& entry, const std::string& where, const char* key) {
+  const Json* port = memberOf(entry, key);
+  if (port == nullptr) return std::uint16_t{0};
+  const bool fits = port->is_number_integer() && *port >= 0 && *port <= 65535;
+  if (!fits) return bad(where + "." + key, *port, "a number from 0 to 65535");
+  return port->get<std::uint16_t>();
+}
+
+CniResult<PortProtocol> readProtocol(const Json& entry, const std::string& where) {
+  const Json* word = memberOf(entry, "protocol");
+  if (word == nullptr || *word == "") return PortProtocol::tcp;
+  for (const auto& [name, protocol] :
+       {std::pair{"tcp", PortProtocol::tcp}, {"udp", PortProtocol::udp}, {"sctp", PortProtocol::sctp}}) {
+    if (word->is_string() && sameWord(word->get_ref<const std::string&>(), name)) return protocol;
+  }
+  return bad(where + ".protocol", *word, "tcp, udp or sctp");
+}
+
+/// Absent and empty: every address of the node. 0.0.0.0 and :: stay, for every address of one family.
+CniResult<std::optional<IpAddress>> readHostIp(const Json& entry, const std::string& where) {
+  const Json* text = memberOf(entry, "hostIP");
+  if (text == nullptr || *text == "") return std::optional<IpAddress>();
+  const auto address =
+      text->is_string() ? IpAddress::parse(text->get_ref<const std::string&>()) : fail("not text");
+  if (!address) return bad(where + ".hostIP", *text, "an IP address");
+  return std::optional(*address);
+}
+
+/// One without a host port is a note about the container, not a wish, as the reference plugin has it.
+CniResult<void> readPortMapping(const Json& entry, const std::string& where, AttachRequest& request) {
+  if (!entry.is_object()) return bad(where, entry, "an object");
+  PortMapping out;
+  auto hostPort = readPort(entry, where, "hostPort");
+  if (!hostPort) return tl::unexpected(std::move(hostPort).error());
+  if (*hostPort == 0) return {};
+  auto containerPort = readPort(entry, where, "containerPort");
+  if (!containerPort) return tl::unexpected(std::move(containerPort).error());
+  if (*containerPort == 0) return bad(where + ".containerPort", 0, "a number from 1 to 65535");
+  auto protocol = readProtocol(entry, where);
+  if (!protocol) return tl::unexpected(std::move(protocol).error());
+  auto hostIp = readHostIp(entry, where);
+  if (!hostIp) return tl::unexpected(std::move(hostIp).error());
+  request.ports.push_back(
+      {.protocol = *protocol, .hostIp = *hostIp, .hostPort = *hostPort, .containerPort = *containerPort});
+  return {};
+}
+
+CniResult<void> readPortMappings(const Json& runtime, AttachRequest& request) {
+  const std::string where = "runtimeConfig.portMappings";
+  const Json* mappings = memberOf(runtime, "portMappings");
+  if (mappings == nullptr) return {};
+  if (!mappings->is_array()) return bad(where, *mappings, "a list of port mappings");
+  for (std::size_t i = 0; i < mappings->size(); ++i) {
+    auto read = readPortMapping((*mappings)[i], fmt::format("{}[{}]", where, i), request);
+    if (!read) return read;
+  }
   return {};
 }
 
@@ -112,7 +188,48 @@ CniResult<void> readArgs(std::string_view args, AttachRequest& request) {
   return {};
 }
 
+/// Keys of the stock bridge plugin that would change what a container is promised. Its others are either
+/// read, or ask for what Twill does anyway.
+CniResult<void> refuseUnsupported(const Json& config) {
+  struct Key {
+    const char* name;
+    const char* why;
+  };
+  constexpr std::array kKeys{
+      Key{"promiscMode",
+          "a bridge in promiscuous mode shows every container's packets to all; leave it out, "
+          "hairpinMode is what lets a container reach itself"},
+      Key{"vlan", "Twill's bridge has no VLANs; leave it out, or make a network of its own"},
+      Key{"vlanTrunk", "Twill's bridge has no VLANs; leave it out, or make a network of its own"}};
+  for (const Key& key : kKeys) {
+    const Json* value = memberOf(config, key.name);
+    if (value == nullptr || *value == false || *value == 0 || value->empty()) continue;
+    return tl::unexpected(CniError{
+        .code = kUnsupported,
+        .msg =
+            fmt::format("{}: {} is not supported: {}", key.name,
+                        value->dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 100), key.why),
+        .details = ""});
+  }
+  return {};
+}
+
 }  // namespace
+
+tl::unexpected<CniError> bad(const std::string& key, const Json& value, std::string_view expected) {
+  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return tl::unexpected(CniError{.code = kBadConfig,
+                                 .msg = fmt::format("{}: {} is not {}", key, text.substr(0, 100), expected),
+                                 .details = ""});
+}
+
+const Json* memberOf(const Json& object, std::string_view name) {
+  if (!object.is_object()) return nullptr;
+  for (const auto& [key, value] : object.items()) {
+    if (sameWord(key, name) && !value.is_null()) return &value;
+  }
+  return nullptr;
+}
 
 CniResult<Json> decodeConfig(std::string_view config) {
   auto undecodable = [](const std::string& why) {
@@ -140,13 +257,16 @@ std::string versionOf(const Json& config) {
 }
 
 CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachRequest& request) {
+  if (auto supported = refuseUnsupported(config); !supported) return supported;
   if (auto read = readMode(config, request); !read) return read;
   if (auto read = readMtu(config, request); !read) return read;
   if (auto read = readFlag(config, "isDefaultGateway", request.defaultRoute); !read) return read;
   if (auto read = readFlag(config, "hairpinMode", request.hairpin); !read) return read;
-  if (const Json* ipam = memberOf(config, "ipam"); ipam != nullptr && !ipam->empty()) {
-    return bad("ipam", *ipam, "supported: leave it out, addresses come from the node's subnet");
-  }
+  if (auto read = readFlag(config, "ipMasq", request.ipMasq); !read) return read;
+  bool allowSpoofing = false;
+  if (auto read = readFlag(config, "allowSpoofing", allowSpoofing); !read) return read;
+  request.spoofGuard = !allowSpoofing;
+  if (auto read = readBandwidth(config, request); !read) return read;
   // runtimeConfig beats args.cni, which beats CNI_ARGS.
   if (auto read = readArgs(cniArgs, request); !read) return read;
   const Json* args = memberOf(config, "args");
@@ -155,7 +275,9 @@ CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachR
     if (auto read = readCapabilities(*cni, "args.cni", request); !read) return read;
   }
   const Json* runtime = memberOf(config, "runtimeConfig");
-  return runtime == nullptr ? CniResult<void>() : readCapabilities(*runtime, "runtimeConfig", request);
+  if (runtime == nullptr) return {};
+  if (auto read = readPortMappings(*runtime, request); !read) return read;
+  return readCapabilities(*runtime, "runtimeConfig", request);
 }
 
 }  // namespace twill::cni

@@ -9,6 +9,14 @@
 
 namespace twill::cni {
 
+/// "<key>: <value> is not <expected>", code 7.
+[[nodiscard]] tl::unexpected<CniError> bad(const std::string& key, const nlohmann::json& value,
+                                           std::string_view expected);
+
+/// A member by name whatever its case: containerd writes "PortMappings" where the specification has
+/// "portMappings". Null counts as absent.
+[[nodiscard]] const nlohmann::json* memberOf(const nlohmann::json& object, std::string_view name);
+
 /// The config as JSON object; code 6 for anything else: not UTF-8, nested deeper than 64, longer than
 /// kConfigLimit.
 [[nodiscard]] CniResult<nlohmann::json> decodeConfig(std::string_view config);

@@ -17,11 +17,15 @@ Format formatOf(const std::string& version) {
   return version == "1.0.0" ? Format::lists : Format::listsWithMtu;
 }
 
-const IpAddress* gatewayOf(const Attachment& attachment, Family family) {
+/// The one in the address's own network, else any of the family.
+const IpAddress* gatewayOf(const Attachment& attachment, const InterfaceAddress& address) {
+  const IpAddress* found = nullptr;
   for (const IpAddress& gateway : attachment.gateways) {
-    if (gateway.family() == family) return &gateway;
+    if (gateway.family() != address.address.family()) continue;
+    if (address.prefix().contains(gateway)) return &gateway;
+    found = &gateway;
   }
-  return nullptr;
+  return found;
 }
 
 Json routesOf(const Attachment& attachment, const std::optional<Family>& only) {
@@ -40,8 +44,9 @@ Json legacyResult(const Attachment& attachment) {
   Json result = Json::object();
   for (const InterfaceAddress& address : attachment.addresses) {
     Family family = address.address.family();
+    if (result.contains(family == Family::v4 ? "ip4" : "ip6")) continue;
     Json entry = {{"ip", address.text()}};
-    if (const IpAddress* gateway = gatewayOf(attachment, family)) entry["gateway"] = gateway->text();
+    if (const IpAddress* gateway = gatewayOf(attachment, address)) entry["gateway"] = gateway->text();
     if (Json routes = routesOf(attachment, family); !routes.empty()) entry["routes"] = std::move(routes);
     result[family == Family::v4 ? "ip4" : "ip6"] = std::move(entry);
   }
@@ -60,29 +65,39 @@ Json interfacesOf(const Attachment& attachment, bool withMtu) {
   return interfaces;
 }
 
+/// Takes `fresh` as the continuation of a list in `result`.
+void append(Json& result, const char* key, Json fresh) {
+  Json& list = result[key];
+  if (!list.is_array()) list = Json::array();
+  for (Json& entry : fresh) list.push_back(std::move(entry));
+}
+
 }  // namespace
 
-std::string formatResult(const Attachment& attachment, const std::string& version) {
-  Format format = formatOf(version);
-  Json result = {{"cniVersion", version}};
+std::string formatResult(const Attachment& attachment, const Call& call) {
+  const Format format = formatOf(call.version);
+  Json result = call.prevResult.empty() ? Json::object() : Json::parse(call.prevResult);
+  result["cniVersion"] = call.version;
+  const Json dns = call.dns.empty() ? Json::object() : Json::parse(call.dns);
   if (format == Format::legacy) {
     result.update(legacyResult(attachment));
+    if (!dns.empty()) result["dns"] = dns;
     return result.dump() + "\n";
   }
-  result["interfaces"] = interfacesOf(attachment, format == Format::listsWithMtu);
-  auto inside = result["interfaces"].size() - 1;
-  result["ips"] = Json::array();
+  append(result, "interfaces", interfacesOf(attachment, format == Format::listsWithMtu));
+  const auto inside = result["interfaces"].size() - 1;
+  Json ips = Json::array();
   for (const InterfaceAddress& address : attachment.addresses) {
     Json entry = Json::object();
     if (format == Format::listsWithVersion) entry["version"] = address.address.isV4() ? "4" : "6";
     entry["interface"] = inside;
     entry["address"] = address.text();
-    if (const IpAddress* gateway = gatewayOf(attachment, address.address.family()))
-      entry["gateway"] = gateway->text();
-    result["ips"].push_back(std::move(entry));
+    if (const IpAddress* gateway = gatewayOf(attachment, address)) entry["gateway"] = gateway->text();
+    ips.push_back(std::move(entry));
   }
-  result["routes"] = routesOf(attachment, std::nullopt);
-  result["dns"] = Json::object();
+  append(result, "ips", std::move(ips));
+  append(result, "routes", routesOf(attachment, std::nullopt));
+  if (!dns.empty() || !result.contains("dns")) result["dns"] = dns;
   return result.dump() + "\n";
 }
 

@@ -2,6 +2,7 @@
 #include "kernel/apply.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
@@ -19,12 +20,6 @@ namespace twill {
 namespace {
 
 using netlink::Message;
-
-/// Links that go together in one RTM_DELLINK by group ("twil" in ASCII). They enter it in the same batch, so
-/// nothing stays in it.
-constexpr std::uint32_t kDoomedGroup = 0x7477696c;
-/// Joining the group and deleting it has to fit into one batch window.
-constexpr std::size_t kDoomedLinks = 128;
 
 constexpr std::uint16_t kAdd = NLM_F_CREATE | NLM_F_EXCL;
 constexpr std::uint16_t kReplace = NLM_F_CREATE | NLM_F_REPLACE;
@@ -48,6 +43,7 @@ bool isGone(const Error& error) {
 std::vector<Result<void>> Application::run() {
   while (at_ < operations_.size()) {
     const auto& [verb, object] = operations_[at_];
+    if (!std::holds_alternative<SetElement>(object)) flushElements();
     if (verb == Verb::remove && std::holds_alternative<Link>(object)) {
       at_ += removeLinks();
       continue;
@@ -56,6 +52,7 @@ std::vector<Result<void>> Application::run() {
     if (!outcome) settle(at_, std::move(outcome));
     ++at_;
   }
+  flushElements();
   flush();
   resolveExisting();
   return std::move(results_);
@@ -73,6 +70,18 @@ void Application::flush() {
   }
   batch_.clear();
   gathered_.clear();
+}
+
+void Application::flushElements() {
+  if (elements_.empty()) return;
+  flush();
+  const auto gathered = std::exchange(elements_, {});
+  std::vector<const Operation*> steps;
+  for (const auto operation : gathered) steps.push_back(&operations_[operation]);
+  auto outcomes = nftables_->change(steps);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i]) settle(gathered[i], std::move(outcomes[i]));
+  }
 }
 
 void Application::settle(std::size_t operation, Result<void> outcome) {
@@ -124,7 +133,13 @@ Result<void> Application::perform(Verb verb, const Sysctl& sysctl) {
 Result<void> Application::perform(Verb verb, const Firewall& firewall) {
   if (!nftables_) return Failure(nftables_.error());
   flush();
-  return verb == Verb::remove ? nftables_->remove() : nftables_->write(firewall);
+  return verb == Verb::remove ? nftables_->remove(firewall.table) : nftables_->write(firewall);
+}
+
+Result<void> Application::perform(Verb, const SetElement&) {
+  if (!nftables_) return Failure(nftables_.error());
+  elements_.push_back(at_);
+  return {};
 }
 
 Result<void> Application::perform(Verb verb, const Link& link) {
@@ -133,7 +148,15 @@ Result<void> Application::perform(Verb verb, const Link& link) {
   return verb == Verb::add ? addLink(link) : changeLink(link);
 }
 
+/// A link that is being removed may hold the name here, and hides whatever has it, or in the container.
 Result<void> Application::addLink(const Link& link) {
+  if (reaper_.dying().contains(link.name)) reaper_.settle();
+  auto made = makeLink(link);
+  const bool taken = !made && (made.error().code == EEXIST || made.error().kind == Error::Kind::exists);
+  return taken && reaper_.settle() ? makeLink(link) : made;
+}
+
+Result<void> Application::makeLink(const Link& link) {
   int master = 0;
   if (!link.master.value_or("").empty()) {
     TWILL_TRY(master, indexOf(*link.master));
@@ -183,37 +206,15 @@ Result<void> Application::changeLink(const Link& link) {
 }
 
 std::size_t Application::removeLinks() {
-  const auto first = at_;
-  const auto isRemoval = [](const Operation& operation) {
-    return operation.verb == Verb::remove && std::holds_alternative<Link>(operation.object);
-  };
-  const auto rest = operations_.subspan(first, std::min(kDoomedLinks, operations_.size() - first));
-  const auto count =
-      static_cast<std::size_t>(std::find_if_not(rest.begin(), rest.end(), isRemoval) - rest.begin());
   flush();
   indices_.clear();
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto& name = std::get<Link>(rest[i].object).name;
-    Message message(count == 1 ? RTM_DELLINK : RTM_NEWLINK, 0);
-    count == 1 ? netlink::encodeDeleteLink(message, name)
-               : netlink::encodeLinkGroup(message, name, kDoomedGroup);
-    batch_.add(message);
+  std::vector<std::string> names;
+  for (const auto& [verb, object] : operations_.subspan(at_)) {
+    if (verb != Verb::remove || !std::holds_alternative<Link>(object)) break;
+    names.push_back(std::get<Link>(object).name);
   }
-  if (count > 1) {
-    Message message(RTM_DELLINK, 0);
-    netlink::encodeDeleteLinkGroup(message, kDoomedGroup);
-    batch_.add(message);
-  }
-  const auto outcomes = socket_.run(batch_);
-  batch_.clear();
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!outcomes[i]) {
-      settle(first + i, outcomes[i]);
-    } else if (!outcomes.back()) {
-      settle(first + i, outcomes.back());
-    }
-  }
-  return count;
+  reaper_.remove(names);
+  return names.size();
 }
 
 Result<void> Application::perform(Verb verb, const Address& address) {

@@ -8,6 +8,7 @@
 
 #include "kernel/netlink.hpp"
 #include "kernel/nftables.hpp"
+#include "kernel/reaper.hpp"
 #include "plan/diff.hpp"
 
 namespace twill {
@@ -16,8 +17,13 @@ namespace twill {
 /// one, then sends them together. Lives for one call.
 class Application {
  public:
-  Application(netlink::Socket& socket, Result<Nftables>& nftables, std::span<const Operation> operations)
-      : socket_(socket), nftables_(nftables), operations_(operations), results_(operations.size()) {}
+  Application(netlink::Socket& socket, Result<Nftables>& nftables, Reaper& reaper,
+              std::span<const Operation> operations)
+      : socket_(socket),
+        nftables_(nftables),
+        reaper_(reaper),
+        operations_(operations),
+        results_(operations.size()) {}
 
   [[nodiscard]] std::vector<Result<void>> run();
   [[nodiscard]] bool wroteSettings() const { return wroteSettings_; }
@@ -26,6 +32,7 @@ class Application {
   /// Carries out or gathers operation `at_`.
   Result<void> perform(Verb verb, const Sysctl& sysctl);
   Result<void> perform(Verb verb, const Firewall& firewall);
+  Result<void> perform(Verb verb, const SetElement& element);
   Result<void> perform(Verb verb, const Link& link);
   Result<void> perform(Verb verb, const Address& address);
   Result<void> perform(Verb verb, const Neighbour& neighbour);
@@ -33,11 +40,14 @@ class Application {
 
   Result<void> addLink(const Link& link);
   Result<void> changeLink(const Link& link);
-  /// From `at_` on, as many as there are in a row and a group takes.
+  Result<void> makeLink(const Link& link);
+  /// Hands the removals from `at_` on over, as many as there are in a row; how many that were.
   std::size_t removeLinks();
 
   void gather(const netlink::Message& message);
   void flush();
+  /// Carries out the operations on elements that were gathered.
+  void flushElements();
   void settle(std::size_t operation, Result<void> outcome);
   /// Judges additions that met something which was there already.
   void resolveExisting();
@@ -46,11 +56,13 @@ class Application {
 
   netlink::Socket& socket_;
   Result<Nftables>& nftables_;
+  Reaper& reaper_;
   std::span<const Operation> operations_;
   std::vector<Result<void>> results_;
   std::size_t at_ = 0;
   netlink::Batch batch_;
   std::vector<std::size_t> gathered_;  ///< whose operation each message of batch_ is
+  std::vector<std::size_t> elements_;  ///< gathered operations on elements
   std::vector<std::size_t> existing_;
   std::unordered_map<std::string, int> indices_;
   bool wroteSettings_ = false;

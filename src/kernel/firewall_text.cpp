@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -14,19 +15,21 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kTable = "inet twill";
-
-/// nft's words for priorities (table in nft(8), "Standard priority names").
+/// nft's words for priorities in the family inet (nft(8), "Standard priority names"), and where there is but
+/// one, the hook that knows it. The family bridge has others, for which numbers do.
 struct Priority {
   int number;
   std::string_view word;
+  std::string_view hook = "";
 };
-constexpr std::array kPriorities{Priority{-300, "raw"}, Priority{-150, "mangle"}, Priority{-100, "dstnat"},
-                                 Priority{0, "filter"}, Priority{50, "security"}, Priority{100, "srcnat"}};
+constexpr std::array kPriorities{
+    Priority{-300, "raw"}, Priority{-150, "mangle"}, Priority{-100, "dstnat", "prerouting"},
+    Priority{0, "filter"}, Priority{50, "security"}, Priority{100, "srcnat", "postrouting"}};
 
-std::string priorityWord(int number) {
-  const auto found = std::find_if(kPriorities.begin(), kPriorities.end(),
-                                  [&](const Priority& priority) { return priority.number == number; });
+std::string priorityWord(std::string_view family, std::string_view hook, int number) {
+  const auto found = std::find_if(kPriorities.begin(), kPriorities.end(), [&](const Priority& priority) {
+    return family == "inet" && priority.number == number && (priority.hook.empty() || priority.hook == hook);
+  });
   return found == kPriorities.end() ? std::to_string(number) : std::string(found->word);
 }
 
@@ -56,13 +59,33 @@ std::string elementText(const Json& element) {
   return element.dump();
 }
 
-Firewall::Set parseSet(const Json& json) {
-  Firewall::Set out{.type = wordsOf(json.value("type", Json("")), " . "),
+/// An element of a set, or of a map, which is a pair.
+SetElement parseElement(const Json& json, bool isMap) {
+  if (!isMap) return {.key = elementText(json)};
+  if (!json.is_array() || json.size() != 2) return {.key = json.dump()};
+  return {.key = elementText(json[0]), .data = elementText(json[1])};
+}
+
+/// A set or a map. The elements of one that is apart go to `out.setElements`.
+void parseSet(const std::string& table, const std::string& name, const Json& json, KernelState& out) {
+  const auto data = json.find("map");
+  const bool isMap = data != json.end();
+  Firewall::Set set{.type = wordsOf(json.value("type", Json("")), " . "),
                     .flags = wordsOf(json.value("flags", Json("")), ","),
-                    .elements = {}};
-  for (const auto& element : json.value("elem", Json::array())) out.elements.push_back(elementText(element));
-  std::sort(out.elements.begin(), out.elements.end());
-  return out;
+                    .apart = textOf(json, "comment") == kApart};
+  if (isMap) set.type += " : " + wordsOf(*data, " . ");
+  for (const auto& element : json.value("elem", Json::array())) {
+    auto parsed = parseElement(element, isMap);
+    if (!set.apart) {
+      set.elements.push_back(parsed.text());
+      continue;
+    }
+    parsed.table = table;
+    parsed.set = name;
+    out.put(std::move(parsed));
+  }
+  std::sort(set.elements.begin(), set.elements.end());
+  out.firewalls[table].sets[name] = std::move(set);
 }
 
 std::string parseHook(const Json& json) {
@@ -70,78 +93,126 @@ std::string parseHook(const Json& json) {
   if (priority == json.end() || !priority->is_number_integer()) return {};
   const auto policy = textOf(json, "policy");
   return fmt::format("type {} hook {} priority {}{}", textOf(json, "type"), textOf(json, "hook"),
-                     priorityWord(priority->get<int>()), policy == "drop" ? "; policy drop" : "");
+                     priorityWord(textOf(json, "family"), textOf(json, "hook"), priority->get<int>()),
+                     policy == "drop" ? "; policy drop" : "");
 }
 
-void parseObject(const std::string& kind, const Json& json, Firewall& out) {
+void parseObject(const std::string& table, const std::string& kind, const Json& json, KernelState& out) {
+  auto& chains = out.firewalls[table].chains;
   if (kind == "chain") {
-    out.chains[textOf(json, "name")].hook = parseHook(json);
+    chains[textOf(json, "name")].hook = parseHook(json);
   } else if (kind == "rule") {
     const auto comment = textOf(json, "comment");
-    out.chains[textOf(json, "chain")].rules.push_back(comment.empty() ? "not made by twilld" : comment);
-  } else if (kind == "set") {
-    out.sets[textOf(json, "name")] = parseSet(json);
+    chains[textOf(json, "chain")].rules.push_back(comment.empty() ? "not made by twilld" : comment);
+  } else if (kind == "set" || kind == "map") {
+    parseSet(table, textOf(json, "name"), json, out);
   } else if (kind == "table" ? json.contains("flags") : kind != "metainfo") {
-    out.chains[fmt::format("not made by twilld: {} {}", kind, textOf(json, "name"))];
+    chains[fmt::format("not made by twilld: {} {}", kind, textOf(json, "name"))];
   }
 }
 
-void writeElements(std::string_view verb, const std::string& set, const std::vector<std::string>& elements,
-                   std::string& out) {
+void writeElements(std::string_view verb, const std::string& table, const std::string& set,
+                   const std::vector<std::string>& elements, std::string& out) {
   if (elements.empty()) return;
-  fmt::format_to(std::back_inserter(out), "{} element {} {} {{ {} }}\n", verb, kTable, set,
+  fmt::format_to(std::back_inserter(out), "{} element {} {} {{ {} }}\n", verb, table, set,
                  fmt::join(elements, ", "));
 }
 
-/// Differs in nothing but elements.
-bool sameShape(const Firewall& a, const Firewall& b) {
-  return a.chains == b.chains && std::equal(a.sets.begin(), a.sets.end(), b.sets.begin(), b.sets.end(),
-                                            [](const auto& one, const auto& other) {
-                                              return one.first == other.first &&
-                                                     one.second.type == other.second.type &&
-                                                     one.second.flags == other.second.flags;
-                                            });
+bool sameButElements(const Firewall::Set& a, const Firewall::Set& b) {
+  return a.type == b.type && a.flags == b.flags && a.apart == b.apart;
+}
+
+/// True when `wanted` has all that `actual` has, but for elements: then nothing has to go first.
+bool onlyGrows(const Firewall& actual, const Firewall& wanted) {
+  return std::all_of(actual.chains.begin(), actual.chains.end(),
+                     [&](const auto& entry) {
+                       const auto found = wanted.chains.find(entry.first);
+                       return found != wanted.chains.end() && found->second == entry.second;
+                     }) &&
+         std::all_of(actual.sets.begin(), actual.sets.end(), [&](const auto& entry) {
+           const auto found = wanted.sets.find(entry.first);
+           return found != wanted.sets.end() && sameButElements(found->second, entry.second);
+         });
+}
+
+void writeSet(const std::string& name, const Firewall::Set& set, const std::vector<std::string>& elements,
+              std::string& out) {
+  auto to = std::back_inserter(out);
+  fmt::format_to(to, "{} {} {{ {};", set.isMap() ? "map" : "set", name, set.declaration());
+  if (!set.flags.empty()) fmt::format_to(to, " flags {};", set.flags);
+  if (set.apart) fmt::format_to(to, " comment \"{}\";", kApart);
+  if (!elements.empty()) fmt::format_to(to, " elements = {{ {} }};", fmt::join(elements, ", "));
+  out += " }\n";
+}
+
+void writeChain(const std::string& name, const Firewall::Chain& chain, std::string& out) {
+  auto to = std::back_inserter(out);
+  fmt::format_to(to, "chain {} {{\n", name);
+  if (!chain.hook.empty()) fmt::format_to(to, "{};\n", chain.hook);
+  for (const auto& rule : chain.rules) fmt::format_to(to, "{} comment \"{}\"\n", rule, ruleId(rule));
+  out += "}\n";
 }
 
 }  // namespace
 
-std::string removeScript() {
+std::string removeScript(const std::string& table) {
   // Deleting what is not there is an error; adding what is there is none.
-  return fmt::format("add table {0}\ndelete table {0}\n", kTable);
+  return fmt::format("add table {0}\ndelete table {0}\n", table);
 }
 
-std::string tableScript(const Firewall& wanted) {
-  std::string out = removeScript();
-  auto to = std::back_inserter(out);
-  fmt::format_to(to, "table {} {{\n", kTable);
+std::string tableScript(const Firewall& wanted, const std::map<SetElementKey, SetElement>& apart) {
+  std::map<std::string, std::vector<std::string>> kept;
+  for (auto at = apart.lower_bound({wanted.table, "", ""}); at != apart.end(); ++at) {
+    if (at->first.table != wanted.table) break;
+    kept[at->first.set].push_back(at->second.text());
+  }
+  std::string out = removeScript(wanted.table) + fmt::format("table {} {{\n", wanted.table);
+  for (const auto& [name, set] : wanted.sets) writeSet(name, set, set.apart ? kept[name] : set.elements, out);
+  for (const auto& [name, chain] : wanted.chains) writeChain(name, chain, out);
+  return out + "}\n";
+}
+
+std::optional<std::string> changeScript(const Firewall& actual, const Firewall& wanted) {
+  if (!onlyGrows(actual, asRead(wanted))) return std::nullopt;
+  std::string fresh;
   for (const auto& [name, set] : wanted.sets) {
-    fmt::format_to(to, "set {} {{ type {};", name, set.type);
-    if (!set.flags.empty()) fmt::format_to(to, " flags {};", set.flags);
-    if (!set.elements.empty()) fmt::format_to(to, " elements = {{ {} }};", fmt::join(set.elements, ", "));
-    fmt::format_to(to, " }}\n");
+    if (!actual.sets.contains(name)) writeSet(name, set, set.elements, fresh);
   }
   for (const auto& [name, chain] : wanted.chains) {
-    fmt::format_to(to, "chain {} {{\n", name);
-    if (!chain.hook.empty()) fmt::format_to(to, "{};\n", chain.hook);
-    for (const auto& rule : chain.rules) fmt::format_to(to, "{} comment \"{}\"\n", rule, ruleId(rule));
-    fmt::format_to(to, "}}\n");
+    if (!actual.chains.contains(name)) writeChain(name, chain, fresh);
   }
-  fmt::format_to(to, "}}\n");
+  std::string out = fresh.empty() ? "" : fmt::format("table {} {{\n{}}}\n", wanted.table, fresh);
+  for (const auto& [name, set] : actual.sets) {
+    const auto& before = set.elements;
+    const auto& after = wanted.sets.at(name).elements;
+    std::vector<std::string> gone;
+    std::vector<std::string> added;
+    std::set_difference(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(gone));
+    std::set_difference(after.begin(), after.end(), before.begin(), before.end(), std::back_inserter(added));
+    writeElements("delete", wanted.table, name, gone, out);
+    writeElements("add", wanted.table, name, added, out);
+  }
   return out;
 }
 
-std::optional<std::string> elementScript(const Firewall& actual, const Firewall& wanted) {
-  if (!sameShape(actual, asRead(wanted))) return std::nullopt;
+std::string elementScript(std::span<const Operation* const> steps) {
   std::string out;
-  for (const auto& [name, set] : wanted.sets) {
-    const auto& before = actual.sets.at(name).elements;
-    const auto& after = set.elements;
-    std::vector<std::string> gone;
-    std::vector<std::string> fresh;
-    std::set_difference(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(gone));
-    std::set_difference(after.begin(), after.end(), before.begin(), before.end(), std::back_inserter(fresh));
-    writeElements("delete", name, gone, out);
-    writeElements("add", name, fresh, out);
+  std::vector<std::string> texts;
+  const auto write = [&](std::string_view verb, const SetElement& of) {
+    writeElements(verb, of.table, of.set, std::exchange(texts, {}), out);
+  };
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const auto& element = std::get<SetElement>(steps[i]->object);
+    const auto verb = steps[i]->verb;
+    if (verb == Verb::change) {
+      texts.push_back(element.key);
+      write("delete", element);
+    }
+    texts.push_back(verb == Verb::remove ? element.key : element.text());
+    const auto* next = i + 1 < steps.size() ? &std::get<SetElement>(steps[i + 1]->object) : nullptr;
+    const bool goesOn = next != nullptr && verb != Verb::change && steps[i + 1]->verb == verb &&
+                        next->table == element.table && next->set == element.set;
+    if (!goesOn) write(verb == Verb::remove ? "delete" : "add", element);
   }
   return out;
 }
@@ -149,24 +220,26 @@ std::optional<std::string> elementScript(const Firewall& actual, const Firewall&
 Firewall asRead(const Firewall& wanted) {
   Firewall out = wanted;
   out.owner.clear();
+  for (auto& [name, set] : out.sets) set.declared.clear();
   for (auto& [name, chain] : out.chains) {
     std::transform(chain.rules.begin(), chain.rules.end(), chain.rules.begin(), ruleId);
   }
   return out;
 }
 
-Result<Firewall> parseTable(std::string_view json) {
+Result<KernelState> parseTable(const std::string& table, std::string_view json) {
   const auto document = Json::parse(json, nullptr, /*allow_exceptions=*/false);
   const auto objects = document.is_object() ? document.find("nftables") : document.end();
   if (objects == document.end() || !objects->is_array()) {
     return fail(
         fmt::format("nftables listed something that is no JSON list of objects: '{}'", json.substr(0, 80)));
   }
-  Firewall out;
+  KernelState out;
+  out.put(Firewall{.table = table});
   for (const auto& object : *objects) {
     if (!object.is_object()) continue;
     for (const auto& [kind, value] : object.items()) {
-      if (value.is_object()) parseObject(kind, value, out);
+      if (value.is_object()) parseObject(table, kind, value, out);
     }
   }
   return out;

@@ -27,6 +27,11 @@ Result<std::unique_ptr<LinuxKernel>> LinuxKernel::open() {
   std::unique_ptr<LinuxKernel> kernel(
       new LinuxKernel(std::move(requests), std::move(monitor), Nftables::open()));
   TWILL_CHECK(kernel->arm());
+  TWILL_TRY(auto removals, netlink::Socket::open(NETLINK_ROUTE));
+  kernel->reaper_ = std::make_unique<Reaper>(std::move(removals), [kernel = kernel.get()] {
+    kernel->hidWrongly_ = true;
+    ::eventfd_write(kernel->touched_.get(), 1);
+  });
   return kernel;
 }
 
@@ -49,17 +54,23 @@ Result<void> LinuxKernel::arm() {
   return {};
 }
 
+// Links that are being removed are gone as far as the caller is concerned. Which ones is asked before the
+// kernel is: what vanishes in between is announced.
+
 Result<KernelState> LinuxKernel::read(const Interest& interest) {
+  const auto dying = reaper_->dying();
+  hidWrongly_ = false;
   monitor_.discard();
   TWILL_TRY(auto state, readState(requests_, mirror_, interest));
+  for (const auto& link : dying) forgetLink(link, state);
   state.sysctls = readSysctls(interest.sysctls);
   // A node without nftables still has routes to care for; writing a table says what is wrong.
-  if (nftables_) state.firewall = nftables_->read().value_or(std::nullopt);
+  if (nftables_) (void)nftables_->read(state);
   return state;
 }
 
 std::vector<Result<void>> LinuxKernel::apply(std::span<const Operation> operations) {
-  Application application(requests_, nftables_, operations);
+  Application application(requests_, nftables_, *reaper_, operations);
   auto results = application.run();
   if (application.wroteSettings()) {
     settingsStale_ = true;
@@ -71,8 +82,10 @@ std::vector<Result<void>> LinuxKernel::apply(std::span<const Operation> operatio
 Kernel::Drained LinuxKernel::drain(KernelState& state, const Interest& interest) {
   eventfd_t ignored = 0;
   ::eventfd_read(touched_.get(), &ignored);
+  const auto dying = reaper_->dying();
   const auto out = drainRtnetlink(state, interest);
-  if (out == Drained::lost) return out;
+  if (out == Drained::lost || hidWrongly_) return Drained::lost;
+  for (const auto& link : dying) forgetLink(link, state);
   return std::max({out, drainSettings(state, interest), drainFirewall(state)});
 }
 
@@ -101,7 +114,7 @@ Kernel::Drained LinuxKernel::drainSettings(KernelState& state, const Interest& i
 
 Kernel::Drained LinuxKernel::drainFirewall(KernelState& state) {
   if (!nftables_) return Drained::nothing;
-  const auto changed = nftables_->refresh(state.firewall);
+  const auto changed = nftables_->refresh(state);
   return changed && *changed ? Drained::changed : Drained::nothing;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "base/fd.hpp"
@@ -8,6 +9,7 @@
 #include "kernel/mirror.hpp"
 #include "kernel/netlink.hpp"
 #include "kernel/nftables.hpp"
+#include "kernel/reaper.hpp"
 
 namespace twill {
 
@@ -36,6 +38,8 @@ class LinuxKernel final : public Kernel {
   Fd touched_;  ///< eventfd: apply() wrote settings, of which the kernel tells nobody
   Mirror mirror_;
   bool settingsStale_ = false;
+  std::atomic<bool> hidWrongly_ = false;  ///< a link that could not be removed is still there
+  std::unique_ptr<Reaper> reaper_;        ///< last: its thread uses what stands above
 };
 
 }  // namespace twill

@@ -77,6 +77,13 @@ bool isWanted(const Route& route, const Interest& interest) {
 
 }  // namespace
 
+void forgetLink(const std::string& link, KernelState& state) {
+  if (state.links.erase(link) == 0) return;
+  eraseOn(link, state.addresses, AddressKey{.link = link, .address = {}});
+  eraseOn(link, state.neighbours, NeighbourKey{.link = link, .address = {}});
+  std::erase_if(state.routes, [&](const auto& entry) { return entry.second.link == link; });
+}
+
 const std::string* Mirror::nameOf(int index) const {
   const auto found = names_.find(index);
   return found == names_.end() ? nullptr : &found->second;

@@ -13,6 +13,9 @@
 
 namespace twill {
 
+/// Takes a link and all that is on it out of an actual state.
+void forgetLink(const std::string& link, KernelState& state);
+
 /// Folds rtnetlink's messages into an actual state, those of a dump and notifications alike. Touches nothing
 /// but its arguments. Messages may be doubled, out of date or hostile; applying them again in order ends in
 /// the same state.

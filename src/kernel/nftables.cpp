@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/nftables.hpp"
 
+#include <cstring>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernel/firewall_text.hpp"
+#include "plan/compare.hpp"
 
 namespace twill {
 namespace {
@@ -44,18 +46,37 @@ bool isOurs(const netlink::Attributes& generation) {
          generation.text(NFTA_GEN_PROC_NAME) == name.data();
 }
 
+/// The errno that a message of nft's ends with, of those that matter to somebody; else 0.
+int errnoOf(std::string_view message) {
+  for (const int code : {ENOENT, EEXIST, EOPNOTSUPP, EAFNOSUPPORT, EPERM}) {
+    if (message.find(::strerrordesc_np(code)) != std::string_view::npos) return code;
+  }
+  return 0;
+}
+
+Failure refused(std::string_view what, std::string_view message) {
+  const auto error = firstError(message);
+  const int code = errnoOf(error);
+  auto failure = failErrno("", code);
+  failure.value().text = fmt::format("{}: {}", what, error);
+  if (code == 0) failure.value().kind = Error::Kind::failed;
+  return failure;
+}
+
 /// The table as JSON; nothing when there is none.
-Result<std::optional<std::string>> listTable() {
+Result<std::optional<std::string>> listTable(const std::string& table) {
   const std::unique_ptr<nft_ctx, decltype(&nft_ctx_free)> context(nft_ctx_new(NFT_CTX_DEFAULT), nft_ctx_free);
   nft_ctx_buffer_output(context.get());
   nft_ctx_buffer_error(context.get());
   nft_ctx_output_set_flags(context.get(), NFT_CTX_OUTPUT_JSON);
-  if (nft_run_cmd_from_buffer(context.get(), "list table inet twill") == 0) {
+  if (nft_run_cmd_from_buffer(context.get(), ("list table " + table).c_str()) == 0) {
     return std::string(nft_ctx_get_output_buffer(context.get()));
   }
-  const std::string_view error = nft_ctx_get_error_buffer(context.get());
-  if (error.find("No such file or directory") != std::string_view::npos) return std::nullopt;
-  return fail("nftables cannot be read: " + firstError(error));
+  const auto failure = refused("nftables cannot be read", nft_ctx_get_error_buffer(context.get()));
+  // Without the family there is no table of it either.
+  const int code = failure.value().code;
+  if (code == ENOENT || code == EOPNOTSUPP || code == EAFNOSUPPORT) return std::nullopt;
+  return failure;
 }
 
 }  // namespace
@@ -71,24 +92,32 @@ Result<Nftables> Nftables::open() {
   return Nftables(std::move(monitor), std::move(writer));
 }
 
-Result<std::optional<Firewall>> Nftables::read() {
+Result<void> Nftables::read(KernelState& state) {
   monitor_.discard();
   TWILL_CHECK(learn());
   news_ = false;
-  return known_;
+  elements_.clear();
+  state.firewalls = known_.firewalls;
+  state.setElements = known_.setElements;
+  return {};
 }
 
 Result<void> Nftables::learn() {
   stale_ = true;
-  TWILL_TRY(const auto json, listTable());
-  std::optional<Firewall> firewall;
-  if (json) {
-    TWILL_TRY(firewall, parseTable(*json));
+  KernelState read;
+  std::size_t size = 0;
+  for (const std::string table : {kTable, kBridgeTable}) {
+    TWILL_TRY(const auto json, listTable(table));
+    if (!json) continue;
+    TWILL_TRY(const auto parsed, parseTable(table, *json));
+    merge(read, parsed);
+    size += json->size();
   }
-  known_ = std::move(firewall);
+  known_ = std::move(read);
   stale_ = false;
   news_ = true;
-  if (json && json->size() > kLargeListing) ::malloc_trim(0);
+  elements_.clear();
+  if (size > kLargeListing) ::malloc_trim(0);
   return {};
 }
 
@@ -114,14 +143,26 @@ void Nftables::listen() {
   }
 }
 
-Result<bool> Nftables::refresh(std::optional<Firewall>& firewall) {
+Result<bool> Nftables::refresh(KernelState& state) {
   listen();
   if (stale_) {
     TWILL_CHECK(learn());
   }
-  if (!std::exchange(news_, false) || firewall == known_) return false;
-  firewall = known_;
-  return true;
+  if (std::exchange(news_, false)) {
+    elements_.clear();
+    if (state.firewalls == known_.firewalls && state.setElements == known_.setElements) return false;
+    state.firewalls = known_.firewalls;
+    state.setElements = known_.setElements;
+    return true;
+  }
+  for (auto& [verb, element] : elements_) {
+    if (verb == Verb::remove) {
+      state.setElements.erase(keyOf(element));
+    } else {
+      state.put(std::move(element));
+    }
+  }
+  return !std::exchange(elements_, {}).empty();
 }
 
 Result<void> Nftables::write(const Firewall& wanted) {
@@ -130,24 +171,59 @@ Result<void> Nftables::write(const Firewall& wanted) {
     TWILL_CHECK(learn());
   }
   auto after = asRead(wanted);
-  if (known_ == after) return {};
-  const auto elements = known_ ? elementScript(*known_, wanted) : std::nullopt;
-  TWILL_CHECK(run(elements ? *elements : tableScript(wanted)));
-  known_ = std::move(after);
+  const auto known = known_.firewalls.find(wanted.table);
+  const bool there = known != known_.firewalls.end();
+  if (there && known->second == after) return {};
+  const auto change = there ? changeScript(known->second, wanted) : std::nullopt;
+  std::erase_if(known_.setElements, [&](const auto& entry) {
+    return entry.first.table == wanted.table &&
+           !(there && keepsElements(entry.first.set, known->second, after));
+  });
+  const auto written = run(change ? *change : tableScript(wanted, known_.setElements));
+  news_ = true;
+  TWILL_CHECK(written);
+  known_.put(std::move(after));
   return {};
 }
 
-Result<void> Nftables::remove() {
-  TWILL_CHECK(run(removeScript()));
-  known_.reset();
+Result<void> Nftables::remove(const std::string& table) {
+  news_ = true;
+  TWILL_CHECK(run(removeScript(table)));
+  known_.firewalls.erase(table);
+  std::erase_if(known_.setElements, [&](const auto& entry) { return entry.first.table == table; });
   return {};
+}
+
+std::vector<Result<void>> Nftables::change(std::span<const Operation* const> steps) {
+  std::vector<Result<void>> results(steps.size());
+  const bool stale = stale_;
+  if (run(elementScript(steps))) {
+    for (const auto* step : steps) note(*step);
+    return results;
+  }
+  stale_ = stale;  // a transaction that was refused changed nothing
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    results[i] = run(elementScript(steps.subspan(i, 1)));
+    if (results[i]) note(*steps[i]);
+  }
+  return results;
+}
+
+void Nftables::note(const Operation& step) {
+  auto element = std::get<SetElement>(step.object);
+  element.owner.clear();
+  if (step.verb == Verb::remove) {
+    known_.setElements.erase(keyOf(element));
+  } else {
+    known_.put(element);
+  }
+  elements_.emplace_back(step.verb, std::move(element));
 }
 
 Result<void> Nftables::run(const std::string& script) {
-  news_ = true;
   if (nft_run_cmd_from_buffer(writer_.get(), script.c_str()) == 0) return {};
   stale_ = true;
-  return fail("nftables refused: " + firstError(nft_ctx_get_error_buffer(writer_.get())));
+  return refused("nftables refused", nft_ctx_get_error_buffer(writer_.get()));
 }
 
 }  // namespace twill

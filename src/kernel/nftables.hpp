@@ -2,30 +2,36 @@
 #pragma once
 
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "kernel/netlink.hpp"
-#include "plan/objects.hpp"
+#include "plan/diff.hpp"
 
 struct nft_ctx;  // nftables/libnftables.h
 
 namespace twill {
 
-/// The table `inet twill` of the network namespace that the calling thread was in at open().
+/// Twill's tables in the network namespace that the calling thread was in at open().
 class Nftables {
  public:
   [[nodiscard]] static Result<Nftables> open();
 
-  /// The table as the kernel has it; nothing when there is none.
-  [[nodiscard]] Result<std::optional<Firewall>> read();
+  /// Puts the tables that are there, and their elements, into `state`, which holds none yet.
+  [[nodiscard]] Result<void> read(KernelState& state);
+  /// Keeps the elements of sets that are apart.
   [[nodiscard]] Result<void> write(const Firewall& wanted);
-  [[nodiscard]] Result<void> remove();
+  [[nodiscard]] Result<void> remove(const std::string& table);
+  /// Operations on elements, all in one transaction if each of them can be had, else one by one.
+  [[nodiscard]] std::vector<Result<void>> change(std::span<const Operation* const> steps);
 
   /// Readable when somebody changed a ruleset, which may be us.
   [[nodiscard]] int fd() const { return monitor_.fd(); }
-  /// Brings what read() returned up to date; true when it changed.
-  [[nodiscard]] Result<bool> refresh(std::optional<Firewall>& firewall);
+  /// Brings what read() told up to date; true when it changed. After changes of our own the cost is theirs,
+  /// not that of all there is.
+  [[nodiscard]] Result<bool> refresh(KernelState& state);
 
  private:
   using Context = std::unique_ptr<nft_ctx, void (*)(nft_ctx*)>;
@@ -35,14 +41,17 @@ class Nftables {
   void listen();
   [[nodiscard]] Result<void> learn();
   [[nodiscard]] Result<void> run(const std::string& script);
+  void note(const Operation& step);
 
   netlink::Socket monitor_;
   /// Lives on: closing its socket waits for the clean-up after the last transaction, 10 ms and more.
   Context writer_;
-  std::optional<Firewall> known_;  ///< what the table holds, unless stale_
-  bool stale_ = true;              ///< somebody else changed it since
-  bool touched_ = false;           ///< the transaction that is being announced concerns our table
-  bool news_ = false;              ///< known_ was set since the last read() or refresh()
+  KernelState known_;     ///< what the tables hold, unless stale_; nothing else is in it
+  bool stale_ = true;     ///< somebody else changed them since
+  bool touched_ = false;  ///< the transaction that is being announced concerns a table of ours
+  bool news_ = false;     ///< known_ was set, but for elements_, since the last read() or refresh()
+  /// Our own changes of elements since then.
+  std::vector<std::pair<Verb, SetElement>> elements_;
 };
 
 }  // namespace twill

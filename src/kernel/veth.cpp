@@ -11,6 +11,8 @@
 #include "kernel/address.hpp"
 #include "kernel/link.hpp"
 #include "kernel/netns.hpp"
+#include "kernel/qdisc.hpp"
+#include "kernel/read.hpp"
 #include "kernel/route.hpp"
 #include "kernel/sysctl.hpp"
 
@@ -87,6 +89,19 @@ Result<void> addPeerRoute(const VethPeer& peer, const ContainerRoute& wanted, In
   return ours ? attempt(NLM_F_REPLACE) : Result<void>();
 }
 
+/// On a link that is down, while it costs nothing: to change what a link that is up sends through takes an
+/// RCU grace period.
+Result<void> limitRate(netlink::Socket& socket, const Rate& rate, const Link& link, int index,
+                       const std::string& name) {
+  Message limit(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE);
+  netlink::encodeBucket(limit, bucketOf(rate, link.mtu.value_or(kDefaultMtu)), index);
+  auto limited = socket.run(limit);
+  if (limited) return {};
+  const bool unknown = limited.error().code == ENOENT;
+  return Failure(std::move(limited).error().in(fmt::format(
+      "cannot limit what {} sends{}", name, unknown ? "; does the kernel have the module sch_tbf?" : "")));
+}
+
 /// Safe to do again: what is there already is replaced by the same.
 Result<void> configurePeer(const VethPeer& peer, Inside& inside) {
   netlink::Batch batch;
@@ -119,11 +134,13 @@ Result<void> configurePeer(const VethPeer& peer, Inside& inside) {
 
 Result<void> create(netlink::Socket& socket, const Link& link, int master, const Fd& netns) {
   netlink::Batch batch;
+  Link born = link;
+  born.up = link.up && !link.rate;  // see limitRate()
   Message make(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
-  netlink::encodeNewVeth(make, link, master, netns.get());
+  netlink::encodeNewVeth(make, born, master, netns.get());
   batch.add(make);
   Message mark(RTM_NEWLINK, 0);
-  netlink::encodeLinkSettings(mark, {.name = link.name, .alias = kUnfinishedAlias, .up = link.up}, {});
+  netlink::encodeLinkSettings(mark, {.name = link.name, .alias = kUnfinishedAlias, .up = born.up}, {});
   batch.add(mark);
   auto results = socket.run(batch);
   if (!results[0] && results[0].error().kind == Error::Kind::exists) {
@@ -135,6 +152,15 @@ Result<void> create(netlink::Socket& socket, const Link& link, int master, const
 }
 
 }  // namespace
+
+Result<KernelState> readPeerNamespace(const VethPeer& peer) {
+  TWILL_TRY(const Fd netns, openPeerNamespace(peer));
+  TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
+  TWILL_TRY(auto socket, netlink::Socket::open(NETLINK_ROUTE));
+  Mirror mirror;
+  constexpr std::array<std::uint8_t, 16> kZero{};
+  return readState(socket, mirror, {.networks = {Prefix(), Prefix(IpAddress::fromBytes(kZero), 0)}});
+}
 
 Result<std::optional<std::string>> routeHolder(const Fd& netns, const Prefix& dst) {
   TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
@@ -149,6 +175,13 @@ Result<std::optional<std::string>> routeHolder(const Fd& netns, const Prefix& ds
 Result<void> finishVeth(netlink::Socket& socket, const Link& link, std::optional<int> master) {
   TWILL_TRY(const Fd netns, openPeerNamespace(*link.peer));
   TWILL_TRY(auto inside, lookInside(*link.peer, netns));
+  if (link.peer->rate) {
+    TWILL_CHECK(limitRate(inside.socket, *link.peer->rate, link, inside.peer, link.peer->name));
+  }
+  if (link.rate) {
+    const auto index = static_cast<int>(::if_nametoindex(link.name.c_str()));
+    TWILL_CHECK(limitRate(socket, *link.rate, link, index, link.name));
+  }
   TWILL_CHECK(configurePeer(*link.peer, inside));
   Message settings(RTM_NEWLINK, 0);
   netlink::encodeLinkSettings(settings, link, master);

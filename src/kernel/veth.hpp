@@ -6,7 +6,7 @@
 
 #include "base/fd.hpp"
 #include "kernel/netlink.hpp"
-#include "plan/objects.hpp"
+#include "plan/state.hpp"
 
 namespace twill {
 
@@ -26,5 +26,9 @@ inline constexpr const char* kUnfinishedAlias = "twill:unfinished";
 
 /// Sets up, again, the peer of a veth that is there, and gives the link its alias.
 [[nodiscard]] Result<void> finishVeth(netlink::Socket& socket, const Link& link, std::optional<int> master);
+
+/// The actual state of the namespace that holds the peer: links, addresses, neighbours and all routes. Errors
+/// as for addVeth().
+[[nodiscard]] Result<KernelState> readPeerNamespace(const VethPeer& peer);
 
 }  // namespace twill

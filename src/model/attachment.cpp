@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/attachment.hpp"
 
+#include <algorithm>
 #include <array>
+#include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -12,6 +15,7 @@ namespace twill {
 namespace {
 
 constexpr std::size_t kLongestText = 1U << 20U;
+constexpr std::array kProtocols{PortProtocol::tcp, PortProtocol::udp, PortProtocol::sctp};
 
 Result<json::Value> required(json::Object object, std::string_view key) {
   if (auto value = json::find(object, key)) return *value;
@@ -66,13 +70,86 @@ Result<void> readMode(json::Object object, AttachMode& out) {
   return {};
 }
 
+Result<std::uint16_t> readPort(json::Object object, std::string_view key) {
+  TWILL_TRY(json::Value value, required(object, key));
+  TWILL_TRY(std::int64_t port, json::number(key, value, 1, 65535));
+  return static_cast<std::uint16_t>(port);
+}
+
+Result<PortMapping> readPortMapping(std::string_view key, json::Value value) {
+  TWILL_TRY(json::Object object, json::object(key, value));
+  PortMapping out;
+  TWILL_TRY(json::Value protocol, required(object, "protocol"));
+  TWILL_TRY(std::string_view word, json::text("protocol", protocol));
+  const auto found = std::find_if(kProtocols.begin(), kProtocols.end(),
+                                  [&](PortProtocol known) { return textOf(known) == word; });
+  if (found == kProtocols.end()) return json::unexpected("protocol", protocol, "tcp, udp or sctp");
+  out.protocol = *found;
+  TWILL_TRY(out.hostPort, readPort(object, "hostPort"));
+  TWILL_TRY(out.containerPort, readPort(object, "containerPort"));
+  if (auto hostIp = json::find(object, "hostIP")) {
+    TWILL_TRY(out.hostIp, parsed<IpAddress>("hostIP", *hostIp));
+  }
+  return out;
+}
+
+Result<void> readRate(json::Object object, std::string_view key, std::optional<Rate>& out) {
+  auto value = json::find(object, key);
+  if (!value) return {};
+  TWILL_TRY(json::Object rate, json::object(key, *value));
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  out.emplace();
+  for (const auto& [name, member] :
+       {std::pair{"bitsPerSecond", &Rate::bitsPerSecond}, std::pair{"burstBits", &Rate::burstBits}}) {
+    TWILL_TRY(json::Value number, required(rate, name));
+    TWILL_TRY(std::int64_t bits, json::number(name, number, 1, kMost));
+    (*out).*member = static_cast<std::uint64_t>(bits);
+  }
+  return {};
+}
+
 Result<void> readMac(json::Object object, std::string_view key, MacAddress& out) {
   TWILL_TRY(json::Value value, required(object, key));
   TWILL_TRY(out, parsed<MacAddress>(key, value));
   return {};
 }
 
+/// What records of before it was kept do not have.
+Result<void> readLater(json::Object object, Attachment& out) {
+  if (auto id = json::find(object, "netnsId")) {
+    TWILL_TRY(out.netnsId, json::text("netnsId", *id));
+  }
+  if (auto guard = json::find(object, "spoofGuard")) {
+    TWILL_TRY(out.spoofGuard, json::boolean("spoofGuard", *guard));
+  }
+  if (auto ours = json::find(object, "nodeIsGateway")) {
+    TWILL_TRY(out.nodeIsGateway, json::boolean("nodeIsGateway", *ours));
+  }
+  if (json::find(object, "masqueraded"))
+    TWILL_CHECK(readArray(object, "masqueraded", out.masqueraded, parsed<IpAddress>));
+  if (json::find(object, "ports")) TWILL_CHECK(readArray(object, "ports", out.ports, readPortMapping));
+  TWILL_CHECK(readRate(object, "ingress", out.ingress));
+  return readRate(object, "egress", out.egress);
+}
+
+nlohmann::ordered_json toJson(const PortMapping& port) {
+  nlohmann::ordered_json out = {{"protocol", textOf(port.protocol)},
+                                {"hostPort", port.hostPort},
+                                {"containerPort", port.containerPort}};
+  if (port.hostIp) out["hostIP"] = port.hostIp->text();
+  return out;
+}
+
+nlohmann::ordered_json toJson(const Rate& rate) {
+  return {{"bitsPerSecond", rate.bitsPerSecond}, {"burstBits", rate.burstBits}};
+}
+
 }  // namespace
+
+std::string_view textOf(PortProtocol protocol) {
+  constexpr std::array<std::string_view, 3> kWords{"tcp", "udp", "sctp"};
+  return kWords[static_cast<std::size_t>(protocol)];
+}
 
 std::string hostInterfaceName(std::string_view attachmentKey) {
   constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz234567";  // RFC 4648 base32, lower case
@@ -92,9 +169,7 @@ Result<Attachment> parseAttachment(std::string_view json) {
   TWILL_CHECK(readText(object, "containerId", out.containerId));
   TWILL_CHECK(readText(object, "ifname", out.ifname));
   TWILL_CHECK(readText(object, "netns", out.netns));
-  if (auto id = json::find(object, "netnsId")) {  // records of before it was kept have none
-    TWILL_TRY(out.netnsId, json::text("netnsId", *id));
-  }
+  TWILL_CHECK(readLater(object, out));
   TWILL_CHECK(readMode(object, out.mode));
   TWILL_CHECK(readText(object, "hostIfname", out.hostIfname));
   TWILL_CHECK(readMac(object, "mac", out.mac));
@@ -124,6 +199,14 @@ std::string toJson(const Attachment& attachment) {
   out["hostMac"] = attachment.hostMac.text();
   out["mtu"] = attachment.mtu;
   out["hairpin"] = attachment.hairpin;
+  out["spoofGuard"] = attachment.spoofGuard;
+  if (!attachment.ports.empty()) out["ports"] = Json::array();
+  for (const auto& port : attachment.ports) out["ports"].push_back(toJson(port));
+  if (attachment.ingress) out["ingress"] = toJson(*attachment.ingress);
+  if (attachment.egress) out["egress"] = toJson(*attachment.egress);
+  if (!attachment.masqueraded.empty()) out["masqueraded"] = Json::array();
+  for (const auto& address : attachment.masqueraded) out["masqueraded"].push_back(address.text());
+  if (!attachment.nodeIsGateway) out["nodeIsGateway"] = false;
   out["addresses"] = Json::array();
   for (const auto& address : attachment.addresses) out["addresses"].push_back(address.text());
   out["gateways"] = Json::array();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,29 @@ struct ContainerRoute {
   auto operator<=>(const ContainerRoute&) const = default;
 };
 
+enum class PortProtocol : std::uint8_t { tcp, udp, sctp };
+
+/// "tcp", "udp", "sctp"
+[[nodiscard]] std::string_view textOf(PortProtocol protocol);
+
+/// A port of the node that leads to one of the container's.
+struct PortMapping {
+  PortProtocol protocol = PortProtocol::tcp;
+  std::optional<IpAddress> hostIp;  ///< absent: every address of the node
+  std::uint16_t hostPort = 0;
+  std::uint16_t containerPort = 0;
+
+  auto operator<=>(const PortMapping&) const = default;
+};
+
+/// A limit on one direction of a container's traffic: a token bucket.
+struct Rate {
+  std::uint64_t bitsPerSecond = 0;
+  std::uint64_t burstBits = 0;  ///< how much may go at once
+
+  auto operator<=>(const Rate&) const = default;
+};
+
 /// One container's interface: everything needed to make it, and to make it again. A plain value, stored on
 /// disk.
 struct Attachment {
@@ -37,9 +61,16 @@ struct Attachment {
   MacAddress hostMac;      ///< node's end
   int mtu = 1500;
   bool hairpin = false;
+  bool spoofGuard = true;  ///< packets from other than its own addresses and MAC are dropped
+  std::vector<PortMapping> ports;
+  std::optional<Rate> ingress;              ///< towards the container
+  std::optional<Rate> egress;               ///< from the container
   std::vector<InterfaceAddress> addresses;  ///< at most one of each family
   std::vector<IpAddress> gateways;          ///< at most one of each family; what the default routes point at
   std::vector<ContainerRoute> routes;
+  /// Addresses that nobody beyond this node knows: what they send out leaves under the node's address.
+  std::vector<IpAddress> masqueraded;
+  bool nodeIsGateway = true;  ///< bridge mode: twill0 carries the gateways; else they are somebody else's
 
   auto operator<=>(const Attachment&) const = default;
 

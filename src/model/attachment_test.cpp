@@ -22,10 +22,17 @@ Attachment sample() {
           .hostMac = *MacAddress::parse("0a:58:ac:10:00:02"),
           .mtu = 1450,
           .hairpin = true,
+          .spoofGuard = false,
+          .ports = {{PortProtocol::sctp, *IpAddress::parse("10.0.0.10"), 8080, 80},
+                    {PortProtocol::udp, std::nullopt, 53, 5353}},
+          .ingress = Rate{10'000'000, 80'000},
+          .egress = Rate{5'000'000, 40'000},
           .addresses = {*InterfaceAddress::parse("172.16.0.5/24"), *InterfaceAddress::parse("fd42::5/64")},
           .gateways = {*IpAddress::parse("172.16.0.1"), *IpAddress::parse("fe80::1")},
           .routes = {{*Prefix::parse("0.0.0.0/0"), *IpAddress::parse("172.16.0.1")},
-                     {*Prefix::parse("169.254.1.1/32"), std::nullopt}}};
+                     {*Prefix::parse("169.254.1.1/32"), std::nullopt}},
+          .masqueraded = {*IpAddress::parse("172.16.0.5")},
+          .nodeIsGateway = false};
 }
 
 /// The sample's JSON with one piece of text replaced.
@@ -56,6 +63,9 @@ TEST_CASE("a spoilt attachment names the key and what is wrong") {
   CHECK(errorOf(broken("172.16.0.5/24", "172.16.0.5")).find("addresses is \"172.16.0.5\"") == 0);
   CHECK(errorOf(broken("0.0.0.0/0", "0.0.0.1/0")).find("dst is \"0.0.0.1/0\"") == 0);
   CHECK(errorOf(broken("{\"dst\"", "7,{\"dst\"")).find("routes is 7") == 0);
+  CHECK(errorOf(broken("\"sctp\"", "\"dccp\"")) == "protocol is \"dccp\"; expected tcp, udp or sctp");
+  CHECK(errorOf(broken("8080", "0")) == "hostPort is 0; expected a whole number from 1 to 65535");
+  CHECK(errorOf(broken(":80000", ":-1")).find("burstBits is -1") == 0);
   CHECK(errorOf("{").find("not valid JSON") == 0);
 }
 

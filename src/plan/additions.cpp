@@ -39,7 +39,8 @@ class Additions {
 
   Difference run() && {
     addSysctls(false);
-    addFirewall();
+    addFirewalls();
+    addSetElements();
     addLinks();
     addSysctls(true);
     addAddresses();
@@ -70,12 +71,27 @@ class Additions {
     }
   }
 
-  void addFirewall() {
-    if (!part_.firewall) return;
-    if (!actual_.firewall) {
-      step(Verb::add, *part_.firewall);
-    } else if (!satisfies(*actual_.firewall, *part_.firewall)) {
-      step(Verb::change, *part_.firewall);
+  void addFirewalls() {
+    for (const auto& [name, wanted] : part_.firewalls) {
+      const auto found = actual_.firewalls.find(name);
+      if (found == actual_.firewalls.end()) {
+        step(Verb::add, wanted);
+      } else if (!satisfies(found->second, wanted)) {
+        step(Verb::change, wanted);
+      }
+    }
+  }
+
+  /// Before the links: what a container may send is known before it can send.
+  void addSetElements() {
+    Cursor cursor(actual_.setElements);
+    for (const auto& [key, wanted] : part_.setElements) {
+      const auto* found = cursor.find(key);
+      if (found == nullptr) {
+        step(Verb::add, wanted);
+      } else if (!satisfies(*found, wanted)) {
+        step(Verb::change, wanted);
+      }
     }
   }
 

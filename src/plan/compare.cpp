@@ -12,6 +12,20 @@ bool sameRules(const Firewall::Chain& actual, const Firewall::Chain& wanted) {
                     [](const std::string& id, const std::string& rule) { return id == ruleId(rule); });
 }
 
+bool sameSet(const Firewall::Set& actual, const Firewall::Set& wanted) {
+  return actual.type == wanted.type && actual.flags == wanted.flags && actual.apart == wanted.apart &&
+         actual.elements == wanted.elements;
+}
+
+/// True when `actual` has an entry for each of `wanted`, and `same` holds for the two.
+template <class Map, class Same>
+bool holdsAll(const Map& actual, const Map& wanted, Same same) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& entry) {
+    const auto found = actual.find(entry.first);
+    return found != actual.end() && same(found->second, entry.second);
+  });
+}
+
 }  // namespace
 
 bool satisfies(const Sysctl& actual, const Sysctl& wanted) {
@@ -19,11 +33,23 @@ bool satisfies(const Sysctl& actual, const Sysctl& wanted) {
 }
 
 bool satisfies(const Firewall& actual, const Firewall& wanted) {
-  return actual.sets == wanted.sets &&
-         std::equal(actual.chains.begin(), actual.chains.end(), wanted.chains.begin(), wanted.chains.end(),
-                    [](const auto& a, const auto& w) {
-                      return a.first == w.first && sameRules(a.second, w.second);
-                    });
+  return holdsAll(actual.sets, wanted.sets, sameSet) && holdsAll(actual.chains, wanted.chains, sameRules);
+}
+
+bool holdsMore(const Firewall& actual, const Firewall& wanted) {
+  const auto nothing = [](const auto&, const auto&) { return true; };
+  return !holdsAll(wanted.sets, actual.sets, nothing) || !holdsAll(wanted.chains, actual.chains, nothing);
+}
+
+bool keepsElements(const std::string& set, const Firewall& actual, const Firewall& wanted) {
+  const auto before = actual.sets.find(set);
+  const auto after = wanted.sets.find(set);
+  return before != actual.sets.end() && after != wanted.sets.end() && after->second.apart &&
+         before->second.type == after->second.type;
+}
+
+bool satisfies(const SetElement& actual, const SetElement& wanted) {
+  return actual.data == wanted.data;
 }
 
 bool satisfies(const Link& actual, const Link& wanted) {

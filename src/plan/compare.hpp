@@ -8,10 +8,19 @@ namespace twill {
 /// True when the kernel's object already does what the wanted one asks. Fields that only one side knows
 /// (owner, index, running, a veth's far end) do not count, nor do wanted optionals that are empty.
 [[nodiscard]] bool satisfies(const Sysctl& actual, const Sysctl& wanted);
+/// For a table: it has all that is wanted; it may have more.
 [[nodiscard]] bool satisfies(const Firewall& actual, const Firewall& wanted);
+[[nodiscard]] bool satisfies(const SetElement& actual, const SetElement& wanted);
 [[nodiscard]] bool satisfies(const Link& actual, const Link& wanted);
 [[nodiscard]] bool satisfies(const Neighbour& actual, const Neighbour& wanted);
 [[nodiscard]] bool satisfies(const Route& actual, const Route& wanted);
+
+/// True when a table has chains or sets that are not wanted.
+[[nodiscard]] bool holdsMore(const Firewall& actual, const Firewall& wanted);
+
+/// True when a set's elements that stand apart have a place in a table written as wanted. Else they go with
+/// the old set.
+[[nodiscard]] bool keepsElements(const std::string& set, const Firewall& actual, const Firewall& wanted);
 
 /// True when a wanted link has to be made: it is not there, or one of ours with another kind has its name.
 /// Whatever `actual` says to be on such a link is gone, or goes with the old link.

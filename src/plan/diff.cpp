@@ -53,6 +53,14 @@ bool isReplaced(const Address& old, const KernelState& wanted) {
          at->first.address.address == old.address.address;
 }
 
+/// True when the kernel takes this one away with its set, which is not wanted, or not so.
+bool goesWithSet(const SetElement& element, const KernelState& wanted, const KernelState& actual) {
+  const auto before = actual.firewalls.find(element.table);
+  const auto after = wanted.firewalls.find(element.table);
+  return before == actual.firewalls.end() || after == wanted.firewalls.end() ||
+         !keepsElements(element.set, before->second, after->second);
+}
+
 /// What is ours in `actual` and no longer wanted, without what additions() takes away to make room.
 KernelState leftOver(const KernelState& wanted, const KernelState& actual) {
   KernelState out;
@@ -71,7 +79,23 @@ KernelState leftOver(const KernelState& wanted, const KernelState& actual) {
           [&](const Address& address) { return isOnNewLink(address) || isReplaced(address, wanted); });
   collect(actual.neighbours, wanted.neighbours, isOnNewLink);
   collect(actual.routes, wanted.routes, isOnNewLink);
+  Cursor cursor(wanted.setElements);
+  for (const auto& [key, element] : actual.setElements) {
+    if (cursor.find(key) == nullptr && !goesWithSet(element, wanted, actual)) out.put(element);
+  }
   return out;
+}
+
+/// Tables that are not wanted, and chains and sets that a wanted table has too many.
+void removeTables(const KernelState& wanted, const KernelState& actual, std::vector<Operation>& out) {
+  for (const auto& [name, table] : actual.firewalls) {
+    const auto kept = wanted.firewalls.find(name);
+    if (kept == wanted.firewalls.end()) {
+      remove(table, "", out);
+    } else if (satisfies(table, kept->second) && holdsMore(table, kept->second)) {
+      out.push_back({Verb::change, kept->second});
+    }
+  }
 }
 
 }  // namespace
@@ -91,13 +115,17 @@ Difference removals(const KernelState& part, const KernelState& actual) {
     }
   }
   std::stable_partition(operations.begin() + links, operations.end(), isPort);
+  Cursor cursor(actual.setElements);
+  for (const auto& [key, unwanted] : part.setElements) {
+    if (const auto* found = cursor.find(key)) remove(*found, unwanted.owner, operations);
+  }
   return out;
 }
 
 Difference diff(const KernelState& wanted, const KernelState& actual) {
   auto out = additions(wanted, actual);
   auto removed = removals(leftOver(wanted, actual), actual).operations;
-  if (actual.firewall && !wanted.firewall) remove(*actual.firewall, "", removed);
+  removeTables(wanted, actual, removed);
   std::move(removed.begin(), removed.end(), std::back_inserter(out.operations));
   return out;
 }

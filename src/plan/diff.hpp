@@ -37,18 +37,19 @@ struct Difference {
   [[nodiscard]] bool empty() const { return operations.empty(); }
 };
 
-/// What must change so that `actual` becomes `wanted`. Pure; linear in the sizes. Order: settings, firewall,
-/// links, addresses, neighbours, routes; then removals the other way round. Only objects that are ours are
-/// removed.
+/// What must change so that `actual` becomes `wanted`. Pure; linear in the sizes. Order: settings, tables,
+/// their elements, links, addresses, neighbours, routes; then removals the other way round. Only objects that
+/// are ours are removed.
 [[nodiscard]] Difference diff(const KernelState& wanted, const KernelState& actual);
 
 /// The first half of diff() alone: what must be added or changed so that `actual` holds all of `part`, where
 /// `part` may be a small piece of a wanted state (one attachment). Cost: size of `part` times log of
-/// `actual`.
+/// `actual`. Where a table lacks something, the operation holds the table as `part` has it: who has only a
+/// piece of the table merges the rest in.
 [[nodiscard]] Difference additions(const KernelState& part, const KernelState& actual);
 
 /// The other half for a piece that is no longer wanted: removes what of `part` the kernel holds and is ours.
-/// Settings and the firewall stay. Same cost.
+/// Settings and tables stay. Same cost.
 [[nodiscard]] Difference removals(const KernelState& part, const KernelState& actual);
 
 /// The command a person would type for it: "ip route add 172.16.1.0/24 via 10.0.0.20 dev eth0 proto 116".

@@ -27,7 +27,8 @@ class World {
     for (int i = pick(6); i > 0; --i) out.put(aNeighbour(kProtocol));
     for (int i = pick(8); i > 0; --i) out.put(aRoute(kProtocol));
     for (int i = pick(3); i > 0; --i) out.put(setting("net/test/" + std::to_string(pick(2)), aDigit()));
-    if (chance(50)) out.firewall = aFirewall();
+    if (chance(50)) out.put(aFirewall());
+    for (int i = out.firewalls.empty() ? 0 : pick(4); i > 0; --i) out.put(anElement());
     keepOneLengthEach(out);
     keepWhatHasALink(out);
     return out;
@@ -35,8 +36,8 @@ class World {
 
   KernelState actual() {
     KernelState out = wanted();
-    if (out.firewall) {
-      for (auto& rule : out.firewall->chains["c"].rules) rule = ruleId(rule);
+    for (auto& [name, table] : out.firewalls) {
+      for (auto& rule : table.chains["c"].rules) rule = ruleId(rule);
     }
     for (auto& [name, link] : out.links) {
       if (chance(20)) link.alias.clear();
@@ -83,7 +84,12 @@ class World {
   Firewall aFirewall() {
     Firewall out;
     out.chains["c"] = {"hook", {"rule " + aDigit(), "rule " + aDigit()}};
+    if (chance(30)) out.chains["d"] = {"hook", {}};
+    out.sets["m"] = {.type = "inet_service : ipv4_addr", .apart = true};
     return out;
+  }
+  SetElement anElement() {
+    return {.table = kTable, .set = "m", .key = aDigit(), .data = "10.0.0." + aDigit(), .owner = "net/c1"};
   }
   /// No kernel holds an IPv6 address twice on a link.
   static void keepOneLengthEach(KernelState& state) {
@@ -136,11 +142,8 @@ const Object* at(const KernelState& state, const Object& object, Object& found) 
   if (const auto* address = std::get_if<Address>(&object)) return look(state.addresses, keyOf(*address));
   if (const auto* entry = std::get_if<Neighbour>(&object)) return look(state.neighbours, keyOf(*entry));
   if (const auto* route = std::get_if<Route>(&object)) return look(state.routes, keyOf(*route));
-  if (state.firewall) {
-    found = *state.firewall;
-    return &found;
-  }
-  return nullptr;
+  if (const auto* element = std::get_if<SetElement>(&object)) return look(state.setElements, keyOf(*element));
+  return look(state.firewalls, std::get<Firewall>(object).table);
 }
 
 /// Carries out one operation as a kernel would. It must fit what is there, and never hit what is foreign.
@@ -150,11 +153,15 @@ void apply(const Operation& operation, KernelState& state) {
   CAPTURE(describe(operation));
   REQUIRE((there == nullptr) == (operation.verb == Verb::add));
   if (there != nullptr) REQUIRE(isOurs(*there));
+  if (const auto* element = std::get_if<SetElement>(&operation.object)) {
+    REQUIRE(state.firewalls.at(element->table).sets.contains(element->set));
+  }
   if (const auto* table = std::get_if<Firewall>(&operation.object)) {
-    state.firewall.reset();
-    if (operation.verb == Verb::remove) return;
-    state.firewall = *table;
-    for (auto& rule : state.firewall->chains["c"].rules) rule = ruleId(rule);
+    state.firewalls.clear();
+    if (operation.verb == Verb::remove) return state.setElements.clear();
+    Firewall made = *table;
+    for (auto& rule : made.chains["c"].rules) rule = ruleId(rule);
+    state.put(std::move(made));
   } else if (operation.verb != Verb::remove) {
     std::visit(
         [&](const auto& object) {
@@ -169,6 +176,8 @@ void apply(const Operation& operation, KernelState& state) {
     state.neighbours.erase(keyOf(*entry));
   } else if (const auto* route = std::get_if<Route>(&operation.object)) {
     state.routes.erase(keyOf(*route));
+  } else if (const auto* gone = std::get_if<SetElement>(&operation.object)) {
+    state.setElements.erase(keyOf(*gone));
   }
 }
 

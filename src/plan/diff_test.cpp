@@ -36,12 +36,12 @@ KernelState fullNode() {
                    neighbour("twill0", "172.16.0.2", kMac), neighbour("twill0", "fd42::2", kMac),
                    route("172.16.1.0/24", "10.0.0.20", "eth0"), route("fd42:1::/64", "fd00::20", "eth0"),
                    route("172.16.0.9/32", "", "tw1"));
-  out.firewall = firewall();
+  out.put(firewall());
   return out;
 }
 
 KernelState asActual(KernelState wanted) {
-  if (wanted.firewall) wanted.firewall = readBack(*wanted.firewall);
+  for (auto& [name, table] : wanted.firewalls) table = readBack(table);
   return wanted;
 }
 
@@ -259,12 +259,12 @@ TEST_CASE("the kernel's own route to our bridge's subnet is no rival, one on a f
 
 TEST_CASE("the firewall is known by its rules' ids, hooks, sets and their elements") {
   KernelState wanted;
-  wanted.firewall = firewall();
+  wanted.put(firewall());
   KernelState actual;
   const auto changed = [&](auto edit) {
     Firewall table = firewall();
     edit(table);
-    actual.firewall = readBack(table);
+    actual.put(readBack(table));
     return text(diff(wanted, actual));
   };
   CHECK(changed([](Firewall&) {}).empty());
@@ -296,7 +296,7 @@ TEST_CASE("removing a part leaves alone what others own") {
   auto part = fullNode();
   auto actual = state(foreignLink("twill0", LinkKind::bridge),
                       foreignRoute(route("172.16.1.0/24", "10.0.0.99", "eth0")));
-  actual.firewall = readBack(firewall());
+  actual.put(readBack(firewall()));
   CHECK(text(removals(part, actual)).empty());
 }
 
@@ -306,4 +306,45 @@ TEST_CASE("a removal has the owner of the part, and in a whole difference it is 
   CHECK(removals(state(route("172.16.1.0/24", "10.0.0.20", "eth0")), actual).operations.at(0).owner() ==
         "node2");
   CHECK(diff(kEmpty, actual).operations.at(0).owner() == "route 172.16.1.0/24 via 10.0.0.20 dev eth0");
+}
+
+TEST_CASE("an element of a set that stands apart is added, changed and removed alone, with its owner") {
+  const SetElement mine{
+      .table = kTable, .set = "m", .key = "tcp . 80", .data = "10.0.0.2 . 80", .owner = "c1"};
+  SetElement other = mine;
+  other.key = "tcp . 81";
+  other.owner.clear();
+  KernelState wanted = state(mine, port("tw1"));
+  Firewall table;
+  table.sets["m"] = {.type = "inet_proto . inet_service : ipv4_addr . inet_service", .apart = true};
+  wanted.put(table);
+  CHECK(text(diff(wanted, kEmpty)) ==
+        "add firewall table inet twill\n"
+        "add element inet twill m { tcp . 80 : 10.0.0.2 . 80 }\n"
+        "add veth tw1\n");
+  auto actual = state(mine, other, port("tw1"), table);
+  CHECK(text(diff(wanted, actual)) == "remove element inet twill m { tcp . 81 : 10.0.0.2 . 80 }\n");
+  CHECK(additions(wanted, actual).empty());
+  CHECK(text(removals(state(mine), actual)) == "remove element inet twill m { tcp . 80 : 10.0.0.2 . 80 }\n");
+  actual.setElements.at(keyOf(mine)).data = "10.0.0.9 . 80";
+  const auto change = additions(wanted, actual).operations;
+  REQUIRE(change.size() == 1);
+  CHECK(describe(change[0]) == "change element inet twill m { tcp . 80 : 10.0.0.2 . 80 }");
+  CHECK(change[0].owner() == "c1");
+  // With the set, or the whole table, the kernel takes the elements away.
+  CHECK(text(diff(kEmpty, state(mine, table))) == "remove firewall table inet twill\n");
+  CHECK(text(diff(state(Firewall{}), state(mine, table))) == "change firewall table inet twill\n");
+}
+
+TEST_CASE("a piece of a table is satisfied by a table that holds more, a whole one is not") {
+  Firewall piece;
+  piece.chains["postrouting"] = firewall().chains["postrouting"];
+  const auto actual = state(readBack(firewall()));
+  CHECK(additions(state(piece), actual).empty());
+  CHECK(text(diff(state(piece), actual)) == "change firewall table inet twill\n");
+  piece.chains["more"] = {"", {"return"}};
+  KernelState both = state(firewall());
+  merge(both, state(piece));
+  CHECK(both.firewalls.at(kTable).chains.size() == 2);
+  CHECK(both.firewalls.at(kTable).sets.size() == 1);
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "plan/bucket.hpp"
 #include "plan/diff.hpp"
 #include "plan/words.hpp"
 
@@ -19,26 +20,33 @@ std::string quoted(std::string_view word) {
   return out + "'";
 }
 
-/// "ip" inside a network namespace: by name where it has one, else by path.
-std::string ipIn(std::string_view netns) {
+/// "ip" or "tc" inside a network namespace: by name where it has one, else by path.
+std::string inside(std::string_view netns, std::string_view program) {
   for (std::string_view head : {"/run/netns/", "/var/run/netns/"}) {
-    if (netns.starts_with(head)) return "ip -n " + quoted(netns.substr(head.size()));
+    if (netns.starts_with(head)) return fmt::format("{} -n {}", program, quoted(netns.substr(head.size())));
   }
-  return "nsenter --net=" + quoted(netns) + " ip";
+  return fmt::format("nsenter --net={} {}", quoted(netns), program);
 }
 
 std::string_view familyFlag(Family family) {
   return family == Family::v6 ? "ip -6" : "ip";
 }
 
-std::string vethPeerCommands(const VethPeer& peer) {
-  const auto ip = ipIn(peer.netns);
+std::string limitCommand(std::string_view tc, std::string_view link, const Rate& rate, int mtu) {
+  const auto bucket = bucketOf(rate, mtu);
+  return fmt::format("\n{} qdisc replace dev {} root tbf rate {}bps burst {} limit {}", tc, quoted(link),
+                     bucket.bytesPerSecond, bucket.burst, bucket.limit);
+}
+
+std::string vethPeerCommands(const VethPeer& peer, int mtu) {
+  const auto ip = inside(peer.netns, "ip");
   const auto name = quoted(peer.name);
   std::string out;
   for (const auto& address : peer.addresses) {
     out += fmt::format("\n{} address add {} dev {}{}", ip, address.text(), name,
                        address.address.isV4() ? "" : " nodad");
   }
+  if (peer.rate) out += limitCommand(inside(peer.netns, "tc"), peer.name, *peer.rate, mtu);
   out += fmt::format("\n{} link set {} up", ip, name);
   for (const auto& route : peer.routes) {
     out += fmt::format("\n{}{} route add {}{} dev {}", ip, route.dst.isV4() ? "" : " -6",
@@ -69,15 +77,19 @@ std::string addLink(const Link& link) {
     if (link.mtu) out += fmt::format(" mtu {}", *link.mtu);
     out += " netns " + quoted(link.peer->netns);
   }
+  const int mtu = link.mtu.value_or(kDefaultMtu);
+  if (link.rate) out += limitCommand("tc", link.name, *link.rate, mtu);
   out += "\n" + settings(link);
-  return link.peer ? out + vethPeerCommands(*link.peer) : out;
+  return link.peer ? out + vethPeerCommands(*link.peer, mtu) : out;
 }
 
 std::string nftScript(const Firewall& firewall) {
   // "add, then delete" empties the table whether it was there or not; nft applies the whole file at once.
-  std::string out = "nft -f - <<'EOF'\nadd table inet twill\ndelete table inet twill\ntable inet twill {\n";
+  std::string out =
+      fmt::format("nft -f - <<'EOF'\nadd table {0}\ndelete table {0}\ntable {0} {{\n", firewall.table);
   for (const auto& [name, set] : firewall.sets) {
-    out += fmt::format("  set {} {{\n    type {}\n", name, set.type);
+    out += fmt::format("  {} {} {{\n    {}\n", set.isMap() ? "map" : "set", name, set.declaration());
+    if (set.apart) out += fmt::format("    comment \"{}\"\n", kApart);
     if (!set.flags.empty()) out += fmt::format("    flags {}\n", set.flags);
     if (!set.elements.empty()) {
       out += fmt::format("    elements = {{ {} }}\n", fmt::join(set.elements, ", "));
@@ -85,7 +97,8 @@ std::string nftScript(const Firewall& firewall) {
     out += "  }\n";
   }
   for (const auto& [name, chain] : firewall.chains) {
-    out += fmt::format("  chain {} {{\n    {};\n", name, chain.hook);
+    out += fmt::format("  chain {} {{\n", name);
+    if (!chain.hook.empty()) out += fmt::format("    {};\n", chain.hook);
     for (const auto& rule : chain.rules) out += fmt::format("    {} comment \"{}\"\n", rule, ruleId(rule));
     out += "  }\n";
   }
@@ -109,7 +122,16 @@ struct Command {
     return "sysctl -w " + quoted(key + "=" + sysctl.value);
   }
   std::string operator()(const Firewall& firewall) const {
-    return verb == Verb::remove ? "nft delete table inet twill" : nftScript(firewall);
+    return verb == Verb::remove ? "nft delete table " + firewall.table : nftScript(firewall);
+  }
+  std::string operator()(const SetElement& element) const {
+    const auto command = [&](std::string_view does, const std::string& text) {
+      return fmt::format("{} element {} {} {{ {} }}", does, element.table, element.set, text);
+    };
+    const auto gone = command("delete", element.key);
+    const auto there = command("add", element.text());
+    if (verb == Verb::change) return "nft " + quoted(gone + "; " + there);
+    return "nft " + quoted(verb == Verb::remove ? gone : there);
   }
   std::string operator()(const Link& link) const {
     if (verb == Verb::remove) return "ip link del " + quoted(link.name);

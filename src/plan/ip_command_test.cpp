@@ -82,6 +82,15 @@ TEST_CASE("commands for a veth whose other end is in a container") {
         "ip link add tw1 type veth peer name eth0 address 0a:58:ac:10:00:02 mtu 1500 netns /proc/7/ns/net\n"
         "ip link set dev tw1 alias twill:net/c1/eth0 mtu 1500 nomaster up\n"
         "nsenter --net=/proc/7/ns/net ip link set eth0 up");
+  link.rate = Rate{.bitsPerSecond = 8'000'000, .burstBits = 800'000};
+  link.peer->rate = Rate{.bitsPerSecond = 16'000'000, .burstBits = 1'600'000};
+  CHECK(command(Verb::add, link) ==
+        "ip link add tw1 type veth peer name eth0 address 0a:58:ac:10:00:02 mtu 1500 netns /proc/7/ns/net\n"
+        "tc qdisc replace dev tw1 root tbf rate 1000000bps burst 100000 limit 125000\n"
+        "ip link set dev tw1 alias twill:net/c1/eth0 mtu 1500 nomaster up\n"
+        "nsenter --net=/proc/7/ns/net tc qdisc replace dev eth0 root tbf rate 2000000bps burst 200000 limit "
+        "250000\n"
+        "nsenter --net=/proc/7/ns/net ip link set eth0 up");
 }
 
 TEST_CASE("a name from outside cannot leave its quotes") {
@@ -120,4 +129,37 @@ TEST_CASE("commands for the firewall replace the table in one step") {
             "}\n"
             "EOF");
   CHECK(command(Verb::remove, table) == "nft delete table inet twill");
+}
+
+TEST_CASE("commands for maps, for sets without a type's name, and for their elements") {
+  Firewall table;
+  table.table = kBridgeTable;
+  table.chains["own"] = {"", {"drop"}};
+  table.sets["m"] = {.type = "inet_service : ipv4_addr", .apart = true};
+  table.sets["s"] = {.type = "ifname . integer", .apart = true, .declared = "typeof iifname . @th,64,128"};
+  CHECK(command(Verb::add, table) ==
+        "nft -f - <<'EOF'\n"
+        "add table bridge twill\n"
+        "delete table bridge twill\n"
+        "table bridge twill {\n"
+        "  map m {\n"
+        "    type inet_service : ipv4_addr\n"
+        "    comment \"one element for each container\"\n"
+        "  }\n"
+        "  set s {\n"
+        "    typeof iifname . @th,64,128\n"
+        "    comment \"one element for each container\"\n"
+        "  }\n"
+        "  chain own {\n"
+        "    drop comment \"" +
+            ruleId("drop") +
+            "\"\n"
+            "  }\n"
+            "}\n"
+            "EOF");
+  const SetElement element{.table = kBridgeTable, .set = "m", .key = "80", .data = "10.0.0.2"};
+  CHECK(command(Verb::add, element) == "nft 'add element bridge twill m { 80 : 10.0.0.2 }'");
+  CHECK(command(Verb::remove, element) == "nft 'delete element bridge twill m { 80 }'");
+  CHECK(command(Verb::change, element) ==
+        "nft 'delete element bridge twill m { 80 }; add element bridge twill m { 80 : 10.0.0.2 }'");
 }

@@ -14,7 +14,10 @@ struct Describer {
   std::string operator()(const Sysctl& sysctl) const {
     return fmt::format("setting {} = {}", sysctl.path, sysctl.value);
   }
-  std::string operator()(const Firewall&) const { return "firewall table inet twill"; }
+  std::string operator()(const Firewall& firewall) const { return "firewall table " + firewall.table; }
+  std::string operator()(const SetElement& element) const {
+    return fmt::format("element {} {} {{ {} }}", element.table, element.set, element.text());
+  }
   std::string operator()(const Link& link) const {
     return fmt::format("{} {}", kindWord(link.kind), link.name);
   }
@@ -87,6 +90,10 @@ AddressKey keyOf(const Address& address) {
 
 NeighbourKey keyOf(const Neighbour& neighbour) {
   return {neighbour.link, neighbour.address};
+}
+
+SetElementKey keyOf(const SetElement& element) {
+  return {element.table, element.set, element.key};
 }
 
 std::string describe(const Object& object) {

@@ -18,6 +18,9 @@ namespace twill {
 inline constexpr std::uint8_t kProtocol = 116;
 /// Every link that Twill makes carries an alias that starts so.
 inline constexpr const char* kAliasPrefix = "twill:";
+/// The tables that Twill makes, by nft's family and name. Nobody else's rules are in them.
+inline constexpr const char* kTable = "inet twill";
+inline constexpr const char* kBridgeTable = "bridge twill";
 
 enum class LinkKind : std::uint8_t { other, bridge, veth };
 
@@ -30,6 +33,7 @@ struct VethPeer {
   MacAddress mac;
   std::vector<InterfaceAddress> addresses;
   std::vector<ContainerRoute> routes;
+  std::optional<Rate> rate;           ///< of what the container sends
   std::uint8_t protocol = kProtocol;  ///< on its addresses and routes: whose they are in that namespace
 
   auto operator<=>(const VethPeer&) const = default;
@@ -46,10 +50,13 @@ struct Link {
   std::optional<std::string> master;  ///< name of the bridge; "" means none
   std::optional<bool> hairpin;        ///< bridge port only
   std::optional<VethPeer> peer;       ///< wanted veths only
-  int index = 0;                      ///< ifindex; actual states only
-  bool running = false;               ///< carrier and operationally up; actual states only
-  bool loopback = false;              ///< actual states only
-  std::string owner;                  ///< wanted states only: whose failure it is when this fails
+  /// Wanted veths only: of what the node sends to the container. Set when the veth is made and never read
+  /// back, so a changed or missing limit is not drift.
+  std::optional<Rate> rate;
+  int index = 0;          ///< ifindex; actual states only
+  bool running = false;   ///< carrier and operationally up; actual states only
+  bool loopback = false;  ///< actual states only
+  std::string owner;      ///< wanted states only: whose failure it is when this fails
 
   bool operator==(const Link&) const = default;  ///< every member, the owner too
   [[nodiscard]] bool ours() const { return alias.starts_with(kAliasPrefix); }
@@ -110,28 +117,55 @@ struct Sysctl {
   bool operator==(const Sysctl&) const = default;
 };
 
-/// The table `inet twill`: base chains with their rules, and named sets.
+/// One of Twill's tables: base chains with their rules, and named sets and maps.
 struct Firewall {
   struct Chain {
     /// As nft lists it, but for "; policy accept": "type nat hook postrouting priority srcnat"; empty for a
-    /// chain that is only jumped to.
+    /// chain that is only jumped to. Priorities have words where nft(8) gives one for that family and hook.
     std::string hook;
     std::vector<std::string>
         rules;  ///< in nft's syntax; in an actual state only the fingerprints of ruleId()
     auto operator<=>(const Chain&) const = default;
   };
   struct Set {
-    std::string type;                   ///< "ipv4_addr"
+    std::string type;                   ///< "ipv4_addr"; that of a map is "inet_service : ipv4_addr"
     std::string flags;                  ///< "interval" or empty
     std::vector<std::string> elements;  ///< as nft lists them (10.0.0.0/8, a host without /32), sorted
+    /// Each element is a SetElement, with an owner of its own, and `elements` is empty. The kernel keeps this
+    /// as the set's comment. Maps are always so.
+    bool apart = false;
+    /// How `type` is declared where nft has no name for it ("typeof iifname . @th,64,128"); wanted states
+    /// only, and not compared.
+    std::string declared;
+
+    [[nodiscard]] bool isMap() const { return type.find(" : ") != std::string::npos; }
+    [[nodiscard]] std::string declaration() const { return declared.empty() ? "type " + type : declared; }
     auto operator<=>(const Set&) const = default;
   };
+  std::string table = kTable;           ///< family and name
   std::map<std::string, Chain> chains;  ///< by name
   std::map<std::string, Set> sets;      ///< by name
   std::string owner;
 
   bool operator==(const Firewall&) const = default;
   [[nodiscard]] bool empty() const { return chains.empty() && sets.empty(); }
+};
+
+/// A set's comment in the kernel when it is Firewall::Set::apart.
+inline constexpr const char* kApart = "one element for each container";
+
+/// An element of a set whose elements stand apart from the table's shape (Firewall::Set::apart): what one
+/// container adds to it.
+struct SetElement {
+  std::string table;  ///< Firewall::table
+  std::string set;
+  std::string key;   ///< as nft lists it: "tcp . 8080"
+  std::string data;  ///< of a map: "172.16.0.5 . 80"
+  std::string owner;
+
+  bool operator==(const SetElement&) const = default;  ///< every member, the owner too
+  /// "tcp . 8080 : 172.16.0.5 . 80"
+  [[nodiscard]] std::string text() const { return data.empty() ? key : key + " : " + data; }
 };
 
 /// Fingerprint of a rule, kept in the kernel as the rule's comment: "tw-" and 16 hex digits.
@@ -154,12 +188,20 @@ struct NeighbourKey {
   auto operator<=>(const NeighbourKey&) const = default;
 };
 
+struct SetElementKey {
+  std::string table;
+  std::string set;
+  std::string key;
+  auto operator<=>(const SetElementKey&) const = default;
+};
+
 /// The metric under which the kernel files a route: IPv6 turns 0 into 1024 (IP6_RT_PRIO_USER).
 [[nodiscard]] RouteKey keyOf(const Route& route);
 [[nodiscard]] AddressKey keyOf(const Address& address);
 [[nodiscard]] NeighbourKey keyOf(const Neighbour& neighbour);
+[[nodiscard]] SetElementKey keyOf(const SetElement& element);
 
-using Object = std::variant<Sysctl, Firewall, Link, Address, Neighbour, Route>;
+using Object = std::variant<Sysctl, Firewall, SetElement, Link, Address, Neighbour, Route>;
 
 /// "route 172.16.1.0/24 via 10.0.0.20 dev eth0": how messages name an object.
 [[nodiscard]] std::string describe(const Object& object);

@@ -10,6 +10,16 @@ void KernelState::put(Sysctl sysctl) {
   sysctls.insert_or_assign(std::move(key), std::move(sysctl));
 }
 
+void KernelState::put(Firewall firewall) {
+  auto key = firewall.table;
+  firewalls.insert_or_assign(std::move(key), std::move(firewall));
+}
+
+void KernelState::put(SetElement element) {
+  auto key = keyOf(element);
+  setElements.insert_or_assign(std::move(key), std::move(element));
+}
+
 void KernelState::put(Link link) {
   auto key = link.name;
   links.insert_or_assign(std::move(key), std::move(link));
@@ -39,7 +49,16 @@ void merge(KernelState& into, const KernelState& part) {
   add(into.addresses, part.addresses);
   add(into.neighbours, part.neighbours);
   add(into.routes, part.routes);
-  if (part.firewall) into.firewall = part.firewall;
+  add(into.setElements, part.setElements);
+  for (const auto& [name, table] : part.firewalls) {
+    const auto [at, fresh] = into.firewalls.try_emplace(name, table);
+    if (!fresh) merge(at->second, table);
+  }
+}
+
+void merge(Firewall& into, const Firewall& part) {
+  for (const auto& [name, chain] : part.chains) into.chains.insert_or_assign(name, chain);
+  for (const auto& [name, set] : part.sets) into.sets.insert_or_assign(name, set);
 }
 
 void subtract(KernelState& from, const KernelState& part) {
@@ -50,6 +69,7 @@ void subtract(KernelState& from, const KernelState& part) {
   take(from.addresses, part.addresses);
   take(from.neighbours, part.neighbours);
   take(from.routes, part.routes);
+  take(from.setElements, part.setElements);
 }
 
 }  // namespace twill

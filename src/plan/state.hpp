@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
 
 #include "plan/objects.hpp"
@@ -14,24 +13,32 @@ namespace twill {
 /// A wanted state names only what Twill wants. An actual state (kernel/kernel.hpp) also holds what is foreign
 /// but may be in the way: all links and addresses, default routes, and routes inside the cluster's networks.
 struct KernelState {
-  std::map<std::string, Sysctl> sysctls;  ///< by path
-  std::optional<Firewall> firewall;
+  std::map<std::string, Sysctl> sysctls;      ///< by path
+  std::map<std::string, Firewall> firewalls;  ///< by table
+  std::map<SetElementKey, SetElement> setElements;
   std::map<std::string, Link> links;  ///< by name
   std::map<AddressKey, Address> addresses;
   std::map<NeighbourKey, Neighbour> neighbours;
   std::map<RouteKey, Route> routes;
 
   void put(Sysctl sysctl);
+  void put(Firewall firewall);
+  void put(SetElement element);
   void put(Link link);
   void put(Address address);
   void put(Neighbour neighbour);
   void put(Route route);
 };
 
-/// Adds all of `part`; where both hold an object under one key, `part`'s stays.
+/// Adds all of `part`; where both hold an object under one key, `part`'s stays. A table becomes that of both,
+/// chain by chain and set by set.
 void merge(KernelState& into, const KernelState& part);
 
-/// Takes out the links, addresses, neighbours and routes whose keys `part` holds. Settings and firewall stay.
+/// Adds `part`'s chains and sets to a table.
+void merge(Firewall& into, const Firewall& part);
+
+/// Takes out the links, addresses, neighbours, routes and elements whose keys `part` holds. Settings and
+/// tables stay.
 void subtract(KernelState& from, const KernelState& part);
 
 }  // namespace twill

@@ -66,13 +66,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   checkRequest(call->request);
-  if (call->command == cni::Command::del) return 0;
+  if (call->command != cni::Command::add) return 0;
   const Attachment attachment{.network = call->request.network,
                               .containerId = call->request.containerId,
                               .ifname = call->request.ifname,
                               .netns = call->request.netns,
                               .mode = call->request.mode};
-  checkDocument(cni::formatResult(attachment, call->version));
+  checkDocument(cni::formatResult(attachment, *call));
   auto again = parseAttachment(toJson(attachment));  // the record that the agent keeps
   require(again && *again == attachment);
   return 0;

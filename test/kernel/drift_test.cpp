@@ -59,6 +59,19 @@ constexpr std::array kDamages{
     Damage{"a rule added", "nft add rule inet twill postrouting counter"},
     Damage{"an element deleted", "nft delete element inet twill cluster { 192.168.7.7 }"},
     Damage{"a set added", "nft add set inet twill more { type ipv4_addr\\; }"},
+    Damage{"an element of a map deleted", "nft delete element inet twill ports { tcp . 8080 }"},
+    Damage{"an element of a map that leads elsewhere",
+           "nft 'delete element inet twill ports { tcp . 8080 }; add element inet twill ports { tcp . 8080 : "
+           "172.16.0.6 . 80 }'"},
+    Damage{"an element of a map added", "nft add element inet twill ports { tcp . 1 : 172.16.0.5 . 80 }"},
+    Damage{"a map flushed", "nft flush map inet twill ports"},
+    Damage{
+        "a map replaced by one of another type",
+        "nft 'delete table inet twill; table inet twill { map ports { type inet_service : ipv4_addr; comment "
+        "\"one element for each container\"; elements = { 80 : 1.2.3.4 }; }; }'"},
+    Damage{"a table deleted", "nft delete table inet twill"},
+    Damage{"the bridge's table deleted", "nft delete table bridge twill"},
+    Damage{"a set of the bridge's table flushed", "nft flush set bridge twill own"},
     Damage{"everything at once",
            "ip link del twill0; ip link del tw1; nft flush ruleset; ip route flush proto 116"},
 };
@@ -104,8 +117,11 @@ TEST_CASE("every kind of drift comes by notification and is put right") {
   auto state = mustRead(*kernel);
   repair(*kernel, wanted, state);
   checkUpToDate(*kernel, state);
+  const bool bridgeFamily = hasBridgeFamily();
   for (const auto& damage : kDamages) {
     CAPTURE(damage.what);
+    if (!bridgeFamily && std::string_view(damage.command).find("bridge twill") != std::string_view::npos)
+      continue;
     CHECK(leftToDo(wanted, state) == "");
     sh(damage.command);
     CHECK(readable(kernel->notifyFd(), 1000));

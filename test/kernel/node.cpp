@@ -2,6 +2,7 @@
 #include "node.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -44,6 +45,10 @@ Link wantedVeth(const std::string& name, const std::string& netns, int number) {
           .peer = std::move(peer)};
 }
 
+bool hasBridgeFamily() {
+  return std::system("nft 'add table bridge probe; delete table bridge probe' 2>/dev/null") == 0;  // NOLINT
+}
+
 KernelState wantedNode() {
   KernelState wanted;
   wanted.put(Sysctl{.path = "net/ipv4/ip_forward", .value = "1"});
@@ -64,12 +69,21 @@ KernelState wantedNode() {
   wanted.put(Route{.dst = net("fd00:1::/32"), .link = "eth0", .via = ip("fc00::20"), .mtu = 1300});
   wanted.put(Route{.dst = net("fd00:2::/32"), .metric = 9, .link = "eth0", .via = ip("fe80::20")});
   wanted.put(Route{.dst = net("fd00:3::/32"), .type = RouteType::unreachable});
-  wanted.firewall = Firewall{
+  wanted.put(Firewall{
       .chains = {{"postrouting",
                   {.hook = "type nat hook postrouting priority srcnat",
                    .rules = {"ip saddr @cluster ip daddr @cluster return", "ip saddr @cluster masquerade"}}}},
       .sets = {{"cluster",
-                {.type = "ipv4_addr", .flags = "interval", .elements = {"172.16.0.0/12", "192.168.7.7"}}}}};
+                {.type = "ipv4_addr", .flags = "interval", .elements = {"172.16.0.0/12", "192.168.7.7"}}},
+               {"ports", {.type = "inet_proto . inet_service : ipv4_addr . inet_service", .apart = true}}}});
+  wanted.put(SetElement{.table = kTable, .set = "ports", .key = "tcp . 8080", .data = "172.16.0.5 . 80"});
+  wanted.put(SetElement{.table = kTable, .set = "ports", .key = "udp . 53", .data = "172.16.0.5 . 53"});
+  if (!hasBridgeFamily()) return wanted;
+  wanted.put(Firewall{.table = kBridgeTable,
+                      .chains = {{"check", {.rules = {"ether saddr . iifname != @own drop"}}},
+                                 {"prerouting", {.hook = "type filter hook prerouting priority -300"}}},
+                      .sets = {{"own", {.type = "ether_addr . ifname", .apart = true}}}});
+  wanted.put(SetElement{.table = kBridgeTable, .set = "own", .key = "0a:58:ac:10:00:05 . tw1"});
   return wanted;
 }
 
@@ -137,7 +151,8 @@ std::string differences(const KernelState& a, const KernelState& b) {
   compare(a.addresses, b.addresses, out);
   compare(a.neighbours, b.neighbours, out);
   compare(a.routes, b.routes, out);
-  if (a.firewall != b.firewall) out += "the firewall\n";
+  compare(a.firewalls, b.firewalls, out);
+  compare(a.setElements, b.setElements, out);
   return out;
 }
 

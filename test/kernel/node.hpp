@@ -31,6 +31,9 @@ extern const Interest kCluster;
 /// eth0 with 10.0.0.10 and fc00::10, and a default route.
 void makeUnderlay();
 
+/// True where nftables can filter on bridges; asked of the namespace that the caller is in.
+bool hasBridgeFamily();
+
 /// One object of each kind in both families, but for containers.
 KernelState wantedNode();
 /// twill0 alone.

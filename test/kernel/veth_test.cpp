@@ -82,6 +82,32 @@ TEST_CASE("a routed container needs no bridge: host routes and a next hop that i
   CHECK(has(sh("nsenter --net=/run/netns/c1 ping -c1 -W2 10.0.0.10"), "ttl=64"));
 }
 
+TEST_CASE("a container's rates hold in each direction, and a burst of any size fits") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  sh("ip netns add c1; ip netns add c2; ip netns add c3");
+  const auto kernel = openKernel();
+  auto limited = wantedVeth("tw1", "c1", 5);
+  limited.rate = Rate{.bitsPerSecond = 8'000'000, .burstBits = 800'000};
+  limited.peer->rate = Rate{.bitsPerSecond = 16'000'000, .burstBits = 1'600'000};
+  auto endless = wantedVeth("tw2", "c2", 6);
+  endless.rate = Rate{.bitsPerSecond = 80'000'000'000, .burstBits = 4'294'967'295};
+  endless.peer->rate = Rate{.bitsPerSecond = 8'000'000, .burstBits = 4'294'967'295};
+  mustApply(*kernel, {add(wantedBridge()), add(Address{.link = "twill0", .address = on("172.16.0.1/24")}),
+                      add(limited), add(endless), add(wantedVeth("tw3", "c3", 7))});
+
+  CHECK(sh("tc qdisc show dev tw1").starts_with("qdisc tbf "));
+  CHECK(has(sh("tc qdisc show dev tw1"), "rate 8Mbit burst 100000b lat 25ms"));
+  CHECK(has(sh("tc -n c1 qdisc show dev eth0"), "rate 16Mbit burst 200000b lat 25ms"));
+  CHECK(has(sh("tc qdisc show dev tw2"), "rate 80Gbit burst 512Mb lat 25ms"));
+  CHECK(has(sh("tc -n c2 qdisc show dev eth0"), "rate 8Mbit burst 250000Kb lat 25ms"));
+  CHECK_FALSE(has(sh("tc qdisc show dev tw3"), "tbf"));
+  CHECK(mustRead(*kernel).links.at("tw1").up);
+  CHECK(isSoonRunning(*kernel, "tw1"));
+  CHECK(has(sh("ping -c1 -W2 172.16.0.5"), "ttl=64"));
+  CHECK(has(sh("tc -s qdisc show dev tw1"), " pkt (dropped 0"));
+}
+
 TEST_CASE("a veth that cannot be had says why and leaves nothing behind") {
   const auto sandbox = Sandbox::make();
   if (!sandbox) return;

@@ -16,8 +16,9 @@ bool isSeen(const Route& route, const Interest& interest) {
 }
 
 bool same(const KernelState& a, const KernelState& b) {
-  return a.sysctls == b.sysctls && a.firewall == b.firewall && a.links == b.links &&
-         a.addresses == b.addresses && a.neighbours == b.neighbours && a.routes == b.routes;
+  return a.sysctls == b.sysctls && a.firewalls == b.firewalls && a.setElements == b.setElements &&
+         a.links == b.links && a.addresses == b.addresses && a.neighbours == b.neighbours &&
+         a.routes == b.routes;
 }
 
 }  // namespace

@@ -63,10 +63,10 @@ TEST_CASE("a flushed firewall is noticed, and rules come back as their fingerpri
   table.chains["c"] = {"type nat hook postrouting priority srcnat", {"return"}};
   conformance::mustApply(kernel, Verb::add, table);
   auto state = conformance::read(kernel);
-  CHECK(state.firewall->chains.at("c").rules == std::vector<std::string>{ruleId("return")});
+  CHECK(state.firewalls.at(kTable).chains.at("c").rules == std::vector<std::string>{ruleId("return")});
   (void)kernel.byOthers(Verb::remove, Firewall{});
   CHECK(kernel.drain(state, conformance::kInterest) == Kernel::Drained::changed);
-  CHECK_FALSE(state.firewall);
+  CHECK(state.firewalls.empty());
 }
 
 TEST_CASE("operations can be refused a number of times, and the log tells") {

@@ -23,6 +23,7 @@ Failure refused(int code, std::string_view why = "") {
 Link asKept(Link link) {
   link.owner.clear();
   link.peer.reset();
+  link.rate.reset();
   if (!link.master) link.master = "";
   link.running = link.up;
   if (link.kind == LinkKind::veth && !link.master->empty() && !link.hairpin) link.hairpin = false;
@@ -38,15 +39,7 @@ Any withoutOwner(Any object) {
 
 KernelState onlyThis(const Object& object) {
   KernelState out;
-  std::visit(
-      [&](const auto& any) {
-        if constexpr (requires { out.put(any); }) {
-          out.put(any);
-        } else {
-          out.firewall = any;
-        }
-      },
-      object);
+  std::visit([&](const auto& any) { out.put(any); }, object);
   return out;
 }
 
@@ -71,7 +64,7 @@ FakeNetwork::FakeNetwork() {
   for (const auto* path : {"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"}) {
     state_.put(Sysctl{.path = path, .value = "0"});
   }
-  for (const auto* name : {"rp_filter", "proxy_arp", "forwarding"}) {
+  for (const auto* name : {"rp_filter", "proxy_arp", "forwarding", "route_localnet"}) {
     state_.put(Sysctl{.path = std::string("net/ipv4/conf/default/") + name, .value = "0"});
   }
   for (const auto& [name, value] : {std::pair{"accept_ra", "1"}, {"proxy_ndp", "0"}, {"disable_ipv6", "0"}}) {
@@ -133,10 +126,39 @@ Result<void> FakeNetwork::add(const Sysctl& sysctl) {
 }
 
 Result<void> FakeNetwork::add(const Firewall& firewall) {
-  state_.firewall = withoutOwner(firewall);
-  for (auto& [name, chain] : state_.firewall->chains) {
+  auto kept = withoutOwner(firewall);
+  for (auto& [name, chain] : kept.chains) {
     for (auto& rule : chain.rules) rule = ruleId(rule);
   }
+  for (auto& [name, set] : kept.sets) set.declared.clear();
+  state_.put(std::move(kept));
+  dropHomeless(firewall.table);
+  return {};
+}
+
+void FakeNetwork::remove(const Firewall& firewall) {
+  state_.firewalls.erase(firewall.table);
+  dropHomeless(firewall.table);
+}
+
+void FakeNetwork::dropHomeless(const std::string& table) {
+  const auto found = state_.firewalls.find(table);
+  std::erase_if(state_.setElements, [&](const auto& entry) {
+    if (entry.first.table != table) return false;
+    return found == state_.firewalls.end() || !found->second.sets.contains(entry.first.set);
+  });
+}
+
+Result<void> FakeNetwork::add(const SetElement& element) {
+  const auto found = state_.setElements.find(keyOf(element));
+  if (found != state_.setElements.end() && found->second.data != element.data) return refused(EEXIST);
+  return change(element);
+}
+
+Result<void> FakeNetwork::change(const SetElement& element) {
+  const auto table = state_.firewalls.find(element.table);
+  if (table == state_.firewalls.end() || !table->second.sets.contains(element.set)) return refused(ENOENT);
+  state_.put(withoutOwner(element));
   return {};
 }
 

@@ -28,19 +28,24 @@ class FakeNetwork {
  private:
   Result<void> add(const Sysctl& sysctl);
   Result<void> add(const Firewall& firewall);
+  Result<void> add(const SetElement& element);
   Result<void> add(const Link& link);
   Result<void> add(const Address& address);
   Result<void> add(const Neighbour& neighbour);
   Result<void> add(const Route& route);
+  Result<void> change(const SetElement& element);
   Result<void> change(const Link& link);
   Result<void> change(const Route& route);
   void remove(const Sysctl&) {}
-  void remove(const Firewall&) { state_.firewall.reset(); }
+  void remove(const Firewall& firewall);
+  void remove(const SetElement& element) { state_.setElements.erase(keyOf(element)); }
   void remove(const Link& link);
   void remove(const Address& address);
   void remove(const Neighbour& neighbour) { state_.neighbours.erase(keyOf(neighbour)); }
   void remove(const Route& route);
 
+  /// Takes away the elements of one table that have no set there.
+  void dropHomeless(const std::string& table);
   Result<void> checkLink(const std::string& name) const;
   Result<void> checkRoute(const Route& route) const;
   /// True when something says that `gateway` is a neighbour on `link`.

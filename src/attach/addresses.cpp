@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attach/addresses.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace twill {
+namespace {
+
+/// What a routed container sends everything to. The node answers for these on every host side (desired.cpp).
+const IpAddress kRoutedGateway = IpAddress::fromV4(0xa9fe0101);  // 169.254.1.1
+const IpAddress kRoutedGateway6 = *IpAddress::parse("fe80::1");
+
+using Pools = std::vector<AddressPool>;
+
+bool isRouted(const AttachRequest& request) {
+  return request.mode == AttachMode::routed;
+}
+
+Failure badRange(const AddressRange& range, std::string_view why) {
+  return fail(fmt::format("ipam: the range in {} {}", range.subnet.text(), why), Error::Kind::invalid);
+}
+
+/// A range inside the node's subnet is a part of it, with the node's gateway; any other is a network of its
+/// own, known on this node only.
+Result<AddressPool> poolOf(const AddressRange& range, const NodeNetwork& node, bool routed) {
+  AddressPool pool{.subnet = range.subnet, .gateway = range.gateway, .from = range.first, .to = range.last};
+  for (const auto& end : {range.first, range.last, range.gateway}) {
+    if (end && !range.subnet.contains(*end)) return badRange(range, "does not contain " + end->text());
+  }
+  const auto& own = range.subnet.isV4() ? node.subnet : node.subnet6;
+  if (own && own->contains(range.subnet)) {
+    const AddressPool bounds{.subnet = range.subnet, .gateway = {}, .from = range.first, .to = range.last};
+    pool = {.subnet = *own, .gateway = range.gateway, .from = bounds.first(), .to = bounds.last()};
+  }
+  if (!pool.gateway && !routed) pool.gateway = pool.subnet.address().plus(1);
+  if (pool.last() < pool.first()) return badRange(range, "ends before it begins");
+  return pool;
+}
+
+Result<std::vector<Pools>> poolsOf(const AttachRequest& request, const NodeNetwork& node) {
+  std::vector<Pools> sets;
+  for (const auto& ranges : request.ranges) {
+    Pools& pools = sets.emplace_back();
+    for (const AddressRange& range : ranges) {
+      TWILL_TRY(AddressPool pool, poolOf(range, node, isRouted(request)));
+      pools.push_back(std::move(pool));
+    }
+  }
+  if (!sets.empty()) return sets;
+  for (const auto& subnet : {node.subnet, node.subnet6}) {
+    if (!subnet) continue;
+    TWILL_TRY(AddressPool pool, poolOf({.subnet = *subnet}, node, isRouted(request)));
+    sets.push_back({std::move(pool)});
+  }
+  return sets;
+}
+
+/// The one of several addresses that this set is asked for.
+const IpAddress* wantedOf(const Pools& pools, const AttachRequest& request) {
+  const auto& wanted = request.addresses;
+  const auto found = std::find_if(wanted.begin(), wanted.end(), [&](const IpAddress& address) {
+    return std::any_of(pools.begin(), pools.end(),
+                       [&](const AddressPool& pool) { return pool.subnet.contains(address); });
+  });
+  return found == wanted.end() ? nullptr : &*found;
+}
+
+Result<void> checkAllFit(const AttachRequest& request, const std::vector<Pools>& sets) {
+  for (const IpAddress& wanted : request.addresses) {
+    const bool fits = std::any_of(sets.begin(), sets.end(), [&](const Pools& pools) {
+      return std::any_of(pools.begin(), pools.end(),
+                         [&](const AddressPool& pool) { return pool.subnet.contains(wanted); });
+    });
+    if (fits) continue;
+    std::string all;
+    for (const Pools& pools : sets) all += (all.empty() ? "" : ", ") + textOf(pools);
+    return fail(fmt::format("requested address {} is not in range {}", wanted.text(), all),
+                Error::Kind::invalid);
+  }
+  return {};
+}
+
+ChosenAddress chosen(const IpAddress& address, int length, std::optional<IpAddress> gateway, bool routed) {
+  if (!routed) return {{address, length}, gateway};
+  return {{address, address.bits()}, address.isV4() ? kRoutedGateway : kRoutedGateway6};
+}
+
+Result<void> checkGiven(const GivenAddress& given, const TakenAddresses& taken) {
+  const auto holder = taken.find(given.address.address);
+  if (holder == taken.end()) return {};
+  return fail(fmt::format("address {}, which the ipam plugin has chosen, is taken by {}",
+                          given.address.address.text(), holder->second),
+              Error::Kind::exists);
+}
+
+}  // namespace
+
+Result<std::vector<ChosenAddress>> chooseAddresses(const AttachRequest& request, const NodeNetwork& node,
+                                                   const AddressBook& book) {
+  std::vector<ChosenAddress> out;
+  const bool routed = isRouted(request);
+  if (request.given) {
+    for (const auto& given : *request.given) {
+      TWILL_CHECK(checkGiven(given, book.taken));
+      out.push_back(chosen(given.address.address, given.address.length, given.gateway, routed));
+    }
+    return out;
+  }
+  TWILL_TRY(const auto sets, poolsOf(request, node));
+  TWILL_CHECK(checkAllFit(request, sets));
+  const auto isTaken = [&](const IpAddress& address) {
+    return book.taken.contains(address) || book.isReserved(address);
+  };
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    const Pools& pools = sets[i];
+    IpAddress address;
+    if (const IpAddress* wanted = wantedOf(pools, request)) {
+      TWILL_CHECK(checkAddress(pools, book.taken, *wanted));
+      if (book.isReserved(*wanted)) {
+        return fail(fmt::format("requested address {} is reserved by the host-local plugin", wanted->text()),
+                    Error::Kind::exists);
+      }
+      address = *wanted;
+    } else {
+      TWILL_TRY(address, nextAddress(pools, isTaken, book.lastReserved(i)));
+    }
+    const auto pool = std::find_if(pools.begin(), pools.end(),
+                                   [&](const AddressPool& one) { return one.contains(address); });
+    out.push_back(chosen(address, pool->subnet.length(), pool->gateway, routed));
+  }
+  return out;
+}
+
+}  // namespace twill

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attach/addresses.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace twill;
+
+namespace {
+
+const NodeNetwork kNode{
+    .node = "node1", .subnet = *Prefix::parse("172.16.0.0/24"), .subnet6 = *Prefix::parse("fd42::/64")};
+
+struct Book {
+  TakenAddresses taken;
+  std::optional<IpAddress> reserved;
+  std::optional<IpAddress> last;
+};
+
+AddressRange range(const char* subnet, const char* first = nullptr, const char* last = nullptr,
+                   const char* gateway = nullptr) {
+  const auto ip = [](const char* text) {
+    return text == nullptr ? std::nullopt : std::optional(*IpAddress::parse(text));
+  };
+  return {.subnet = *Prefix::parse(subnet), .first = ip(first), .last = ip(last), .gateway = ip(gateway)};
+}
+
+/// "172.16.0.2/24 via 172.16.0.1, ...", or the error.
+std::string choose(const AttachRequest& request, const Book& book = {}, const NodeNetwork& node = kNode) {
+  auto chosen =
+      chooseAddresses(request, node,
+                      {book.taken, [&](const IpAddress& address) { return address == book.reserved; },
+                       [&](std::size_t) { return book.last; }});
+  if (!chosen) return chosen.error().text;
+  std::string out;
+  for (const auto& one : *chosen) {
+    out += (out.empty() ? "" : ", ") + one.address.text() +
+           (one.gateway ? " via " + one.gateway->text() : " without a gateway");
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("one address of each of the node's subnets") {
+  CHECK(choose({}) == "172.16.0.2/24 via 172.16.0.1, fd42::2/64 via fd42::1");
+  CHECK(choose({.mode = AttachMode::routed}) == "172.16.0.1/32 via 169.254.1.1, fd42::1/128 via fe80::1");
+}
+
+TEST_CASE("a range inside the node's subnet has the node's length and gateway, unless it names one") {
+  CHECK(choose({.ranges = {{range("172.16.0.128/25")}}}) == "172.16.0.129/24 via 172.16.0.1");
+  CHECK(choose({.ranges = {{range("172.16.0.0/24", "172.16.0.9")}}}) == "172.16.0.9/24 via 172.16.0.1");
+  CHECK(choose({.ranges = {{range("172.16.0.0/24", nullptr, nullptr, "172.16.0.2")}}}) ==
+        "172.16.0.1/24 via 172.16.0.2");
+}
+
+TEST_CASE("a range elsewhere is a network of its own") {
+  CHECK(choose({.ranges = {{range("10.9.0.0/24")}}}) == "10.9.0.2/24 via 10.9.0.1");
+  CHECK(choose({.ranges = {{range("10.9.0.0/24")}, {range("fd99::/64")}}}) ==
+        "10.9.0.2/24 via 10.9.0.1, fd99::2/64 via fd99::1");
+}
+
+TEST_CASE("a range that cannot be is refused") {
+  CHECK(choose({.ranges = {{range("10.9.0.0/24", "10.9.0.9", "10.9.0.3")}}}) ==
+        "ipam: the range in 10.9.0.0/24 ends before it begins");
+  CHECK(choose({.ranges = {{range("10.9.0.0/24", "10.8.0.9")}}}) ==
+        "ipam: the range in 10.9.0.0/24 does not contain 10.8.0.9");
+}
+
+TEST_CASE("what was asked for is had, or said to be impossible") {
+  const IpAddress wanted = *IpAddress::parse("172.16.0.9");
+  CHECK(choose({.addresses = {wanted}}) == "172.16.0.9/24 via 172.16.0.1, fd42::2/64 via fd42::1");
+  CHECK(choose({.addresses = {wanted}}, {.taken = {{wanted, "net/web/eth0"}}}) ==
+        "requested address 172.16.0.9 is taken by net/web/eth0");
+  CHECK(choose({.addresses = {wanted}}, {.reserved = wanted}) ==
+        "requested address 172.16.0.9 is reserved by the host-local plugin");
+  CHECK(choose({.addresses = {wanted}, .ranges = {{range("10.9.0.0/30")}}}) ==
+        "requested address 172.16.0.9 is not in range 10.9.0.1-10.9.0.2");
+}
+
+TEST_CASE("what host-local has reserved is passed over, and freed addresses rest") {
+  CHECK(choose({.ranges = {{range("10.9.0.0/24")}}}, {.reserved = *IpAddress::parse("10.9.0.2")}) ==
+        "10.9.0.3/24 via 10.9.0.1");
+  CHECK(choose({.ranges = {{range("10.9.0.0/24")}}}, {.last = *IpAddress::parse("10.9.0.7")}) ==
+        "10.9.0.8/24 via 10.9.0.1");
+}
+
+TEST_CASE("an address that another plugin gave is taken as it is, unless somebody has it") {
+  const GivenAddress given{.address = *InterfaceAddress::parse("10.7.0.5/16"), .gateway = {}};
+  CHECK(choose({.given = {{given}}}) == "10.7.0.5/16 without a gateway");
+  CHECK(choose({.mode = AttachMode::routed, .given = {{given}}}) == "10.7.0.5/32 via 169.254.1.1");
+  CHECK(choose({.given = {{given}}}, {.taken = {{given.address.address, "net/web/eth0"}}}) ==
+        "address 10.7.0.5, which the ipam plugin has chosen, is taken by net/web/eth0");
+}

@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The CNI verbs from outside, in every version: the built twill-cni and twilld on a node of a lab.
+
+usage: verbs_test.py BINARIES
+"""
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import Lab, wait_for  # noqa: E402
+
+VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
+STOCK = "/usr/lib/cni"  # of Debian's containernetworking-plugins
+
+
+class Node:
+    """node1 of the lab, as a runtime on it sees it."""
+
+    def __init__(self, lab, binaries):
+        self.lab = lab
+        self.plugin = os.path.join(binaries, "twill-cni")
+
+    def sh(self, script, check=True):
+        return self.lab.execute("node1", "sh", "-ec", script, check=check)
+
+    def cni(self, command, container="x1", config=None, **changes):
+        """Exit status and what was printed, as JSON; None for nothing."""
+        variables = {"CNI_COMMAND": command, "CNI_CONTAINERID": container, "CNI_NETNS": f"/run/netns/{container}",
+                     "CNI_IFNAME": "eth0", "CNI_PATH": f"/opt/cni/bin:{STOCK}", **changes}
+        config = {"cniVersion": "1.1.0", "name": "net", "type": "twill-cni", **(config or {})}
+        done = subprocess.run(
+            [self.lab.twill, "lab", "exec", "--name", self.lab.name, "node1", "--", "env",
+             *(f"{name}={value}" for name, value in variables.items() if value is not None), self.plugin],
+            input=json.dumps(config), capture_output=True, text=True, check=False, timeout=60)
+        assert done.stderr == "", done
+        return done.returncode, json.loads(done.stdout) if done.stdout else None
+
+    def add(self, container="x1", config=None, **changes):
+        status, result = self.cni("ADD", container, config, **changes)
+        assert status == 0, result
+        return result
+
+    def passes(self, command, config):
+        status, said = self.cni(command, config=config)
+        assert (status, said) == (0, None), said
+
+    def refused(self, code, command, container="x1", config=None, **changes):
+        """The message of a call that must be refused with that code."""
+        status, error = self.cni(command, container, config, **changes)
+        assert status == 1 and error["code"] == code, (command, status, error)
+        return error["msg"]
+
+    def delete(self, container="x1", config=None, **changes):
+        assert self.cni("DEL", container, config, **changes) == (0, None)
+
+    def attachments(self):
+        return json.loads(self.sh(f"{self.lab.twill} attachments --json"))["attachments"]
+
+
+def versions(node):
+    """Every format, and the verbs that a version does not have."""
+    for version in VERSIONS:
+        config = {"cniVersion": version}
+        result = node.add(config=config)
+        assert result["cniVersion"] == version
+        if version < "0.3.0":
+            assert result["ip4"]["gateway"] == "172.16.0.1" and "interfaces" not in result, result
+        else:
+            inside = result["interfaces"][result["ips"][0]["interface"]]
+            assert inside["name"] == "eth0" and inside["sandbox"] == "/run/netns/x1", result
+            assert ("version" in result["ips"][0]) == (version < "1.0.0"), result
+        checked = {**config, "prevResult": result}
+        if version >= "0.4.0":
+            node.passes("CHECK", checked)
+            node.refused(7, "CHECK", config=config)
+        else:
+            node.refused(1, "CHECK", config=checked)
+        for verb in ("GC", "STATUS"):
+            if version < "1.1.0":
+                assert "1.1.0" in node.refused(1, verb, config=config)
+        node.delete(config=config, CNI_NETNS="")
+        node.delete(config=config)
+    node.refused(1, "ADD", config={"cniVersion": "2.0.0"})
+    for missing in ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"):
+        assert missing in node.refused(4, "CHECK", **{missing: None})
+    node.refused(4, "GC", CNI_PATH=None)
+
+
+def check(node):
+    """What is damaged inside the container is said. The node's own side is repaired before anybody can look."""
+    result = node.add()
+    config = {"prevResult": result}
+    for damage, words in (("ip -n x1 link set eth0 down", "is down"),
+                          ("ip -n x1 link set eth0 address 02:00:00:00:00:99", "MAC"),
+                          ("ip -n x1 addr flush dev eth0", "address 172.16.0."),
+                          ("ip -n x1 route del default", "route to 0.0.0.0/0"),
+                          ("ip -n x1 link set eth0 name eth9", "is gone"),
+                          ("rm /var/lib/twill/attachments/net:x1:eth0.json", "restart the container")):
+        node.sh(damage)
+        said = node.refused(999, "CHECK", config=config)
+        assert words in said, said
+        node.delete()
+        config = {"prevResult": node.add()}
+    # What another plugin of the list has changed, it has put into the result.
+    node.sh("ip -n x1 link set eth0 address 02:00:00:00:00:99")
+    config["prevResult"]["interfaces"][-1]["mac"] = "02:00:00:00:00:99"
+    node.passes("CHECK", config)
+    node.delete()
+    node.refused(3, "CHECK", config=config)
+
+
+def garbage(node):
+    """GC keeps what is listed and what belongs to other networks."""
+    for container in ("x1", "x2"):
+        node.add(container)
+    node.add("x2", {"name": "other"}, CNI_IFNAME="eth1")
+    keys = {"cni.dev/valid-attachments": [{"containerID": "x1", "ifname": "eth0"}]}
+    node.refused(7, "GC", config={"cni.dev/valid-attachments": [{"containerID": "x1"}]})
+    assert node.cni("GC", config=keys, CNI_CONTAINERID=None, CNI_IFNAME=None, CNI_NETNS=None) == (0, None)
+    assert {(a["network"], a["container"]) for a in node.attachments()} >= {("net", "x1"), ("other", "x2")}
+    assert ("net", "x2") not in {(a["network"], a["container"]) for a in node.attachments()}
+    assert node.cni("GC") == (0, None)
+    assert node.cni("GC", config={"name": "other"}) == (0, None)
+    assert all(a["network"] not in ("net", "other") for a in node.attachments())
+
+
+def addresses(node):
+    """host-local's keys, and what it left behind."""
+    result = node.add(config={"ipam": {"ranges": [[{"subnet": "172.16.0.0/24", "rangeStart": "172.16.0.100",
+                                                    "rangeEnd": "172.16.0.101"}]]}})
+    assert result["ips"][0]["address"] == "172.16.0.100/24" and result["ips"][0]["gateway"] == "172.16.0.1", result
+    small = {"ipam": {"ranges": [[{"subnet": "172.16.0.100/31"}]]}}
+    assert node.add("x2", small)["ips"][0]["address"] == "172.16.0.101/24"
+    assert "172.16.0.100-172.16.0.101" in node.refused(11, "ADD", "x3", small)
+    node.delete("x1")
+    node.delete("x2")
+
+    config = {"ipam": {"subnet": "10.99.0.0/24", "gateway": "10.99.0.7",
+                       "routes": [{"dst": "0.0.0.0/0"}, {"dst": "10.98.0.0/16", "gw": "10.99.0.9"}]}}
+    result = node.add(config=config)
+    assert result["ips"][0]["address"] == "10.99.0.1/24", result
+    node.sh("ip netns exec x1 ping -c1 -W2 10.99.0.7")
+    assert "10.98.0.0/16 via 10.99.0.9" in node.sh("ip -n x1 route")
+    node.add("x2", {**config, "ipMasq": True})
+    node.delete("x1")
+    node.sh("ip netns exec x2 ping -c1 -W2 10.0.0.20")  # node2 knows no way back to 10.99.0.0/24
+    node.sh("ip netns exec x2 ping -c1 -W2 10.99.0.7")
+    node.delete("x2")
+    assert "10.99.0.7" not in node.sh("ip addr")
+
+    node.sh("mkdir -p /var/lib/cni/networks/old; cd /var/lib/cni/networks/old; printf 'o1\\r\\neth0' >172.16.0.50")
+    taken = {"name": "old", "ipam": {"ranges": [[{"subnet": "172.16.0.50/31"}]]}}
+    assert node.add("x1", taken)["ips"][0]["address"] == "172.16.0.51/24"
+    assert "host-local" in node.refused(999, "ADD", "x2", {**taken, "args": {"cni": {"ips": ["172.16.0.50"]}}})
+    node.delete("o1", taken, CNI_NETNS="")
+    assert node.sh("ls /var/lib/cni/networks/old").strip() == ""
+    node.delete("x1", taken)
+    for ipam in ({"ranges": [[]]}, {"ranges": "x"}, {"subnet": "x"}, {"subnet": "10.0.0.0/24", "gateway": "10.1.0.1"},
+                 {"subnet": "10.0.0.0/24", "routes": [{"dst": "x"}]}, {"type": "../x"}, {"type": "none-such"}, 7):
+        assert "ipam" in node.refused(7, "ADD", config={"ipam": ipam})
+
+
+def delegated(node):
+    """Another plugin chooses, and gets back what it gave, also when the rest fails."""
+    if not os.access(f"{STOCK}/host-local", os.X_OK):
+        print("not tested: delegated IPAM, since containernetworking-plugins is not installed")
+        return
+    config = {"cniVersion": "1.0.0", "isGateway": True, "dns": {"nameservers": ["10.0.0.53"]},
+              "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.77.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}}
+    result = node.add(config=config)
+    assert result["ips"][0]["address"] == "10.77.0.2/24" and result["dns"]["nameservers"] == ["10.0.0.53"], result
+    node.sh("ip netns exec x1 ping -c1 -W2 10.77.0.1")
+    assert node.cni("CHECK", config={**config, "prevResult": result}) == (0, None)
+    kept = "cd /var/lib/cni/networks/net; ls | grep '^10' || true"
+    assert node.sh(kept).split() == ["10.77.0.2"]
+    assert "duplicate" in node.refused(999, "ADD", config=config)
+    # The interface exists, so this ADD fails, and its address goes back.
+    node.sh("ip netns add y1; ip -n y1 link add eth0 type veth peer name other")
+    node.refused(999, "ADD", "y1", config)
+    assert node.sh(kept).split() == ["10.77.0.2"], node.sh(kept)
+    node.delete(config=config, CNI_NETNS="")
+    node.delete(config=config, CNI_NETNS="")
+    assert node.sh(kept) == ""
+    static = {"cniVersion": "1.0.0", "ipam": {"type": "static", "addresses": [{"address": "172.16.0.200/24",
+                                                                              "gateway": "172.16.0.1"}]}}
+    assert node.add(config=static)["ips"][0]["address"] == "172.16.0.200/24"
+    node.sh("ip netns exec x1 ping -c1 -W2 172.16.0.1")
+    node.delete(config=static)
+
+
+def chained(node):
+    """What plugins before this one made stays in the result, unknown fields too."""
+    before = {"cniVersion": "1.1.0", "interfaces": [{"name": "lo", "sandbox": "/run/netns/x1", "x": 1}],
+              "ips": [{"interface": 0, "address": "127.0.0.1/8"}], "x": {"y": 2}}
+    result = node.add(config={"prevResult": before})
+    assert result["x"] == {"y": 2} and result["interfaces"][0] == before["interfaces"][0], result
+    assert result["interfaces"][result["ips"][1]["interface"]]["name"] == "eth0", result
+    node.delete()
+
+
+def away(node):
+    """Without an agent, and with one that has no lease."""
+    assert node.cni("STATUS") == (0, None)
+    leases = "/etc/twill/network/leases.json"
+    kept = node.sh(f"cat {leases}")
+    assert json.loads(kept)["Leases"]
+    assert node.refused(50, "STATUS", TWILL_SOCKET="/run/none", TWILL_CNI_PATIENCE_MS="100")
+    assert node.refused(11, "ADD", TWILL_SOCKET="/run/none", TWILL_CNI_PATIENCE_MS="100")
+
+
+def main():
+    with Lab(sys.argv[1], "verbs", "--nodes", "2", "--containers", "0") as lab:
+        node = Node(lab, sys.argv[1])
+        for name in ("x1", "x2", "x3"):
+            node.sh(f"ip netns add {name}")
+        for part in (versions, check, garbage, addresses, delegated, chained, away):
+            part(node)
+            assert node.attachments() == [], part
+            wait_for(f"no interface after {part.__name__}", lambda: "twill0" not in node.sh("ip link"))
+
+
+main()
