@@ -145,7 +145,8 @@ def chained(lab, podman):
 
 
 def main():
-    need("podman", "crun", "conmon", "/bin/busybox", "/usr/lib/cni/portmap", "/usr/lib/cni/bandwidth", "iptables", "nft", "tc")
+    need("podman", "crun", "conmon", "/bin/busybox", "/usr/lib/cni/portmap", "/usr/lib/cni/bandwidth", "iptables", "nft",
+         "tc")
     binaries = sys.argv[1]
     parts = [reach_each_other, a_taken_address_is_refused, a_command_that_does_not_exist, limited, chained]
     if accepts_host_ports(binaries):
