@@ -104,14 +104,27 @@ int printOperations(const Json& journal) {
   return 0;
 }
 
+/// "10.0.0.10:8080>80/tcp"; an agent of before had no ports.
+std::string portsText(const Json& attachment) {
+  std::string out;
+  for (const Json& port : attachment.value("ports", Json::array())) {
+    auto at = port["host_ip"].is_null() ? std::string() : text(port, "host_ip");
+    if (at.find(':') != std::string::npos) at = "[" + at + "]";
+    out += fmt::format("{}{}{}>{}/{} ", at, at.empty() ? "" : ":", text(port, "host_port"),
+                       text(port, "container_port"), text(port, "protocol"));
+  }
+  return out;
+}
+
 int printAttachments(const Json& answer) {
   fmt::print("{}\n", paint(Tone::bold, fmt::format("{:<24} {:<16} {:<10} {:<8} {}", "CONTAINER", "NETWORK",
-                                                   "IFNAME", "MODE", "ADDRESSES")));
+                                                   "IFNAME", "MODE", "ADDRESSES AND HOST PORTS")));
   for (const Json& attachment : answer["attachments"]) {
     std::string addresses;
     for (const Json& address : attachment["addresses"]) addresses += address.get<std::string>() + " ";
-    fmt::print("{:<24.24} {:<16} {:<10} {:<8} {}\n", text(attachment, "container"),
-               text(attachment, "network"), text(attachment, "ifname"), text(attachment, "mode"), addresses);
+    fmt::print("{:<24.24} {:<16} {:<10} {:<8} {}{}\n", text(attachment, "container"),
+               text(attachment, "network"), text(attachment, "ifname"), text(attachment, "mode"), addresses,
+               portsText(attachment));
   }
   return 0;
 }

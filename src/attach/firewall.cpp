@@ -193,11 +193,11 @@ void addPorts(const Attachment& attachment, KernelState& out) {
     const auto key = fmt::format("{} . {}", textOf(port.protocol), port.port);
     const auto data = fmt::format("{} . {}", own, port.containerPort);
     if (port.at) {
-      put(map + "_at", port.at->text() + " . " + key, data);
+      put(map + "_at", fmt::format("{} . {}", port.at->text(), key), data);
     } else {
       put(map, key, data);
     }
-    if (!bridged) put(map + "_self", own + " . " + own);
+    if (!bridged) put(map + "_self", fmt::format("{0} . {0}", own));
     // Packets from 127.0.0.1 may leave over this interface, and their answers come back.
     if (v4) {
       const auto link = bridged ? std::string("twill0") : attachment.hostIfname;

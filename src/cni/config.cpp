@@ -105,9 +105,13 @@ CniResult<std::uint16_t> readPort(const Json& entry, const std::string& where, c
   return port->get<std::uint16_t>();
 }
 
+bool isEmptyText(const Json& value) {
+  return value.is_string() && value.get_ref<const std::string&>().empty();
+}
+
 CniResult<PortProtocol> readProtocol(const Json& entry, const std::string& where) {
   const Json* word = memberOf(entry, "protocol");
-  if (word == nullptr || *word == "") return PortProtocol::tcp;
+  if (word == nullptr || isEmptyText(*word)) return PortProtocol::tcp;
   for (const auto& [name, protocol] :
        {std::pair{"tcp", PortProtocol::tcp}, {"udp", PortProtocol::udp}, {"sctp", PortProtocol::sctp}}) {
     if (word->is_string() && sameWord(word->get_ref<const std::string&>(), name)) return protocol;
@@ -118,7 +122,7 @@ CniResult<PortProtocol> readProtocol(const Json& entry, const std::string& where
 /// Absent and empty: every address of the node. 0.0.0.0 and :: stay, for every address of one family.
 CniResult<std::optional<IpAddress>> readHostIp(const Json& entry, const std::string& where) {
   const Json* text = memberOf(entry, "hostIP");
-  if (text == nullptr || *text == "") return std::optional<IpAddress>();
+  if (text == nullptr || isEmptyText(*text)) return std::optional<IpAddress>();
   const auto address =
       text->is_string() ? IpAddress::parse(text->get_ref<const std::string&>()) : fail("not text");
   if (!address) return bad(where + ".hostIP", *text, "an IP address");
@@ -128,7 +132,6 @@ CniResult<std::optional<IpAddress>> readHostIp(const Json& entry, const std::str
 /// One without a host port is a note about the container, not a wish, as the reference plugin has it.
 CniResult<void> readPortMapping(const Json& entry, const std::string& where, AttachRequest& request) {
   if (!entry.is_object()) return bad(where, entry, "an object");
-  PortMapping out;
   auto hostPort = readPort(entry, where, "hostPort");
   if (!hostPort) return tl::unexpected(std::move(hostPort).error());
   if (*hostPort == 0) return {};

@@ -120,6 +120,14 @@ void encodeLinkUp(Message& message, int index) {
   header.ifi_flags = IFF_UP;
 }
 
+void encodeNoLinkLocal(Message& message, std::string_view name) {
+  message.header<ifinfomsg>();
+  message.putText(IFLA_IFNAME, name);
+  message.nest(IFLA_AF_SPEC, [&] {
+    message.nest(AF_INET6, [&] { message.putU8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE); });
+  });
+}
+
 void encodeHairpin(Message& message, int index, bool on) {
   auto& header = message.header<ifinfomsg>();
   header.ifi_family = AF_BRIDGE;

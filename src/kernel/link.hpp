@@ -35,6 +35,9 @@ void encodeNewVeth(Message& message, const Link& link, int master, int peerNetns
 /// far as wanted. `master`: ifindex of link.master, when that is wanted.
 void encodeLinkSettings(Message& message, const Link& link, std::optional<int> master);
 void encodeLinkUp(Message& message, int index);
+/// The kernel gives the link no IPv6 address of its own: nobody talks to the node's end of a veth, and each
+/// address is half a dozen notifications. An error where there is no IPv6.
+void encodeNoLinkLocal(Message& message, std::string_view name);
 /// RTM_SETLINK to the bridge: whether frames may leave through the port that they came in by.
 void encodeHairpin(Message& message, int index, bool on);
 

@@ -135,20 +135,31 @@ Result<void> configurePeer(const VethPeer& peer, Inside& inside) {
 Result<void> create(netlink::Socket& socket, const Link& link, int master, const Fd& netns) {
   netlink::Batch batch;
   Link born = link;
-  born.up = link.up && !link.rate;  // see limitRate()
+  born.up = false;
   Message make(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   netlink::encodeNewVeth(make, born, master, netns.get());
   batch.add(make);
+  // With link.rate it stays down for now, see limitRate().
+  Link marked{.name = link.name, .alias = kUnfinishedAlias, .up = false};
   Message mark(RTM_NEWLINK, 0);
-  netlink::encodeLinkSettings(mark, {.name = link.name, .alias = kUnfinishedAlias, .up = born.up}, {});
+  netlink::encodeLinkSettings(mark, marked, {});
   batch.add(mark);
+  Message quiet(RTM_NEWLINK, 0);
+  netlink::encodeNoLinkLocal(quiet, link.name);
+  batch.add(quiet);
+  marked.up = link.up && !link.rate;
+  Message up(RTM_NEWLINK, 0);
+  netlink::encodeLinkSettings(up, marked, {});
+  batch.add(up);
   auto results = socket.run(batch);
+  results.erase(results.begin() + 2);  // no IPv6, no address
   if (!results[0] && results[0].error().kind == Error::Kind::exists) {
     return fail(fmt::format("{} has an interface {} already; remove it there or choose another name",
                             link.peer->netns, link.peer->name),
                 Error::Kind::exists);
   }
-  return std::move(results[0] ? results[1] : results[0]);
+  for (auto& result : results) TWILL_CHECK(std::move(result));
+  return {};
 }
 
 }  // namespace

@@ -58,7 +58,8 @@ class Containerd:
         image = make_image(folder)
         for node in ("node1", "node2"):
             prepare(lab, node)
-            lab.execute(node, "sh", "-c", f"setsid -f containerd -c {folder}/containerd.toml >/run/containerd.log 2>&1 </dev/null")
+            lab.execute(node, "sh", "-c",
+                        f"setsid -f containerd -c {folder}/containerd.toml >/run/containerd.log 2>&1 </dev/null")
             wait_for(f"containerd on {node}", lambda at=node: "Server:" in self.ctr(at, "version", check=False))
             self.ctr(node, "image", "import", "--snapshotter", "native", image)
 

@@ -11,7 +11,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import Lab, wait_for  # noqa: E402
-from runtimes import (accepts_host_ports, attachments, make_files, need, prepare, traces,  # noqa: E402
+from runtimes import (attachments, make_files, need, prepare, traces,  # noqa: E402
                       wait_clean, write_network)
 
 IMAGE = "localhost/busybox:1"
@@ -145,13 +145,10 @@ def chained(lab, podman):
 
 
 def main():
-    need("podman", "crun", "conmon", "/bin/busybox", "/usr/lib/cni/portmap", "/usr/lib/cni/bandwidth", "iptables", "nft", "tc")
+    need("podman", "crun", "conmon", "/bin/busybox", "/usr/lib/cni/portmap", "/usr/lib/cni/bandwidth", "iptables", "nft",
+         "tc")
     binaries = sys.argv[1]
-    parts = [reach_each_other, a_taken_address_is_refused, a_command_that_does_not_exist, limited, chained]
-    if accepts_host_ports(binaries):
-        parts.append(host_ports)
-    else:
-        print("host ports: not looked at, this build does not read portMappings")
+    parts = [reach_each_other, a_taken_address_is_refused, a_command_that_does_not_exist, host_ports, limited, chained]
     with tempfile.TemporaryDirectory(prefix="twill-podman-") as folder, \
             Lab(binaries, "podman", "--nodes", "2", "--containers", "0") as lab:
         podman = Podman(lab, folder)

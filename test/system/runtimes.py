@@ -40,12 +40,6 @@ def write_network(lab, node, name, *plugins):
     lab.execute(node, "sh", "-c", f"echo '{conflist}' > /etc/cni/net.d/50-{name}.conflist")
 
 
-def accepts_host_ports(binaries):
-    """Whether this build reads the capability portMappings: its agent then has the name in it."""
-    with open(os.path.join(binaries, "twilld"), "rb") as file:
-        return b"portMappings" in file.read()
-
-
 def attachments(lab, node):
     return json.loads(lab.execute(node, "twill", "attachments", "--json"))["attachments"]
 
