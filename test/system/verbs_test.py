@@ -26,14 +26,15 @@ class Node:
     def sh(self, script, check=True):
         return self.lab.execute("node1", "sh", "-ec", script, check=check)
 
-    def cni(self, command, container="x1", config=None, **changes):
+    def cni(self, command, container="x1", config=None, plugin=None, **changes):
         """Exit status and what was printed, as JSON; None for nothing."""
         variables = {"CNI_COMMAND": command, "CNI_CONTAINERID": container, "CNI_NETNS": f"/run/netns/{container}",
                      "CNI_IFNAME": "eth0", "CNI_PATH": f"/opt/cni/bin:{STOCK}", **changes}
-        config = {"cniVersion": "1.1.0", "name": "net", "type": "twill-cni", **(config or {})}
+        config = {"cniVersion": "1.1.0", "name": "net", "type": plugin or "twill-cni", **(config or {})}
+        program = f"{STOCK}/{plugin}" if plugin else self.plugin
         done = subprocess.run(
             [self.lab.twill, "lab", "exec", "--name", self.lab.name, "node1", "--", "env",
-             *(f"{name}={value}" for name, value in variables.items() if value is not None), self.plugin],
+             *(f"{name}={value}" for name, value in variables.items() if value is not None), program],
             input=json.dumps(config), capture_output=True, text=True, check=False, timeout=60)
         assert done.stderr == "", done
         return done.returncode, json.loads(done.stdout) if done.stdout else None
@@ -201,6 +202,28 @@ def chained(node):
     node.delete()
 
 
+def listed(node):
+    """A list as a runtime runs it: plugins of Debian's package after ours take our result, our CHECK takes theirs."""
+    others = {"portmap": {"runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}},
+              "bandwidth": {"ingressRate": 8000000, "ingressBurst": 800000},
+              "firewall": {"backend": "iptables"},
+              "tuning": {"sysctl": {"net.ipv4.conf.eth0.arp_filter": "1"}, "mtu": 1400}}
+    if not all(os.access(f"{STOCK}/{plugin}", os.X_OK) for plugin in others):
+        print("not tested: chains, since containernetworking-plugins is not installed")
+        return
+    version = {"cniVersion": "1.0.0"}
+    result = node.add(config=version)
+    for plugin, config in others.items():
+        status, result = node.cni("ADD", plugin=plugin, config={**version, **config, "prevResult": result})
+        assert status == 0, (plugin, result)
+    assert "mtu 1400" in node.sh("ip -n x1 link show eth0")
+    node.passes("CHECK", {**version, "prevResult": result})
+    for plugin, config in reversed(others.items()):
+        answer = node.cni("DEL", plugin=plugin, config={**version, **config, "prevResult": result})
+        assert answer == (0, None), (plugin, answer)
+    node.delete(config=version)
+
+
 def away(node):
     """Without an agent, and with one that has no lease."""
     assert node.cni("STATUS") == (0, None)
@@ -216,7 +239,7 @@ def main():
         node = Node(lab, sys.argv[1])
         for name in ("x1", "x2", "x3"):
             node.sh(f"ip netns add {name}")
-        for part in (versions, check, garbage, addresses, delegated, chained, away):
+        for part in (versions, check, garbage, addresses, delegated, chained, listed, away):
             part(node)
             assert node.attachments() == [], part
             wait_for(f"no interface after {part.__name__}", lambda: "twill0" not in node.sh("ip link"))
