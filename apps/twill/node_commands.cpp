@@ -109,7 +109,7 @@ std::string portsText(const Json& attachment) {
   std::string out;
   for (const Json& port : attachment.value("ports", Json::array())) {
     auto at = port["host_ip"].is_null() ? std::string() : text(port, "host_ip");
-    if (at.find(':') != std::string::npos) at = "[" + at + "]";
+    if (at.find(':') != std::string::npos) at = fmt::format("[{}]", at);
     out += fmt::format("{}{}{}>{}/{} ", at, at.empty() ? "" : ":", text(port, "host_port"),
                        text(port, "container_port"), text(port, "protocol"));
   }

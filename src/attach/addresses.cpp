@@ -45,14 +45,14 @@ Result<std::vector<Pools>> poolsOf(const AttachRequest& request, const NodeNetwo
     Pools& pools = sets.emplace_back();
     for (const AddressRange& range : ranges) {
       TWILL_TRY(AddressPool pool, poolOf(range, node, isRouted(request)));
-      pools.push_back(std::move(pool));
+      pools.push_back(pool);
     }
   }
   if (!sets.empty()) return sets;
   for (const auto& subnet : {node.subnet, node.subnet6}) {
     if (!subnet) continue;
     TWILL_TRY(AddressPool pool, poolOf({.subnet = *subnet}, node, isRouted(request)));
-    sets.push_back({std::move(pool)});
+    sets.push_back({pool});
   }
   return sets;
 }

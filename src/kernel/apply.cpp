@@ -77,6 +77,7 @@ void Application::flushElements() {
   flush();
   const auto gathered = std::exchange(elements_, {});
   std::vector<const Operation*> steps;
+  steps.reserve(gathered.size());
   for (const auto operation : gathered) steps.push_back(&operations_[operation]);
   auto outcomes = nftables_->change(steps);
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
