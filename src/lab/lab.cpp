@@ -71,6 +71,7 @@ Result<void> enterLab(pid_t init, bool mapped) {
 
 Result<Lab> Lab::open(const std::string& name) {
   Lab lab(labDirectory(name));
+  lab.programs_ = programDirectory();  // before we enter: from inside, a chroot's path to it would be another
   if (!isLocked(lab.directory_)) return notUp(name);
   TWILL_TRY(const pid_t init, readPid(initFile(lab.directory_)));
   if (auto inside = enterLab(init, ::geteuid() != 0); !inside) {
@@ -136,7 +137,6 @@ Result<void> Lab::enter(const PlaceName& place) const {
 Result<int> Lab::execute(const PlaceName& place, const std::vector<std::string>& command) const {
   TWILL_TRY(const std::string found,
             namespaceOf(place));  // so that a wrong name is our error, not the command's
-  const std::string programs = programDirectory();
   TWILL_TRY(const pid_t child, spawn([&] {
               ::prctl(PR_SET_PDEATHSIG, SIGTERM);
               if (auto inside = enter(place); !inside) {
@@ -145,7 +145,7 @@ Result<int> Lab::execute(const PlaceName& place, const std::vector<std::string>&
               }
               const char* path = std::getenv("PATH");
               ::setenv("PATH",
-                       fmt::format("{}:{}", programs, path == nullptr ? "/usr/sbin:/usr/bin" : path).c_str(),
+                       fmt::format("{}:{}", programs_, path == nullptr ? "/usr/sbin:/usr/bin" : path).c_str(),
                        1);
               std::vector<std::string> environment;
               for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);

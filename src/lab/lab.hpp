@@ -46,6 +46,7 @@ class Lab {
  private:
   explicit Lab(std::string directory) : directory_(std::move(directory)) {}
   std::string directory_;
+  std::string programs_;  ///< programDirectory(), as it is called inside the lab, too
   Spec spec_;
   Topology topology_;
 };

@@ -29,9 +29,10 @@ def make_files(folder):
 
 def prepare(lab, node):
     """What the machine shares with the lab's nodes and a runtime wants for itself: podman's locks are in /dev/shm;
-    crun works with either kind of cgroups, but not with both, and this unmounts the second one for the node only."""
+    crun works with either kind of cgroups, but not with both or none (as in a chroot), and all this is for the node only."""
     lab.execute(node, "mount", "-t", "tmpfs", "none", "/dev/shm")
     lab.execute(node, "sh", "-c", "! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified")
+    lab.execute(node, "sh", "-c", "mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup")
 
 
 def write_network(lab, node, name, *plugins):
