@@ -126,8 +126,8 @@ void Agent::evaluate() {
   redecide();
   if (!decided_) return;
   reconcile(cause);
-  decision_.desired
-      .state = {};  // what was wanted before: a large one takes long to free, the kernel came first
+  // What was wanted before. A large one takes long to free, so the kernel came first.
+  decision_.desired.state = {};
   writeSubnetEnv();
   scheduleRetry();
 }

@@ -133,6 +133,16 @@ class Node {
                        [&](const std::string& text) { return text.find(words) != std::string::npos; });
   }
 
+  /// A container whose namespace goes without a DEL, and its interface with it.
+  void attachAndLoseNamespace(const std::string& id) {
+    const auto attachment = agent->attach(container(id));
+    REQUIRE(attachment);
+    settle();
+    REQUIRE(kernel.byOthers(Verb::remove, kernel.all().links.at(attachment->hostIfname)));
+    kernel.refuse([key = attachment->key()](const Operation& operation) { return operation.owner() == key; },
+                  {.text = "no such namespace", .kind = Error::Kind::invalid, .code = ESTALE}, 1);
+  }
+
   [[nodiscard]] AttachRequest container(const std::string& id) const {
     return {.network = "net", .containerId = id, .ifname = "eth0", .netns = directory + "/" + id};
   }
@@ -426,12 +436,7 @@ TEST_CASE("drift that is noticed while a container comes or goes is repaired") {
 TEST_CASE("a container whose namespace went without a DEL is let go, and may come again") {
   Node node;
   node.join();
-  auto attachment = node.agent->attach(node.container("c1"));
-  REQUIRE(attachment);
-  node.settle();
-  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at(attachment->hostIfname)));
-  node.kernel.refuse([&](const Operation& operation) { return operation.owner() == attachment->key(); },
-                     {.text = "no such namespace", .kind = Error::Kind::invalid, .code = ESTALE}, 1);
+  node.attachAndLoseNamespace("c1");
   node.kernel.clearLog();
   node.settle();
   node.join();  // another change of the map does not bring it back either
@@ -454,12 +459,7 @@ TEST_CASE("a container whose namespace went without a DEL is let go, and may com
 TEST_CASE("what a reboot has taken frees its address when the agent starts") {
   Node node;
   node.join();
-  auto attachment = node.agent->attach(node.container("c1"));
-  REQUIRE(attachment);
-  node.settle();
-  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at(attachment->hostIfname)));
-  node.kernel.refuse([&](const Operation& operation) { return operation.owner() == attachment->key(); },
-                     {.text = "no such namespace", .kind = Error::Kind::invalid, .code = ESTALE}, 1);
+  node.attachAndLoseNamespace("c1");
   node.startAgent();
   node.join();
   CHECK(node.agent->attachments().all().empty());
