@@ -43,7 +43,9 @@ api::Response done(const Result<void>& result, const cni::Call& call) {
 /// Not ready: what is wanted is not in the kernel, so that containers may be cut off.
 api::Response status(const Agent& agent, const cni::Call& call) {
   cni::CniError error{.code = cni::kUnavailable, .msg = "", .details = "", .version = call.version};
-  if (auto could = agent.couldAttach(call.request); !could) {
+  AttachRequest request = call.request;
+  if (!call.delegate.empty()) request.given.emplace();  // addresses are the other plugin's business
+  if (auto could = agent.couldAttach(request); !could) {
     error.msg = could.error().text;
   } else if (!agent.ready() && !agent.attachments().all().empty()) {
     const auto problems = agent.problems().all();
@@ -61,6 +63,13 @@ api::Response cniCall(Agent& agent, const api::Request& request) {
   if (!call) return answer(1, cni::formatError(call.error()));
   switch (call->command) {
     case cni::Command::add: {
+      if (!call->delegate.empty() && !call->request.given) {
+        const auto error = fail("ipam.type is " + call->delegate +
+                                    ", but there is no result of that plugin; "
+                                    "twill-cni hands one over under the key ipam",
+                                Error::Kind::invalid);
+        return answer(1, cni::formatError(cni::toCniError(error.value(), call->version)));
+      }
       auto attachment = agent.attach(call->request);
       if (attachment) return answer(0, cni::formatResult(*attachment, *call));
       return answer(1, cni::formatError(cni::toCniError(attachment.error(), call->version)));

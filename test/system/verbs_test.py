@@ -175,6 +175,8 @@ def delegated(node):
     assert result["ips"][0]["address"] == "10.77.0.2/24" and result["dns"]["nameservers"] == ["10.0.0.53"], result
     node.sh("ip netns exec x1 ping -c1 -W2 10.77.0.1")
     assert node.cni("CHECK", config={**config, "prevResult": result}) == (0, None)
+    node.passes("STATUS", {**config, "cniVersion": "1.1.0"})
+    assert "host-local" in node.refused(7, "ADD", "x2", {**config, "ipam": None, "IPAM": config["ipam"]})
     kept = "cd /var/lib/cni/networks/net; ls | grep '^10' || true"
     assert node.sh(kept).split() == ["10.77.0.2"]
     assert "duplicate" in node.refused(999, "ADD", config=config)
