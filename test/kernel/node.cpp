@@ -16,7 +16,8 @@ const Interest kCluster{.networks = {net("172.16.0.0/12"), net("fd00::/16")},
 void makeUnderlay() {
   sh("ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link set eth1 up\n"
      "ip addr add 10.0.0.10/24 dev eth0; ip addr add fc00::10/64 dev eth0 nodad\n"
-     "ip route add default via 10.0.0.1 proto static");
+     "ip route add default via 10.0.0.1 proto static\n"
+     "for i in $(seq 100); do ip -o link show eth0 | grep -q 'state UP' && exit; sleep 0.05; done; exit 1");
 }
 
 Link wantedBridge() {
