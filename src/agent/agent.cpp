@@ -20,6 +20,10 @@ constexpr auto kResync = std::chrono::minutes(5);
 /// How soon the kernel is looked at again when it could not be read, or does not become what is wanted.
 constexpr auto kSoon = std::chrono::seconds(1);
 constexpr auto kPublishRetry = std::chrono::seconds(5);
+/// After an evaluation drift waits twenty times as long as that took: on a node where much happens the
+/// comparing takes a twentieth of the time, and what containers ask for comes first.
+constexpr int kRestRatio = 20;
+constexpr auto kLongestRest = std::chrono::milliseconds(20);
 /// An operation may bring another to light (a link comes up, its routes are missing); more rounds than this
 /// would be a fight with somebody.
 constexpr int kRounds = 4;
@@ -58,6 +62,7 @@ Agent::Agent(asio::io_context& io, Options options, Kernel& kernel, Datastore& d
       attachments_(std::move(attachments)),
       routeTo_(std::move(routeTo)),
       kernelEvents_(io),
+      driftTimer_(io),
       publishTimer_(io),
       retryTimer_(io),
       resyncTimer_(io) {}
@@ -110,16 +115,27 @@ void Agent::onKernelEvent() {
 }
 
 void Agent::wake(Cause cause) {
-  bool posted = pending_.has_value();
+  const bool waits = pending_.has_value();
   // The most telling cause wins: drift is what is left when nobody else asked for a change.
-  if (!posted || *pending_ > cause) pending_ = cause;
-  if (posted) return;
+  if (!waits || *pending_ > cause) pending_ = cause;
+  const bool rests = cause == Cause::drift && now() < restsUntil_;
+  if (rests && !waits) {
+    driftTimer_.expires_at(restsUntil_);
+    driftTimer_.async_wait([this, alive = alive_](boost::system::error_code cancelled) {
+      if (!cancelled && *alive) evaluate();
+    });
+  }
+  if (rests || posted_) return;
+  posted_ = true;
   asio::post(io_, [this, alive = alive_] {
     if (*alive) evaluate();
   });
 }
 
 void Agent::evaluate() {
+  posted_ = false;
+  if (!pending_) return;  // done already, by whichever of post and timer came first
+  const TimePoint begin = now();
   Cause cause = *pending_;
   pending_.reset();
   if (!cluster_) return;  // what is wanted is not known: the kernel stays as it is
@@ -130,6 +146,8 @@ void Agent::evaluate() {
   decision_.desired.state = {};
   writeSubnetEnv();
   scheduleRetry();
+  const TimePoint end = now();
+  restsUntil_ = end + std::min<TimePoint::duration>(kRestRatio * (end - begin), kLongestRest);
 }
 
 void Agent::redecide() {

@@ -132,13 +132,16 @@ class Agent {
   bool ready_ = false;
   bool guardless_ = false;  ///< the kernel turned out to lack what the spoof guard needs
 
-  std::optional<Cause> pending_;  ///< why evaluate() is posted; empty when it is not
+  std::optional<Cause> pending_;  ///< why evaluate() has to run; empty when it need not
+  bool posted_ = false;           ///< evaluate() is about to run; pending_ alone: after driftTimer_
+  TimePoint restsUntil_;          ///< drift alone is not looked into before
   bool clusterChanged_ = false;
   std::optional<Lease> publishing_;  ///< in flight at the datastore
   std::optional<Lease> published_;   ///< the last one that went well
   TimePoint publishedAt_;
   std::string writtenSubnetEnv_;
   boost::asio::posix::stream_descriptor kernelEvents_;
+  boost::asio::steady_timer driftTimer_;
   boost::asio::steady_timer publishTimer_;
   boost::asio::steady_timer retryTimer_;
   boost::asio::steady_timer resyncTimer_;

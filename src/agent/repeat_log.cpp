@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/repeat_log.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,13 +11,11 @@ namespace {
 
 constexpr unsigned kFew = 5;
 constexpr auto kMinute = std::chrono::minutes(1);
-/// Kinds that are remembered before the old ones are looked for.
-constexpr std::size_t kMany = 1000;
 
 }  // namespace
 
 std::optional<std::string> RepeatLog::line(const std::string& text, Time now) {
-  if (kinds_.size() >= kMany) forget(now);
+  if (kinds_.size() >= many_) forget(now);
   const auto [found, fresh] = kinds_.try_emplace(text, Kind{.minute = now, .seen = now});
   Kind& kind = found->second;
   if (now - kind.seen >= kMinute && kind.unsaid == 0) kind = {.minute = now};  // it had come to rest
@@ -36,6 +35,7 @@ std::optional<std::string> RepeatLog::line(const std::string& text, Time now) {
 
 void RepeatLog::forget(Time now) {
   std::erase_if(kinds_, [&](const auto& entry) { return now - entry.second.seen >= kMinute; });
+  many_ = std::max(kMany, 2 * kinds_.size());
 }
 
 }  // namespace twill

@@ -27,7 +27,10 @@ class RepeatLog {
   };
   void forget(Time now);
 
+  static constexpr std::size_t kMany = 1000;
+
   std::map<std::string, Kind> kinds_;
+  std::size_t many_ = kMany;  ///< kinds that are remembered before the old ones are looked for
 };
 
 }  // namespace twill

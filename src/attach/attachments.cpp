@@ -143,7 +143,8 @@ Result<std::vector<ChosenAddress>> Attachments::choose(const AttachRequest& requ
   const auto lastReserved = [&](std::size_t pool) -> std::optional<IpAddress> {
     // A hint only: without it the search starts at the front.
     const auto text = readFile(lastReservedPath(request.network, pool), 64);
-    const auto address = text ? IpAddress::parse(*text) : Result<IpAddress>(Failure(text.error()));
+    if (!text) return std::nullopt;
+    const auto address = IpAddress::parse(std::string_view(*text).substr(0, text->find('\n')));
     return address ? std::optional(*address) : std::nullopt;
   };
   return chooseAddresses(request, node, {taken_, isReserved, lastReserved});
@@ -203,7 +204,7 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
     const IpAddress& address = attachment.addresses[i].address;
     taken_[address] = key;
     if (request.given) continue;
-    (void)writeFile(lastReservedPath(request.network, i), address.text(), Durability::process);
+    (void)overwriteLine(lastReservedPath(request.network, i), address.text());
   }
   return all_[key] = std::move(attachment);
 }

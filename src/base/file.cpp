@@ -73,6 +73,12 @@ Result<void> writeFile(const std::string& path, std::string_view text, Durabilit
   return durability == Durability::power ? syncDirectory(directoryOf(path)) : Result<void>{};
 }
 
+Result<void> overwriteLine(const std::string& path, std::string_view line) {
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd) return failErrno("create " + path);
+  return writeAll(fd.get(), std::string(line) + '\n', path);
+}
+
 Result<void> makeDirectories(const std::string& path, mode_t mode) {
   for (std::size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
     std::string part = path.substr(0, at);

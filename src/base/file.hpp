@@ -25,6 +25,12 @@ enum class Durability {
 [[nodiscard]] Result<void> writeFile(const std::string& path, std::string_view text, Durability durability,
                                      mode_t mode = 0644);
 
+/// Puts `line` at the front of the file, in place and in one write: what a kill -9 leaves is the old line or
+/// the new, though a power failure may leave neither. Cheaper than writeFile() by a file made and one
+/// deleted, which on ext4 costs more the more files were deleted lately. Whatever stood behind a longer line
+/// stays.
+[[nodiscard]] Result<void> overwriteLine(const std::string& path, std::string_view line);
+
 /// mkdir -p; a directory that is there already is fine.
 [[nodiscard]] Result<void> makeDirectories(const std::string& path, mode_t mode = 0755);
 

@@ -48,16 +48,23 @@ Result<Fd> openPeerNamespace(const VethPeer& peer) {
   return stale(fmt::format("{} is the node's own network namespace; expected the container's", peer.netns));
 }
 
+bool hasIpv6(const VethPeer& peer) {
+  return std::any_of(peer.addresses.begin(), peer.addresses.end(),
+                     [](const auto& address) { return !address.address.isV4(); });
+}
+
 Result<Inside> lookInside(const VethPeer& peer, const Fd& netns) {
   TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
   TWILL_TRY(auto socket, netlink::Socket::open(NETLINK_ROUTE));
   const auto index = static_cast<int>(::if_nametoindex(peer.name.c_str()));
   if (index == 0) return failErrno(fmt::format("{} is not in {} any more", peer.name, peer.netns), ENODEV);
-  for (const auto& address : peer.addresses) {
-    if (address.address.isV4()) continue;
-    // Container runtimes like to turn IPv6 off by default; then the kernel would refuse the address.
-    const auto path = fmt::format("net/ipv6/conf/{}/disable_ipv6", peer.name);
-    TWILL_CHECK(writeSysctl({.path = path, .value = "0", .owner = {}}));
+  if (hasIpv6(peer)) {
+    // Container runtimes like to turn IPv6 off by default; then the kernel would refuse the address. And what
+    // a container needs to know it is told here: a router advertisement can only be another container's.
+    for (const char* setting : {"disable_ipv6", "accept_ra"}) {
+      const auto path = fmt::format("net/ipv6/conf/{}/{}", peer.name, setting);
+      TWILL_CHECK(writeSysctl({.path = path, .value = "0", .owner = {}}));
+    }
   }
   return Inside{.socket = std::move(socket), .peer = index};
 }
@@ -102,8 +109,18 @@ Result<void> limitRate(netlink::Socket& socket, const Rate& rate, const Link& li
       "cannot limit what {} sends{}", name, unknown ? "; does the kernel have the module sch_tbf?" : "")));
 }
 
+/// A container with IPv4 alone would speak IPv6 on the bridge all the same: its kernel solicits routers for
+/// 12 s and tells which groups it listens to, each time to every other container.
+void keepIpv6Silent(const VethPeer& peer, netlink::Socket& inside) {
+  if (hasIpv6(peer)) return;
+  Message silent(RTM_NEWLINK, 0);
+  netlink::encodeNoLinkLocal(silent, peer.name);
+  (void)inside.run(silent);  // a namespace or kernel without IPv6 is silent already
+}
+
 /// Safe to do again: what is there already is replaced by the same.
 Result<void> configurePeer(const VethPeer& peer, Inside& inside) {
+  keepIpv6Silent(peer, inside.socket);
   netlink::Batch batch;
   std::vector<std::string> steps;
   for (const int index : {kLoopback, inside.peer}) {
@@ -207,7 +224,10 @@ Result<void> addVeth(netlink::Socket& socket, const Link& link, int master) {
   TWILL_CHECK(netlink::checkLinkName(link.peer->name));
   TWILL_TRY(const Fd netns, openPeerNamespace(*link.peer));
   TWILL_CHECK(create(socket, link, master, netns));
-  auto finished = finishVeth(socket, link, std::nullopt);
+  Link rest = link;
+  rest.mac
+      .reset();  // it was born with it, and a bridge looks through all of its ports when one is told its MAC
+  auto finished = finishVeth(socket, rest, std::nullopt);
   if (finished) return {};
   Message undo(RTM_DELLINK, 0);
   netlink::encodeDeleteLink(undo, link.name);

@@ -32,8 +32,9 @@ std::string_view linkOf(std::string_view path) {
 class Additions {
  public:
   Additions(const KernelState& part, const KernelState& actual) : part_(part), actual_(actual) {
+    Cursor cursor(actual.links);
     for (const auto& [name, link] : part.links) {
-      if (mustBeMade(link, actual)) fresh_.insert(name);
+      if (mustBeMade(link, cursor.find(name))) fresh_.insert(name);
     }
   }
 
@@ -97,38 +98,38 @@ class Additions {
 
   /// Bridges before their ports; bridges themselves have no master.
   void addLinks() {
-    for (const auto& [name, link] : part_.links) {
-      if (!hasMaster(link)) addLink(link);
-    }
-    for (const auto& [name, link] : part_.links) {
-      if (hasMaster(link)) addLink(link);
+    for (const bool ports : {false, true}) {
+      Cursor cursor(actual_.links);
+      for (const auto& [name, link] : part_.links) {
+        if (hasMaster(link) == ports) addLink(link, cursor.find(name));
+      }
     }
   }
 
   static bool hasMaster(const Link& link) { return link.master && !link.master->empty(); }
 
-  void addLink(const Link& wanted) {
-    const auto found = actual_.links.find(wanted.name);
-    const bool taken = found != actual_.links.end() && !found->second.ours();
+  /// `found`: the actual link of that name, or null.
+  void addLink(const Link& wanted, const Link* found) {
+    const bool taken = found != nullptr && !found->ours();
     if (taken) {
       obstacle(wanted.owner,
                fmt::format("{} cannot be made: the name is taken by a {} without an alias that starts with "
                            "\"{}\", so not Twill's; rename it or delete it",
-                           describe(wanted), kindWord(found->second.kind), kAliasPrefix));
+                           describe(wanted), kindWord(found->kind), kAliasPrefix));
     }
     if (taken || !masterIsOurs(wanted)) {
       blocked_.insert(wanted.name);
       fresh_.erase(wanted.name);
       return;
     }
-    if (found == actual_.links.end()) {
+    if (found == nullptr) {
       step(Verb::add, wanted);
-    } else if (found->second.kind != wanted.kind) {
-      Link old = found->second;
+    } else if (found->kind != wanted.kind) {
+      Link old = *found;
       old.owner = wanted.owner;
       step(Verb::remove, std::move(old));
       step(Verb::add, wanted);
-    } else if (!satisfies(found->second, wanted)) {
+    } else if (!satisfies(*found, wanted)) {
       step(Verb::change, wanted);
     }
   }
@@ -136,10 +137,14 @@ class Additions {
   /// A port is never put on a bridge that somebody else made.
   bool masterIsOurs(const Link& port) {
     if (!hasMaster(port)) return true;
-    const auto found = actual_.links.find(*port.master);
-    if (found == actual_.links.end() || found->second.ours()) return true;
+    if (port.master != masterName_) {  // thousands may have the same
+      masterName_ = port.master;
+      const auto found = actual_.links.find(*port.master);
+      master_ = found == actual_.links.end() ? nullptr : &found->second;
+    }
+    if (master_ == nullptr || master_->ours()) return true;
     obstacle(port.owner, fmt::format("{} has no bridge: {} is not Twill's; rename it or delete it",
-                                     describe(port), describe(found->second)));
+                                     describe(port), describe(*master_)));
     return false;
   }
 
@@ -263,8 +268,10 @@ class Additions {
 
   const KernelState& part_;
   const KernelState& actual_;
-  Names fresh_;    ///< links that this difference makes
-  Names blocked_;  ///< wanted links that cannot be had
+  Names fresh_;                            ///< links that this difference makes
+  Names blocked_;                          ///< wanted links that cannot be had
+  std::optional<std::string> masterName_;  ///< the last that was looked up
+  const Link* master_ = nullptr;           ///< the actual link of that name
   std::optional<std::multimap<IpAddress, const Address*>> foreign_;
   Difference out_;
 };

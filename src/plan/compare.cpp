@@ -68,10 +68,8 @@ bool satisfies(const Route& actual, const Route& wanted) {
          actual.source == wanted.source && actual.mtu == wanted.mtu && actual.onlink == wanted.onlink;
 }
 
-bool mustBeMade(const Link& wanted, const KernelState& actual) {
-  const auto found = actual.links.find(wanted.name);
-  if (found == actual.links.end()) return true;
-  return found->second.ours() && found->second.kind != wanted.kind;
+bool mustBeMade(const Link& wanted, const Link* actual) {
+  return actual == nullptr || (actual->ours() && actual->kind != wanted.kind);
 }
 
 }  // namespace twill

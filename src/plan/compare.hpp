@@ -22,9 +22,9 @@ namespace twill {
 /// the old set.
 [[nodiscard]] bool keepsElements(const std::string& set, const Firewall& actual, const Firewall& wanted);
 
-/// True when a wanted link has to be made: it is not there, or one of ours with another kind has its name.
-/// Whatever `actual` says to be on such a link is gone, or goes with the old link.
-[[nodiscard]] bool mustBeMade(const Link& wanted, const KernelState& actual);
+/// True when a wanted link has to be made: it is not there (`actual` is null), or one of ours with another
+/// kind has its name. Whatever an actual state says to be on such a link is gone, or goes with the old link.
+[[nodiscard]] bool mustBeMade(const Link& wanted, const Link* actual);
 
 /// Finds ascending keys in a sorted map: steps when they are dense, searches when they are sparse. Walking
 /// all of one map beside another costs the sum of their sizes; looking up a few costs a logarithm each.

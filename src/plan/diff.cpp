@@ -72,7 +72,9 @@ KernelState leftOver(const KernelState& wanted, const KernelState& actual) {
   };
   const auto isOnNewLink = [&](const auto& object) {
     const auto link = wanted.links.find(object.link);
-    return link != wanted.links.end() && mustBeMade(link->second, actual);
+    if (link == wanted.links.end()) return false;
+    const auto found = actual.links.find(object.link);
+    return mustBeMade(link->second, found == actual.links.end() ? nullptr : &found->second);
   };
   collect(actual.links, wanted.links, [](const Link&) { return false; });
   collect(actual.addresses, wanted.addresses,

@@ -56,6 +56,22 @@ TEST_CASE("a container gets its interface, addresses and routes in both families
   CHECK(has(sh("ip -n c1 -6 route"), "default via fd00::1 dev eth0"));
   CHECK(has(sh("ping -c1 -W2 172.16.0.5"), "ttl=64"));
   CHECK(has(sh("ping -c1 -W2 fd00::5"), "ttl=64"));
+  CHECK(has(six, "inet6 fe80::"));
+  CHECK(has(sh("ip netns exec c1 sysctl net.ipv6.conf.eth0.accept_ra"), "= 0"));
+}
+
+TEST_CASE("a container with IPv4 alone says nothing by IPv6") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  sh("ip netns add c1");
+  const auto kernel = openKernel();
+  auto veth = wantedVeth("tw1", "c1", 5);
+  veth.peer->addresses = {on("172.16.0.5/24")};
+  veth.peer->routes.clear();
+  mustApply(*kernel, {add(wantedBridge()), add(veth)});
+  CHECK(isSoonRunning(*kernel, "tw1"));
+  CHECK(sh("ip -n c1 -6 addr show eth0") == "");
+  CHECK(has(sh("ip -n c1 -4 addr show eth0"), "172.16.0.5/24"));
 }
 
 TEST_CASE("a routed container needs no bridge: host routes and a next hop that is on no network") {

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+// Containers: what they ask for while the loop goes on, and what is left of them.
+#include <fmt/format.h>
+
+#include "agent_node.hpp"
+
+using namespace twill;
+using namespace twill::test;
+
+namespace {
+
+AttachRequest withPort(AttachRequest request, std::uint16_t hostPort) {
+  request.ports.push_back({.hostIp = std::nullopt, .hostPort = hostPort, .containerPort = 80});
+  return request;
+}
+
+SetElementKey portKey(const std::string& key) {
+  return {kTable, "ports4", key};
+}
+
+}  // namespace
+
+TEST_CASE("a lease that went while the agent was away leaves the containers their gateway") {
+  Node node;
+  node.join();
+  REQUIRE(node.agent->attach(node.container("c1")));
+  AddressKey gateway{"twill0", *InterfaceAddress::parse("172.16.0.1/24")};
+  REQUIRE(node.kernel.all().addresses.contains(gateway));
+  Cluster cluster = threeNodes();
+  cluster.leases.erase(cluster.leases.begin());
+  node.startAgent();
+  node.kernel.clearLog();
+  node.join(cluster);
+  CHECK_FALSE(node.agent->ready());
+  CHECK(node.kernel.all().addresses.contains(gateway));
+  CHECK(node.kernel.log().empty());
+}
+
+TEST_CASE("a lease without a subnet is none: no container comes up without an address") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.leases[0].subnet.reset();
+  node.join(cluster);
+  CHECK(node.datastore.published.size() == 1);
+  CHECK_FALSE(node.agent->ready());
+  CHECK_FALSE(node.agent->attach(node.container("c1")));
+}
+
+TEST_CASE("drift that is noticed while a container comes or goes is repaired") {
+  Node node;
+  node.join();
+  REQUIRE(node.kernel.byOthers(Verb::remove, *node.routeTo("172.16.1.0/24")));
+  REQUIRE(node.agent->attach(node.container("c1")));
+  node.settle();
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at("twill0")));
+  CHECK(node.agent->attach(node.container("c2")));
+  REQUIRE(node.kernel.byOthers(Verb::remove, *node.routeTo("172.16.2.0/24")));
+  REQUIRE(node.agent->detach(node.container("c1").key()));
+  node.settle();
+  CHECK(node.routeTo("172.16.2.0/24") != nullptr);
+}
+
+TEST_CASE("a container whose namespace went without a DEL is let go, and may come again") {
+  Node node;
+  node.join();
+  node.attachAndLoseNamespace("c1");
+  node.kernel.clearLog();
+  node.settle();
+  node.join();  // another change of the map does not bring it back either
+  node.io.restart();
+  node.io.run_for(std::chrono::milliseconds(50));
+  const auto& log = node.kernel.log();
+  CHECK(std::count_if(log.begin(), log.end(),
+                      [](const std::string& line) { return line.find("veth") != std::string::npos; }) == 1);
+  CHECK(node.kernel.all().setElements.empty());
+  CHECK(node.agent->ready());
+  CHECK(node.agent->problems().all().empty());
+
+  auto again = node.agent->attach(node.container("c1"));
+  REQUIRE(again);
+  CHECK(node.kernel.all().links.contains(again->hostIfname));
+  node.settle();
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("what a reboot has taken frees its address when the agent starts") {
+  Node node;
+  node.join();
+  node.attachAndLoseNamespace("c1");
+  node.startAgent();
+  node.join();
+  CHECK(node.agent->attachments().all().empty());
+  CHECK_FALSE(node.kernel.all().links.contains("twill0"));
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("GC takes what is not listed, of its network only") {
+  Node node;
+  node.join();
+  auto other = node.container("c2");
+  other.network = "other";
+  for (const auto& request : {node.container("c1"), node.container("c2"), other}) {
+    REQUIRE(node.agent->attach(request));
+  }
+  REQUIRE(node.agent->collect("net", {{"c1", "eth0"}}));
+  CHECK(node.agent->attachments().find("net/c1/eth0") != nullptr);
+  CHECK(node.agent->attachments().find("net/c2/eth0") == nullptr);
+  CHECK(node.agent->attachments().find("other/c2/eth0") != nullptr);
+}
+
+TEST_CASE("a gateway of a container's own network stays on the bridge until the last of them is gone") {
+  Node node;
+  node.join();
+  const AddressKey gateway{"twill0", *InterfaceAddress::parse("10.9.0.1/24")};
+  for (const char* id : {"c1", "c2", "c3"}) {
+    auto request = node.container(id);
+    if (id[1] != '3') request.ranges = {{{.subnet = *Prefix::parse("10.9.0.0/24")}}};
+    REQUIRE(node.agent->attach(request));
+  }
+  REQUIRE(node.agent->detach("net/c1/eth0"));
+  CHECK(node.kernel.all().addresses.contains(gateway));
+  REQUIRE(node.agent->detach("net/c2/eth0"));
+  CHECK_FALSE(node.kernel.all().addresses.contains(gateway));
+  CHECK(node.kernel.all().addresses.contains({"twill0", *InterfaceAddress::parse("172.16.0.1/24")}));
+}
+
+TEST_CASE("a record that makes no sense is set aside and named") {
+  Node node;
+  REQUIRE(writeFile(node.directory + "/state/attachments/net:c1:eth0.json", "{", Durability::process));
+  node.startAgent();
+  CHECK(node.hasProblem("net:c1:eth0.json"));
+  CHECK(node.hasProblem("expected"));
+}
+
+TEST_CASE("a container whose record says nothing keeps its interface until it is deleted") {
+  for (AttachMode mode : {AttachMode::bridge, AttachMode::routed}) {
+    Node node;
+    node.join();
+    AttachRequest request = node.container("c1");
+    request.mode = mode;
+    auto attachment = node.agent->attach(request);
+    REQUIRE(attachment);
+    node.settle();
+    auto before = node.kernel.all();
+    REQUIRE(writeFile(node.directory + "/state/attachments/net:c1:eth0.json", "{", Durability::process));
+    for (int start = 0; start < 2; ++start) {  // the second one finds the record set aside
+      node.startAgent();
+      node.kernel.clearLog();
+      node.join();
+      CHECK(node.kernel.log().empty());
+      CHECK(node.hasProblem(attachment->hostIfname));
+      CHECK(node.agent->ready());
+    }
+    auto again = node.agent->attach(request);
+    REQUIRE_FALSE(again);
+    CHECK(again.error().kind == Error::Kind::exists);
+    CHECK(node.kernel.all().links.contains(attachment->hostIfname));
+
+    REQUIRE(node.agent->detach(attachment->key()));
+    node.settle();
+    CHECK_FALSE(node.kernel.all().links.contains(attachment->hostIfname));
+    CHECK_FALSE(node.kernel.all().links.contains("twill0"));
+    CHECK(node.agent->problems().all().empty());
+    CHECK(node.agent->attach(request));
+  }
+}
+
+TEST_CASE("a record that cannot be read stays where it is, and its container's interface too") {
+  Node node;
+  node.join();
+  auto attachment = node.agent->attach(node.container("c1"));
+  REQUIRE(attachment);
+  std::string record = node.directory + "/state/attachments/net:c1:eth0.json";
+  std::filesystem::remove(record);
+  REQUIRE(makeDirectories(record));  // to read it is an error of the system, as of a bad disk
+  node.startAgent();
+  node.join();
+  CHECK(node.kernel.all().links.contains(attachment->hostIfname));
+  CHECK(std::filesystem::exists(record));
+  CHECK(node.hasProblem(record));
+
+  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at(attachment->hostIfname)));
+  node.settle();
+  CHECK(node.agent->attach(node.container("c1")));  // nothing is there that could be alive
+  CHECK(node.agent->problems().all().empty());
+}
+
+TEST_CASE("a container brings its spoof guard and host ports, and takes them along") {
+  Node node;
+  node.join();
+  CHECK(node.kernel.all().firewalls.empty());
+  const auto attachment = node.agent->attach(withPort(node.container("c1"), 8080));
+  REQUIRE(attachment);
+  const auto& kernel = node.kernel.all();
+  CHECK(kernel.setElements.at(portKey("tcp . 8080")).data == "172.16.0.2 . 80");
+  CHECK(kernel.setElements.contains({kBridgeTable, "guarded", attachment->hostIfname}));
+  CHECK(kernel.sysctls.at("net/ipv4/conf/twill0/route_localnet").value == "1");
+  node.settle();
+  CHECK(node.agent->ready());
+  CHECK(node.agent->difference().empty());
+
+  node.kernel.clearLog();
+  AttachRequest free = node.container("c2");
+  free.spoofGuard = false;
+  REQUIRE(node.agent->attach(free));
+  CHECK(node.kernel.log().size() == 1);  // the veth alone
+  REQUIRE(node.agent->detach(attachment->key()));
+  CHECK(kernel.setElements.empty());
+  node.settle();
+  CHECK(node.agent->ready());
+  CHECK(node.agent->difference().empty());
+}
+
+TEST_CASE("a host port that is taken is refused by its holder's name, and nothing is left behind") {
+  Node node;
+  node.join();
+  REQUIRE(node.agent->attach(withPort(node.container("c1"), 8080)));
+  node.settle();
+  node.kernel.clearLog();
+  const auto second = node.agent->attach(withPort(node.container("c2"), 8080));
+  REQUIRE_FALSE(second);
+  CHECK(second.error().kind == Error::Kind::exists);
+  CHECK(second.error().text.find("host port 8080/tcp is taken by container net/c1/eth0") == 0);
+  CHECK(node.kernel.log().empty());
+  CHECK(node.agent->attachments().all().size() == 1);
+  node.startAgent();  // the records say who has it
+  node.join();
+  CHECK_FALSE(node.agent->attach(withPort(node.container("c2"), 8080)));
+  REQUIRE(node.agent->detach("net/c1/eth0"));
+  CHECK(node.agent->attach(withPort(node.container("c2"), 8080)));
+}
+
+TEST_CASE("tables that were flushed come back with all elements") {
+  Node node;
+  node.join();
+  REQUIRE(node.agent->attach(withPort(node.container("c1"), 8080)));
+  REQUIRE(node.agent->attach(withPort(node.container("c2"), 8081)));
+  node.settle();
+  const auto before = node.kernel.all();
+  for (const char* table : {kTable, kBridgeTable}) {
+    REQUIRE(node.kernel.byOthers(Verb::remove, Firewall{.table = table}));
+    node.settle();
+  }
+  CHECK(node.kernel.all().firewalls == before.firewalls);
+  CHECK(node.kernel.all().setElements == before.setElements);
+  REQUIRE(node.kernel.byOthers(Verb::remove, before.setElements.at(portKey("tcp . 8081"))));
+  node.settle();
+  CHECK(node.kernel.all().setElements == before.setElements);
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("a kernel without the bridge family gets its containers all the same, and it is said once") {
+  Node node;
+  node.kernel.refuse(
+      [](const Operation& operation) {
+        const auto text = describe(operation);
+        return text.find("table bridge twill") != std::string::npos ||
+               text.find("element bridge twill") != std::string::npos;
+      },
+      {.text = "Operation not supported", .code = EOPNOTSUPP}, 1000);
+  node.join();
+  for (const char* id : {"c1", "c2"}) {
+    const auto attached = node.agent->attach(withPort(node.container(id), id[1] == '1' ? 8080 : 8081));
+    REQUIRE_MESSAGE(attached, (attached ? "" : attached.error().text));
+    node.settle();
+  }
+  CHECK(node.hasProblem("containers can send from addresses that are not theirs"));
+  CHECK(node.agent->problems().all().size() == 1);
+  CHECK(node.agent->ready());
+  CHECK(node.kernel.all().setElements.contains(portKey("tcp . 8081")));
+  node.kernel.clearLog();
+  node.join();
+  CHECK(node.kernel.log().empty());
+  node.startAgent();  // with containers that want a guard
+  node.join();
+  node.settle();
+  CHECK(node.agent->ready());
+  CHECK(node.agent->problems().all().size() == 1);
+}
+
+TEST_CASE("a spoof guard that fails for another reason fails the container") {
+  Node node;
+  node.kernel.refuse(
+      [](const Operation& operation) { return describe(operation).find("guard_macs") != std::string::npos; },
+      {.text = "no memory", .code = ENOMEM}, 1);
+  node.join();
+  CHECK_FALSE(node.agent->attach(node.container("c1")));
+  CHECK(node.kernel.all().setElements.empty());
+  CHECK(node.agent->attachments().all().empty());
+  CHECK(node.agent->attach(node.container("c1")));
+}
+
+TEST_CASE("the host port of a container that is gone without a DEL is free for the next one") {
+  Node node;
+  node.join();
+  const auto first = node.agent->attach(withPort(node.container("c1"), 8080));
+  REQUIRE(first);
+  node.settle();
+  REQUIRE(node.kernel.byOthers(Verb::remove, node.kernel.all().links.at(first->hostIfname)));
+  node.kernel.refuse([&](const Operation& operation) { return operation.owner() == first->key(); },
+                     {.text = "no such namespace", .kind = Error::Kind::invalid, .code = ESTALE}, 1);
+  node.settle();
+  const auto second = node.agent->attach(withPort(node.container("c2"), 8080));
+  REQUIRE(second);
+  const auto leadsToSecond = [&] {
+    const auto& elements = node.kernel.all().setElements;
+    return elements.contains(portKey("tcp . 8080")) &&
+           elements.at(portKey("tcp . 8080")).data == second->addresses[0].address.text() + " . 80";
+  };
+  CHECK(leadsToSecond());
+  REQUIRE(node.agent->detach(first->key()));
+  node.settle();
+  CHECK(leadsToSecond());
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("a freed address rests while there are others, also over a restart") {
+  Node node;
+  node.join();
+  const auto addressOf = [&](const std::string& id) {
+    const auto attachment = node.agent->attach(node.container(id));
+    REQUIRE(attachment);
+    REQUIRE(node.agent->detach(attachment->key()));
+    return attachment->addresses.at(0).address.text();
+  };
+  CHECK(addressOf("c1") == "172.16.0.2");
+  node.startAgent();
+  node.join();
+  for (int last = 3; last < 255; ++last) CHECK(addressOf("c1") == fmt::format("172.16.0.{}", last));
+  CHECK(addressOf("c1") == "172.16.0.2");  // a shorter text than the one before
+  node.startAgent();
+  node.join();
+  CHECK(addressOf("c1") == "172.16.0.3");
+}
