@@ -137,12 +137,27 @@ Answer ask(const cni::Call& what, const char* command, const std::string& config
 
 Answer addWithDelegate(const cni::Call& what, const cni::Environment& environment,
                        const std::string& config) {
+  const auto add = [&](std::string_view result) {
+    auto whole = cni::withIpamResult(config, result);
+    return whole ? handOver(what, environment, std::move(*whole))
+                 : refusal(what, cni::kUndecodable, whole.error().msg);
+  };
+  const bool before = cni::needsInterface(what.delegate);
+  if (before) {
+    if (Answer made = add("{}"); made.exit != 0) return made;
+  }
   Answer chosen = ask(what, "ADD", config);
-  if (chosen.exit != 0) return chosen;
-  auto whole = cni::withIpamResult(config, chosen.text);
-  Answer added = whole ? handOver(what, environment, std::move(*whole))
-                       : refusal(what, cni::kUndecodable, whole.error().msg);
-  if (added.exit != 0) (void)ask(what, "DEL", config);  // the first failure is the one to tell
+  Answer added = chosen.exit == 0 ? add(chosen.text) : chosen;
+  if (added.exit == 0) return added;
+  // The first failure is the one to tell.
+  if (chosen.exit == 0) (void)ask(what, "DEL", config);
+  if (before) {
+    cni::Call undo = what;
+    undo.command = cni::Command::del;
+    auto variables = environment;
+    variables["CNI_COMMAND"] = "DEL";
+    (void)handOver(undo, variables, config);
+  }
   return added;
 }
 

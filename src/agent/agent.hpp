@@ -40,7 +40,8 @@ class Agent {
   /// Reads the kernel and starts to follow datastore and kernel. Fails only when the kernel cannot be read.
   [[nodiscard]] Result<void> start();
 
-  /// Makes a container's interface. On failure nothing is left behind. Kind::busy: the node has no lease yet.
+  /// Makes a container's interface, or gives one that was made without addresses those that another plugin
+  /// has chosen meanwhile. On failure nothing is left behind. Kind::busy: the node has no lease yet.
   [[nodiscard]] Result<Attachment> attach(const AttachRequest& request);
   /// Removes it; one that is not there is fine. Needs neither lease nor the container's namespace.
   [[nodiscard]] Result<void> detach(const std::string& key);

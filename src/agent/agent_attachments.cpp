@@ -36,7 +36,10 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
   if (unknown != attachments_.unknown().end() && !actual_.links.contains(unknown->second.hostIfname)) {
     TWILL_CHECK(detach(request.key()));
   }
+  const Attachment* waiting = attachments_.find(request.key());
+  const KernelState before = waiting == nullptr ? KernelState() : partOf(*waiting);
   TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
+  subtract(wanted_, before);
   KernelState part = partOf(attachment);
   merge(part, desiredGateways(attachment));
   merge(part, desiredShared(attachment.mode, nodeNetwork()));

@@ -333,3 +333,33 @@ TEST_CASE("a freed address rests while there are others, also over a restart") {
   node.join();
   CHECK(addressOf("c1") == "172.16.0.3");
 }
+
+TEST_CASE("an interface that was made without addresses gets them once, and may be made again until then") {
+  Node node;
+  node.join();
+  AttachRequest request = node.container("c1");
+  request.given.emplace();
+  const auto bare = node.agent->attach(request);
+  REQUIRE(bare);
+  node.settle();
+  const auto link = [&] { return node.kernel.all().links.at(bare->hostIfname); };
+  CHECK(link().alias == "twill:unfinished");
+  CHECK_FALSE(node.agent->attach(request));
+  CHECK_FALSE(node.agent->attach(node.container("c1")));
+  node.startAgent();  // nothing is forgotten, and nothing is made of it
+  node.join();
+  CHECK(link().alias == "twill:unfinished");
+
+  request.given->push_back({*InterfaceAddress::parse("172.16.0.200/24"), *IpAddress::parse("172.16.0.1")});
+  const auto whole = node.agent->attach(request);
+  REQUIRE(whole);
+  node.settle();
+  CHECK(whole->mac == bare->mac);
+  CHECK(link().alias == "twill:net/c1/eth0");
+  CHECK(link().index == node.agent->actual().links.at(bare->hostIfname).index);
+  CHECK(node.agent->difference().empty());
+  CHECK_FALSE(node.agent->attach(request));
+  REQUIRE(node.agent->detach(whole->key()));
+  node.settle();
+  CHECK_FALSE(node.kernel.all().links.contains(bare->hostIfname));
+}

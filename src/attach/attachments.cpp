@@ -157,7 +157,8 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
                             key, kLongestKey),
                 Error::Kind::invalid);
   }
-  if (all_.contains(key)) {
+  const Attachment* waiting = find(key);
+  if (waiting != nullptr && (!waiting->addresses.empty() || !request.given || request.given->empty())) {
     return fail(fmt::format("container {} has an interface {} in network {} already; delete it first",
                             request.containerId, request.ifname, request.network),
                 Error::Kind::exists);
@@ -195,7 +196,7 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
     addRoutes(request, one, defaultRoute, attachment);
   }
   attachment.nodeIsGateway = request.nodeIsGateway;
-  attachment.mac = request.mac.value_or(macFor(attachment));
+  attachment.mac = waiting != nullptr ? waiting->mac : request.mac.value_or(macFor(attachment));
 
   TWILL_CHECK(ports_.check(attachment));
   TWILL_CHECK(writeFile(recordPath(key), toJson(attachment), Durability::process, 0600));

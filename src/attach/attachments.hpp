@@ -36,10 +36,11 @@ class Attachments {
   /// as it is. Both are in unknown().
   [[nodiscard]] static Result<Attachments> open(const std::string& stateDir);
 
-  /// Chooses addresses and writes the record. Kind::exists: this container has an interface of that name, or
-  /// its record is unknown, or an address or a host port that was asked for is taken; Kind::busy: no address
-  /// is left; Kind::invalid: another interface of the container has the default route that was asked for, or
-  /// its host ports contradict each other. On failure nothing has changed.
+  /// Chooses addresses and writes the record; again for one that was made without addresses, once another
+  /// plugin has chosen them. Kind::exists: this container has an interface of that name, or its record is
+  /// unknown, or an address or a host port that was asked for is taken; Kind::busy: no address is left;
+  /// Kind::invalid: another interface of the container has the default route that was asked for, or its host
+  /// ports contradict each other. On failure nothing has changed.
   [[nodiscard]] Result<Attachment> prepare(const AttachRequest& request, const NodeNetwork& node);
 
   /// Whether prepare() would find addresses; its errors.

@@ -2,6 +2,7 @@
 #include "attach/desired.hpp"
 
 #include "attach/firewall.hpp"
+#include "kernel/veth.hpp"
 
 namespace twill {
 namespace {
@@ -53,6 +54,12 @@ void addHostRoutes(const Attachment& attachment, KernelState& out) {
   }
 }
 
+/// One that has no addresses yet is finished when it gets them.
+std::string aliasOf(const Attachment& attachment) {
+  if (attachment.addresses.empty()) return kUnfinishedAlias;
+  return (kAliasPrefix + attachment.key()).substr(0, kLongestAlias);
+}
+
 }  // namespace
 
 KernelState desiredShared(AttachMode mode, const NodeNetwork& node) {
@@ -70,7 +77,7 @@ KernelState desiredAttachment(const Attachment& attachment) {
   bool bridged = attachment.mode == AttachMode::bridge;
   Link veth{.name = attachment.hostIfname,
             .kind = LinkKind::veth,
-            .alias = (kAliasPrefix + attachment.key()).substr(0, kLongestAlias),
+            .alias = aliasOf(attachment),
             .mtu = attachment.mtu,
             .mac = attachment.hostMac,
             .master = bridged ? kBridge : "",

@@ -80,7 +80,8 @@ Firewall bridgeGuardShape() {
       "iifname . ether saddr . ip saddr @guard_ips4 accept",
       "iifname . arp saddr ether != @guard_macs drop",
       "iifname . arp saddr ether . arp saddr ip @guard_ips4 accept",
-      "arp saddr ip 0.0.0.0 accept",  // is this address free? (RFC 5227)
+      "arp saddr ip 0.0.0.0 accept",                        // is this address free? (RFC 5227)
+      "ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept",  // who has one for me? (RFC 2131)
       "icmpv6 type { nd-router-advert, nd-redirect } drop",
       "icmpv6 type nd-neighbor-advert @th,64,128 0xfe800000000000000000000000000001 drop",
       "icmpv6 type nd-neighbor-advert " + strange,

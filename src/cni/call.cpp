@@ -148,6 +148,9 @@ CniResult<Call> parseCall(const Environment& environment, std::string_view confi
   if (call.command == Command::gc || call.command == Command::status) return call;
   if (auto read = readConfig(*json, valueOf(environment, "CNI_ARGS"), call.request); !read)
     return refuse(read.error());
+  if (needsInterface(call.delegate) && call.request.mode == AttachMode::routed) {
+    return refuse(bad("ipam.type", call.delegate, "possible without a bridge; leave out \"attach\"").value());
+  }
   return call;
 }
 

@@ -50,6 +50,9 @@ enum class Command { add, del, check, gc, status };
 /// The key of `ipam` under which twill-cni hands over what the delegated plugin answered.
 inline constexpr const char* kIpamResult = "twillResult";
 
+/// Whether an ipam plugin needs the container's interface to be there before it is asked: it speaks over it.
+[[nodiscard]] bool needsInterface(std::string_view ipamPlugin);
+
 struct Call {
   Command command = Command::add;
   std::string version;  ///< the result's format, "0.1.0" to "1.1.0"

@@ -91,6 +91,10 @@ TEST_CASE("another plugin's addresses come from its result, of any version") {
   CHECK_FALSE(config("nonsense"));
   CHECK(errorOf("ADD", R"("ipam":{"type":"static","twillResult":{"ips":[]}})")
             .ends_with("a result with addresses"));
+  // A plugin that asks over the interface has nothing to say before that is there.
+  CHECK(errorOf("ADD", R"("ipam":{"type":"dhcp","twillResult":{}})") == "fine");
+  CHECK(errorOf("ADD", R"("attach":"routed","ipam":{"type":"dhcp"})").find("without a bridge") !=
+        std::string::npos);
   CHECK(isUnknownVerb(R"({"code":4,"msg":"unknown CNI_COMMAND: GC"})"));
   CHECK_FALSE(isUnknownVerb(R"({"code":11,"msg":"later"})"));
   CHECK_FALSE(isErrorObject(""));

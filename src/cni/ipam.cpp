@@ -129,7 +129,7 @@ CniResult<void> readGiven(const Json& result, Call& call) {
       if (auto read = readAddress(ip, "address"); !read) return read;
     }
   }
-  if (given.empty()) return bad(where, result, "a result with addresses");
+  if (given.empty() && !needsInterface(call.delegate)) return bad(where, result, "a result with addresses");
   if (const Json* dns = memberOf(result, "dns"); dns != nullptr && call.dns.empty() && !dns->empty()) {
     call.dns = dns->dump();
   }
@@ -137,6 +137,10 @@ CniResult<void> readGiven(const Json& result, Call& call) {
 }
 
 }  // namespace
+
+bool needsInterface(std::string_view ipamPlugin) {
+  return ipamPlugin == "dhcp";
+}
 
 CniResult<void> readIpam(const Json& config, Call& call) {
   if (const Json* dns = memberOf(config, "dns"); dns != nullptr && !dns->empty()) {

@@ -194,6 +194,50 @@ def delegated(node):
     node.delete(config=static)
 
 
+DHCP_SERVER = """start 172.16.0.200
+end 172.16.0.201
+interface eth0
+lease_file /run/udhcpd.leases
+pidfile /run/udhcpd.pid
+option subnet 255.255.255.0
+option router 172.16.0.1
+"""
+
+
+def leased(node):
+    """A DHCP server, which is another container, chooses: the plugin asks it over the interface, so that comes first."""
+    if not os.access(f"{STOCK}/dhcp", os.X_OK) or not os.access("/bin/busybox", os.X_OK):
+        print("not tested: DHCP, since containernetworking-plugins or busybox-static is not installed")
+        return
+    config = {"cniVersion": "1.0.0", "ipam": {"type": "dhcp"}}
+    assert "bridge" in node.refused(7, "ADD", config={**config, "attach": "routed"})
+    assert "dhcp" in node.refused(999, "ADD", config=config)  # no daemon
+    assert node.attachments() == []
+    node.add("x2", {"ipam": {"ranges": [[{"subnet": "172.16.0.10/32"}]]}})
+    node.sh(f"cat >/run/udhcpd.conf <<'END'\n{DHCP_SERVER}END\n"
+            "touch /run/udhcpd.leases; ip netns exec x2 busybox udhcpd -S /run/udhcpd.conf\n"
+            f"{STOCK}/dhcp daemon >/run/dhcp.log 2>&1 & echo $! >/run/dhcp.pid")
+    wait_for("the plugin's daemon", lambda: node.sh("test -S /run/cni/dhcp.sock && echo yes || true"))
+    try:
+        result = node.add(config=config)
+        address = result["ips"][0]["address"]
+        assert address in ("172.16.0.200/24", "172.16.0.201/24"), result
+        assert address in node.sh("ip -n x1 addr show eth0")
+        node.sh("ip netns exec x1 ping -c1 -W2 172.16.0.10; ip netns exec x1 ping -c1 -W2 10.0.0.20")
+        assert "twill:net/x1/eth0" in node.sh("ip link")
+        assert node.cni("CHECK", config={**config, "prevResult": result}) == (0, None)
+        node.delete(config=config)
+        # The server's only other address is Twill's already: the call fails, and all is given back.
+        node.add("x3", {"ipam": {"ranges": [[{"subnet": "172.16.0.200/31"}]]}})
+        node.add("x4", {"ipam": {"ranges": [[{"subnet": "172.16.0.200/31"}]]}})
+        assert "taken by net/x" in node.refused(999, "ADD", config=config)
+        assert {a["container"] for a in node.attachments()} == {"x2", "x3", "x4"}
+    finally:
+        node.sh("kill $(cat /run/dhcp.pid) $(cat /run/udhcpd.pid)")
+        for container in ("x1", "x2", "x3", "x4"):
+            node.delete(container)
+
+
 def chained(node):
     """What plugins before this one made stays in the result, unknown fields too."""
     before = {"cniVersion": "1.1.0", "interfaces": [{"name": "lo", "sandbox": "/run/netns/x1", "x": 1}],
@@ -239,9 +283,9 @@ def away(node):
 def main():
     with Lab(sys.argv[1], "verbs", "--nodes", "2", "--containers", "0") as lab:
         node = Node(lab, sys.argv[1])
-        for name in ("x1", "x2", "x3"):
+        for name in ("x1", "x2", "x3", "x4"):
             node.sh(f"ip netns add {name}")
-        for part in (versions, check, garbage, addresses, delegated, chained, listed, away):
+        for part in (versions, check, garbage, addresses, delegated, leased, chained, listed, away):
             part(node)
             assert node.attachments() == [], part
             wait_for(f"no interface after {part.__name__}", lambda: "twill0" not in node.sh("ip link"))
