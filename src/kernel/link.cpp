@@ -79,7 +79,12 @@ void encodeNewBridge(Message& message, const Link& link) {
   message.putText(IFLA_IFNAME, link.name);
   // Not the MTU: a bridge keeps one that is set later, but adapts one it was born with to its ports.
   putBirthright(message, link.mac, std::nullopt);
-  message.nest(IFLA_LINKINFO, [&] { message.putText(IFLA_INFO_KIND, "bridge"); });
+  message.nest(IFLA_LINKINFO, [&] {
+    message.putText(IFLA_INFO_KIND, "bridge");
+    // Snooping spares nobody anything where no router asks who listens: all is flooded then. But with it the
+    // kernel sets timers anew for all ports whenever one comes up.
+    message.nest(IFLA_INFO_DATA, [&] { message.putU8(IFLA_BR_MCAST_SNOOPING, 0); });
+  });
 }
 
 void encodeNewVeth(Message& message, const Link& link, int master, int peerNetns) {

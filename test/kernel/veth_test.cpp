@@ -44,6 +44,7 @@ TEST_CASE("a container gets its interface, addresses and routes in both families
   CHECK(host.mac == veth.mac);
   CHECK(isSoonRunning(*kernel, "tw1"));
 
+  CHECK(has(sh("ip -d link show twill0"), "mcast_snooping 0"));
   const auto link = sh("ip -n c1 link show eth0");
   CHECK(has(link, "mtu 1450"));
   CHECK(has(link, veth.peer->mac.text()));
