@@ -93,6 +93,7 @@ class Agent {
   [[nodiscard]] KernelState partOf(const Attachment& attachment) const;
   void completeTables(std::vector<Operation>& operations) const;
   void lookAtSettings(const KernelState& part);
+  void forgetFlows(const Attachment& attachment);
   bool noteGuard(std::span<const Operation> operations, std::span<const Result<void>> results);
   [[nodiscard]] bool isUsed(AttachMode mode) const;
   void letGo(std::span<const Operation> operations, std::span<const Result<void>> results, Cause cause);

@@ -8,6 +8,7 @@
 #include "agent/agent.hpp"
 #include "attach/desired.hpp"
 #include "attach/firewall.hpp"
+#include "attach/host_ports.hpp"
 
 namespace twill {
 namespace {
@@ -60,7 +61,21 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
   }
   if (guardless_) withoutGuard(part);
   merge(wanted_, part);
+  forgetFlows(attachment);
   return attachment;
+}
+
+/// A client that has gone on sending to a host port while nobody had it would not reach the container until
+/// it pauses for half a minute (nf_conntrack_udp_timeout).
+void Agent::forgetFlows(const Attachment& attachment) {
+  const auto ports = udpPortsOf(attachment);
+  if (ports.empty()) return;
+  std::set<IpAddress> addresses;
+  for (const auto& [key, address] : actual_.addresses) addresses.insert(address.address.address);
+  if (auto forgotten = kernel_.forgetUdp(addresses, ports); !forgotten) {
+    spdlog::warn("flows to the host ports of {} stay where they went before: {}", attachment.key(),
+                 forgotten.error().text);
+  }
 }
 
 /// What is needed for one attachment. A table in it is but a piece of the table.

@@ -212,6 +212,23 @@ TEST_CASE("a container brings its spoof guard and host ports, and takes them alo
   CHECK(node.agent->difference().empty());
 }
 
+TEST_CASE("UDP that went on to a host port of nobody's is forgotten, at the node's own addresses") {
+  Node node;
+  node.join();
+  REQUIRE(node.agent->attach(withPort(node.container("c1"), 8080)));
+  const auto forgets = [&](const std::string& what) {
+    const auto& log = node.kernel.log();
+    return std::count(log.begin(), log.end(), "forget udp " + what);
+  };
+  CHECK(forgets("10.0.0.10 8080") == 0);
+  AttachRequest request = withPort(node.container("c2"), 53);
+  request.ports.front().protocol = PortProtocol::udp;
+  REQUIRE(node.agent->attach(request));
+  CHECK(forgets("10.0.0.10 53") == 1);
+  CHECK(forgets("172.16.0.1 53") == 1);
+  CHECK(forgets("10.0.0.20 53") == 0);
+}
+
 TEST_CASE("a host port that is taken is refused by its holder's name, and nothing is left behind") {
   Node node;
   node.join();

@@ -58,6 +58,14 @@ Result<void> HostPorts::check(const Attachment& attachment) const {
   return {};
 }
 
+std::set<std::uint16_t> udpPortsOf(const Attachment& attachment) {
+  std::set<std::uint16_t> out;
+  for (const auto& port : hostPortsOf(attachment)) {
+    if (port.protocol == PortProtocol::udp) out.insert(port.port);
+  }
+  return out;
+}
+
 void HostPorts::take(const Attachment& attachment) {
   for (const auto& port : hostPortsOf(attachment)) {
     taken_.emplace(Port{port.protocol, port.port}, Holder{.key = attachment.key(), .port = port});

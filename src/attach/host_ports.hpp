@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,9 @@ struct HostPort {
 /// address, or with the unspecified one of a family, is for every address of the node in both families, or in
 /// that one. A mapping of a family that the container does not have is none, as the reference plugin has it.
 [[nodiscard]] std::vector<HostPort> hostPortsOf(const Attachment& attachment);
+
+/// The node's ports of UDP among them.
+[[nodiscard]] std::set<std::uint16_t> udpPortsOf(const Attachment& attachment);
 
 /// Who has which port of the node. As with sockets, a port on all addresses takes it on each.
 class HostPorts {

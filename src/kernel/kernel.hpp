@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,6 +39,11 @@ class Kernel {
   /// only its own operation. Adding what is there already with the same content counts as done, as does
   /// removing what is gone.
   [[nodiscard]] virtual std::vector<Result<void>> apply(std::span<const Operation> operations) = 0;
+
+  /// Ends what connection tracking remembers of UDP to these ports of these addresses. Else packets of a flow
+  /// that went on while nobody had the port would go on to where the first one went.
+  [[nodiscard]] virtual Result<void> forgetUdp(const std::set<IpAddress>& addresses,
+                                               const std::set<std::uint16_t>& ports) = 0;
 
   /// Readable when drain() has something to do. Owned by the kernel object; valid as long as it.
   [[nodiscard]] virtual int notifyFd() const = 0;

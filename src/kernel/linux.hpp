@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/fd.hpp"
+#include "kernel/conntrack.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/mirror.hpp"
 #include "kernel/netlink.hpp"
@@ -20,6 +21,10 @@ class LinuxKernel final : public Kernel {
 
   [[nodiscard]] Result<KernelState> read(const Interest& interest) override;
   [[nodiscard]] std::vector<Result<void>> apply(std::span<const Operation> operations) override;
+  [[nodiscard]] Result<void> forgetUdp(const std::set<IpAddress>& addresses,
+                                       const std::set<std::uint16_t>& ports) override {
+    return forgetUdpFlows(addresses, ports);
+  }
   [[nodiscard]] int notifyFd() const override { return epoll_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
 

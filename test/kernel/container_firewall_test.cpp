@@ -36,13 +36,14 @@ while True:
             who = end.recvfrom(99)[1]; end.sendto(who[0].encode(), who)
 )";
 
-/// client.py tcp|udp ADDRESS PORT: what the server says, or "none".
+/// client.py tcp|udp ADDRESS PORT [OWN PORT]: what the server says, or "none".
 constexpr const char* kClient = R"(
 import socket as s, sys
-kind, to, port = sys.argv[1:]
+kind, to, port, *own = sys.argv[1:]
 family = s.AF_INET6 if ':' in to else s.AF_INET
 c = s.socket(family, s.SOCK_STREAM if kind == 'tcp' else s.SOCK_DGRAM)
 c.settimeout(1)
+if own: c.bind(('', int(own[0])))
 try:
     c.connect((to, int(port)))
     if kind == 'udp': c.send(b'who?')
@@ -238,6 +239,32 @@ TEST_CASE("host ports lead to a routed container, and keep the source where they
   if (!sandbox) return;
   if (!hasNat()) return skip("this kernel has no NAT for nftables' inet family, or no fib expression");
   checkPorts(AttachMode::routed);
+}
+
+TEST_CASE(
+    "a client that goes on sending UDP reaches the container once its flow is forgotten, and no other is") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  if (!hasNat()) return skip("this kernel has no NAT for nftables' inet family, or no fib expression");
+  World world;
+  world.attach("c1", AttachMode::bridge, {port(PortProtocol::tcp, 8080)});
+  world.serve("c1");
+  const auto ask = [&](const std::string& from, const std::string& to) {
+    return sh("ip netns exec out python3 /run/client.py udp " + to + " 8080 " + from);
+  };
+  const auto both = [&] { return ask("4444", "10.0.0.10") + " " + ask("4444", "fc00::10"); };
+  CHECK(both() == "none none");
+  mustApply(
+      world.kernel(),
+      {add(SetElement{.table = kTable, .set = "ports4", .key = "udp . 8080", .data = "172.16.0.2 . 80"}),
+       add(SetElement{.table = kTable, .set = "ports6", .key = "udp . 8080", .data = "fd42::2 . 80"})});
+  CHECK(both() == "none none");
+  REQUIRE(world.kernel().forgetUdp({ip("10.0.0.10"), ip("fc00::10")}, {8081}));
+  REQUIRE(world.kernel().forgetUdp({ip("10.0.0.11")}, {8080}));
+  CHECK(both() == "none none");
+  const auto forgotten = world.kernel().forgetUdp({ip("10.0.0.10"), ip("fc00::10")}, {8080});
+  REQUIRE_MESSAGE(forgotten, (forgotten ? "" : forgotten.error().text));
+  CHECK(both() == "10.0.0.1 fc00::1");
 }
 
 TEST_CASE("host ports open nothing on 127.0.0.1 to a container") {

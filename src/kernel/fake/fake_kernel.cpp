@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
 #include <sys/eventfd.h>
 
 namespace twill {
@@ -52,6 +53,14 @@ std::vector<Result<void>> FakeKernel::apply(std::span<const Operation> operation
   }
   notify();
   return results;
+}
+
+Result<void> FakeKernel::forgetUdp(const std::set<IpAddress>& addresses,
+                                   const std::set<std::uint16_t>& ports) {
+  for (const auto& address : addresses) {
+    for (const auto port : ports) log_.push_back(fmt::format("forget udp {} {}", address.text(), port));
+  }
+  return {};
 }
 
 Result<void> FakeKernel::carryOut(const Operation& operation) {

@@ -22,6 +22,9 @@ class FakeKernel final : public Kernel {
 
   [[nodiscard]] Result<KernelState> read(const Interest& interest) override;
   [[nodiscard]] std::vector<Result<void>> apply(std::span<const Operation> operations) override;
+  /// Is seen in log().
+  [[nodiscard]] Result<void> forgetUdp(const std::set<IpAddress>& addresses,
+                                       const std::set<std::uint16_t>& ports) override;
   [[nodiscard]] int notifyFd() const override { return notify_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
 
