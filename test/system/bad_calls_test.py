@@ -8,47 +8,24 @@ usage: bad_calls_test.py BINARIES
 import collections
 import json
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from caller import Caller  # noqa: E402
 from lab import Lab, wait_for  # noqa: E402
 
 CONFIG = {"cniVersion": "1.0.0", "name": "net", "type": "twill-cni"}
 MANY = 500
 
 
-class Node:
-    """node1 of the lab, as a runtime on it sees it."""
-
-    def __init__(self, lab, binaries):
-        self.lab = lab
-        self.plugin = os.path.join(binaries, "twill-cni")
-
-    def sh(self, script):
-        return self.lab.execute("node1", "sh", "-ec", script)
-
-    def call(self, stdin, command="ADD", **changes):
-        """Exit status and what was printed, for any bytes on standard input."""
-        variables = {"CNI_COMMAND": command, "CNI_CONTAINERID": "x1", "CNI_NETNS": "/run/netns/x1", "CNI_IFNAME": "eth0",
-                     "CNI_PATH": "/opt/cni/bin", **changes}
-        done = subprocess.run([self.lab.twill, "lab", "exec", "--name", self.lab.name, "node1", "--", "env",
-                               *(f"{name}={value}" for name, value in variables.items()), self.plugin],
-                              input=stdin, capture_output=True, check=False, timeout=60)
-        assert done.stderr == b"", done
-        return done.returncode, json.loads(done.stdout) if done.stdout else None
-
+class Node(Caller):
     def add(self, container="x1", **keys):
-        status, result = self.call(json.dumps({**CONFIG, **keys}).encode(), CNI_CONTAINERID=container,
-                                   CNI_NETNS=f"/run/netns/{container}")
+        status, result = self.call("ADD", json.dumps({**CONFIG, **keys}).encode(), container)
         assert status == 0, result
         return result
 
-    def delete(self, container="x1", network="net"):
-        assert self.call(json.dumps({**CONFIG, "name": network}).encode(), "DEL", CNI_CONTAINERID=container) == (0, None)
-
-    def attachments(self):
-        return json.loads(self.sh(f"{self.lab.twill} attachments --json"))["attachments"]
+    def delete(self):
+        assert self.call("DEL", json.dumps(CONFIG).encode()) == (0, None)
 
 
 def wrong(node):
@@ -81,7 +58,7 @@ def wrong(node):
 
     before = traces()
     for what, stdin, changes, code, words in cases:
-        status, said = node.call(stdin, **changes)
+        status, said = node.call("ADD", stdin, **changes)
         text = said["msg"] + " " + said.get("details", "")
         print(f"  {what}: {said['code']}: {text[:200]}")
         assert status == 1 and said["code"] == code and all(word in text for word in words), (what, said)
@@ -89,7 +66,7 @@ def wrong(node):
     wait_for("nothing is left behind", lambda: traces() == before)
     assert node.add(x={"y": [1, None]})["ips"], "unknown keys are accepted"
     node.delete()
-    status, result = node.call(config(x="y" * 900000))
+    status, result = node.call("ADD", config(x="y" * 900000))
     assert status == 0, result
     node.delete()
 
@@ -100,7 +77,7 @@ def taken(node):
     address = node.add(runtimeConfig=port)["ips"][0]["address"].split("/")[0]
     for keys, words in (({"runtimeConfig": port}, ("8080", "net/x1/eth0")),
                         ({"args": {"cni": {"ips": [address]}}}, (address, "net/x1/eth0"))):
-        status, said = node.call(json.dumps({**CONFIG, **keys}).encode(), CNI_CONTAINERID="x2", CNI_NETNS="/run/netns/x2")
+        status, said = node.call("ADD", json.dumps({**CONFIG, **keys}).encode(), "x2")
         print(f"  {said['msg']}")
         assert status == 1 and all(word in said["msg"] for word in words), said
     assert [a["container"] for a in node.attachments()] == ["x1"]
@@ -141,14 +118,14 @@ def a_flood(node):
     assert node.lab.status()["ready"]
     # GC with nothing that is valid: all of them go together.
     keys = {**CONFIG, "cniVersion": "1.1.0", "cni.dev/valid-attachments": []}
-    assert node.call(json.dumps(keys).encode(), "GC") == (0, None)
+    assert node.call("GC", json.dumps(keys).encode()) == (0, None)
     wait_for("no interface is left", lambda: " tw" not in node.sh("ip -o link"), 30)
     assert node.attachments() == []
 
     wide = {**CONFIG, "ipam": {"ranges": [[{"subnet": "10.50.0.0/22"}]]}}
     said = at_once(node, [f"m{number}" for number in range(MANY)], wide)
     assert len({one["ips"][0]["address"] for one in said}) == MANY
-    assert node.call(json.dumps(keys).encode(), "GC") == (0, None)
+    assert node.call("GC", json.dumps(keys).encode()) == (0, None)
     wait_for("no interface is left", lambda: " tw" not in node.sh("ip -o link"), 30)
 
 

@@ -7,44 +7,21 @@ usage: kill_test.py BINARIES
 """
 import json
 import os
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from caller import Caller  # noqa: E402
 from lab import Lab, wait_for  # noqa: E402
 
 CONFIG = json.dumps({"cniVersion": "1.0.0", "name": "net", "type": "twill-cni", "capabilities": {"portMappings": True},
-                     "runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}})
+                     "runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}}).encode()
 ROUNDS = 6
 STEP = 0.002  # seconds; an ADD takes about 3 ms, after as much for the way into the node
 SETTLED = 2.1  # seconds after which the lab's supervisor starts an agent again without delay
 
 
-class Node:
-    def __init__(self, lab, binaries):
-        self.lab = lab
-        self.plugin = os.path.join(binaries, "twill-cni")
-
-    def sh(self, script):
-        return self.lab.execute("node1", "sh", "-ec", script)
-
-    def start(self, command):
-        """The plugin at work; its process id on the machine is that of the process returned."""
-        process = subprocess.Popen(
-            [self.lab.twill, "lab", "exec", "--name", self.lab.name, "node1", "--", "env", f"CNI_COMMAND={command}",
-             "CNI_CONTAINERID=x1", "CNI_NETNS=/run/netns/x1", "CNI_IFNAME=eth0", "CNI_PATH=/opt/cni/bin", self.plugin],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        process.stdin.write(CONFIG)
-        process.stdin.close()
-        process.stdin = None
-        return process
-
-    def call(self, command):
-        process = self.start(command)
-        said, _ = process.communicate(timeout=60)
-        return process.returncode, said
-
+class Node(Caller):
     def kill_agent(self):
         self.sh("kill -9 $(cat /run/twill/twilld.lock)")
 
@@ -58,13 +35,13 @@ class Node:
 
 def check_round(node, what):
     """The runtime cleans up, whatever it was told; then all is as before, and works."""
-    status, said = node.call("DEL")
+    status, said = node.call("DEL", CONFIG)
     assert status == 0, (what, said)
     wait_for(f"nothing left: {what}", lambda: node.leftovers() == "")
-    status, said = node.call("ADD")
+    status, said = node.call("ADD", CONFIG)
     assert status == 0, (what, said)
     node.sh("ip netns exec x1 ping -c1 -W2 172.16.0.1")
-    status, said = node.call("DEL")
+    status, said = node.call("DEL", CONFIG)
     assert status == 0, (what, said)
     wait_for(f"nothing left after all: {what}", lambda: node.leftovers() == "")
 
@@ -76,15 +53,15 @@ def main():
         for number in range(ROUNDS):
             for command in ("ADD", "DEL"):
                 if command == "DEL":
-                    status, said = node.call("ADD")
+                    status, said = node.call("ADD", CONFIG)
                     assert status == 0, said
                 time.sleep(SETTLED)
-                process = node.start(command)
+                process = node.start(command, CONFIG)
                 time.sleep(number * STEP)
                 node.kill_agent()
                 process.communicate(timeout=60)
                 check_round(node, f"agent killed {number * STEP * 1000:.1f} ms into {command}")
-            process = node.start("ADD")
+            process = node.start("ADD", CONFIG)
             time.sleep(number * STEP)
             process.kill()
             process.communicate(timeout=60)

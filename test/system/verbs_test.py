@@ -6,38 +6,22 @@ usage: verbs_test.py BINARIES
 """
 import json
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from caller import Caller  # noqa: E402
 from lab import Lab, wait_for  # noqa: E402
 
 VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
 STOCK = "/usr/lib/cni"  # of Debian's containernetworking-plugins
 
 
-class Node:
-    """node1 of the lab, as a runtime on it sees it."""
-
-    def __init__(self, lab, binaries):
-        self.lab = lab
-        self.plugin = os.path.join(binaries, "twill-cni")
-
-    def sh(self, script, check=True):
-        return self.lab.execute("node1", "sh", "-ec", script, check=check)
-
+class Node(Caller):
     def cni(self, command, container="x1", config=None, plugin=None, **changes):
         """Exit status and what was printed, as JSON; None for nothing."""
-        variables = {"CNI_COMMAND": command, "CNI_CONTAINERID": container, "CNI_NETNS": f"/run/netns/{container}",
-                     "CNI_IFNAME": "eth0", "CNI_PATH": f"/opt/cni/bin:{STOCK}", **changes}
         config = {"cniVersion": "1.1.0", "name": "net", "type": plugin or "twill-cni", **(config or {})}
-        program = f"{STOCK}/{plugin}" if plugin else self.plugin
-        done = subprocess.run(
-            [self.lab.twill, "lab", "exec", "--name", self.lab.name, "node1", "--", "env",
-             *(f"{name}={value}" for name, value in variables.items() if value is not None), program],
-            input=json.dumps(config), capture_output=True, text=True, check=False, timeout=60)
-        assert plugin or done.stderr == "", done
-        return done.returncode, json.loads(done.stdout) if done.stdout else None
+        return self.call(command, json.dumps(config).encode(), container, plugin and f"{STOCK}/{plugin}",
+                         **{"CNI_PATH": f"/opt/cni/bin:{STOCK}", **changes})
 
     def add(self, container="x1", config=None, **changes):
         status, result = self.cni("ADD", container, config, **changes)
@@ -56,9 +40,6 @@ class Node:
 
     def delete(self, container="x1", config=None, **changes):
         assert self.cni("DEL", container, config, **changes) == (0, None)
-
-    def attachments(self):
-        return json.loads(self.sh(f"{self.lab.twill} attachments --json"))["attachments"]
 
 
 def versions(node):
