@@ -162,6 +162,12 @@ Json portsJson(const Attachment& attachment) {
   return ports;
 }
 
+/// Null: no limit.
+Json rateJson(const std::optional<Rate>& rate) {
+  if (!rate) return nullptr;
+  return {{"bits_per_second", rate->bitsPerSecond}, {"burst_bits", rate->burstBits}};
+}
+
 }  // namespace
 
 std::string attachmentsJson(const Agent& agent) {
@@ -179,6 +185,8 @@ std::string attachmentsJson(const Agent& agent) {
                            {"mtu", attachment.mtu},
                            {"addresses", addresses},
                            {"ports", portsJson(attachment)},
+                           {"ingress", rateJson(attachment.ingress)},
+                           {"egress", rateJson(attachment.egress)},
                            {"spoof_guard", attachment.spoofGuard}});
   }
   return dump({{"attachments", attachments}});

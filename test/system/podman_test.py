@@ -123,6 +123,8 @@ def limited(lab, podman):
     egress = lab.execute("node2", "nsenter", f"--net={two['netns']}", "tc", "qdisc", "show", "dev", "eth0")
     assert "tbf" in ingress and "rate 8Mbit burst 100000b" in ingress, ingress
     assert "tbf" in egress and "rate 16Mbit" in egress, egress
+    assert two["ingress"] == {"bits_per_second": 8000000, "burst_bits": 800000}, two
+    assert two["egress"]["bits_per_second"] == 16000000, two
     podman.remove("node2", "two")
 
 
