@@ -98,10 +98,11 @@ int detach(const Wish& wish) {
   if (!reply) return complain(reply.error().text);
   const Json known = Json::parse(reply->body, nullptr, false);
   if (reply->status != 200 || !known.is_object()) return complain("the agent answered " + reply->body);
-  const std::string container = containerOf(namespacePath(wish.place)).value_or(wish.place);
+  const auto unnamed = containerOf(namespacePath(wish.place));
   int found = 0;
   for (const Json& attachment : known["attachments"]) {
-    const bool isIt = attachment["container"] == container &&
+    const std::string container = attachment["container"];
+    const bool isIt = (container == unnamed || container == wish.place) &&
                       (wish.network.empty() || attachment["network"] == wish.network) &&
                       (wish.ifname.empty() || attachment["ifname"] == wish.ifname);
     if (!isIt) continue;
@@ -110,7 +111,11 @@ int detach(const Wish& wish) {
     fmt::print("{} of {} is gone\n", attachment["ifname"].get<std::string>(), wish.place);
     ++found;
   }
-  return found > 0 ? 0 : complain("nothing of ours is attached to " + wish.place + "; see twill attachments");
+  if (found > 0) return 0;
+  return complain(
+      fmt::format("{} is neither a namespace that twill attach gave an interface, nor a container of twill "
+                  "attachments (with --network and --ifname, if given)",
+                  wish.place));
 }
 
 std::shared_ptr<Wish> addOptions(CLI::App& command, const char* place) {
@@ -130,7 +135,8 @@ void addAttachCommands(CLI::App& app) {
   CLI::App* attaching =
       app.add_subcommand("attach", "give a network namespace that no runtime manages an interface");
   auto wish = addOptions(*attaching, "a namespace (name or path), or the process id of who lives in it");
-  wish->network = "twill";
+  // Not a network that a runtime has: its GC would take what it does not know of.
+  wish->network = "attached";
   attaching->add_option("--ip", wish->ip, "an address of this node's subnet; else the next that is free");
   attaching->add_option("--mac", wish->mac, "a MAC address; else one that follows from the address");
   attaching->add_flag("--routed", wish->routed, "routed mode: no bridge, /32 and /128");

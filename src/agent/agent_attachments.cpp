@@ -169,13 +169,14 @@ Result<void> Agent::detach(const std::string& key) {
 
 KernelState Agent::attachmentState() const {
   KernelState state;
+  const NodeNetwork node = nodeNetwork();
   for (const auto& [key, attachment] : attachments_.all()) {
-    merge(state, desiredShared(attachment.mode, nodeNetwork()));
+    merge(state, desiredShared(attachment.mode, node));
     merge(state, desiredGateways(attachment));
     if (!gone_.contains(key)) merge(state, partOf(attachment));
   }
   for (const auto& [key, record] : attachments_.unknown()) {
-    if (auto mode = modeOf(record.hostIfname, actual_)) merge(state, desiredShared(*mode, nodeNetwork()));
+    if (auto mode = modeOf(record.hostIfname, actual_)) merge(state, desiredShared(*mode, node));
     keepGuard(record.hostIfname, actual_, state);
   }
   return state;
@@ -217,10 +218,16 @@ void Agent::letGo(std::span<const Operation> operations, std::span<const Result<
 }
 
 NodeNetwork Agent::nodeNetwork() const {
-  return {.node = options_.node,
-          .subnet = decision_.self.lease.subnet,
-          .subnet6 = decision_.self.lease.subnet6,
-          .mtu = decision_.mtu};
+  NodeNetwork out{.node = options_.node,
+                  .subnet = decision_.self.lease.subnet,
+                  .subnet6 = decision_.self.lease.subnet6,
+                  .mtu = decision_.mtu};
+  if (cluster_) out.networks = cluster_->cluster.network.networks();
+  if (!underlay_) return out;
+  for (const auto& address : {underlay_->underlay.v4, underlay_->underlay.v6}) {
+    if (address) out.segments.push_back(address->prefix());
+  }
+  return out;
 }
 
 }  // namespace twill

@@ -248,6 +248,41 @@ TEST_CASE("a host port that is taken is refused by its holder's name, and nothin
   CHECK(node.agent->attach(withPort(node.container("c2"), 8080)));
 }
 
+TEST_CASE("a host port that a runtime asks for on each network of a container leads to its first interface") {
+  Node node;
+  node.join();
+  const auto first = node.agent->attach(withPort(node.container("c1"), 8080));
+  REQUIRE(first);
+  AttachRequest request = withPort(node.container("c1"), 8080);
+  request.network = "other";
+  request.ifname = "eth1";
+  REQUIRE(node.agent->attach(request));
+  node.settle();
+  const auto data = first->addresses[0].address.text() + " . 80";
+  CHECK(node.kernel.all().setElements.at(portKey("tcp . 8080")).data == data);
+  CHECK(node.agent->difference().empty());
+  REQUIRE(node.agent->detach("other/c1/eth1"));
+  CHECK(node.kernel.all().setElements.contains(portKey("tcp . 8080")));
+}
+
+TEST_CASE("settings of a routed container's host side go with it") {
+  Node node;
+  node.join();
+  AttachRequest routed = withPort(node.container("c1"), 8080);
+  routed.mode = AttachMode::routed;
+  REQUIRE(node.agent->attach(routed));
+  REQUIRE(node.agent->attach(withPort(node.container("c2"), 8081)));
+  REQUIRE(node.agent->detach("net/c2/eth0"));  // and twill0 with the last one on it
+  node.settle();
+  CHECK(node.agent->ready());
+  REQUIRE(node.agent->attach(node.container("c3")));
+  REQUIRE(node.agent->detach(routed.key()));
+  node.settle();
+  CHECK(node.agent->ready());
+  CHECK(node.agent->problems().all().empty());
+  CHECK(node.agent->difference().empty());
+}
+
 TEST_CASE("tables that were flushed come back with all elements") {
   Node node;
   node.join();

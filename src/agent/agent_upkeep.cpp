@@ -7,6 +7,7 @@
 #include "agent/agent.hpp"
 #include "attach/check.hpp"
 #include "attach/desired.hpp"
+#include "kernel/netns.hpp"
 #include "kernel/veth.hpp"
 
 namespace twill {
@@ -19,6 +20,17 @@ bool isValid(const std::string& key, const std::set<std::pair<std::string, std::
   });
 }
 
+/// The container has been started anew in another namespace, or the runtime means another one.
+Result<void> checkNamespace(const Attachment& attachment, const std::string& path) {
+  const auto netns = openNamespace(path);
+  if (!netns) return Failure(netns.error());
+  if (attachment.netnsId.empty() || namespaceId(*netns) == attachment.netnsId) return {};
+  return fail(fmt::format(
+      "{} is another network namespace than the one that {} of container {} was made in ({}); the "
+      "container has to be started anew",
+      path, attachment.ifname, attachment.containerId, attachment.netns));
+}
+
 }  // namespace
 
 Result<void> Agent::check(const std::string& key, const ExpectedInterface& expected) {
@@ -28,6 +40,7 @@ Result<void> Agent::check(const std::string& key, const ExpectedInterface& expec
                 Error::Kind::missing);
   }
   TWILL_CHECK(attachments_.checkRecord(key));
+  TWILL_CHECK(checkNamespace(*attachment, expected.netns));
   lookAround();
   KernelState part = desiredAttachment(*attachment);
   const VethPeer peer = *part.links.at(attachment->hostIfname).peer;

@@ -22,6 +22,23 @@ Failure badRange(const AddressRange& range, std::string_view why) {
   return fail(fmt::format("ipam: the range in {} {}", range.subnet.text(), why), Error::Kind::invalid);
 }
 
+/// A range that is not the node's must not be anybody else's: twill0 would take what is meant for them.
+Result<void> checkElsewhere(const AddressRange& range, const NodeNetwork& node) {
+  for (const Prefix& network : node.networks) {
+    if (!network.overlaps(range.subnet)) continue;
+    const auto& own = network.isV4() ? node.subnet : node.subnet6;
+    return badRange(range,
+                    fmt::format("is in the cluster's network {}, but not in this node's subnet {}; leave the "
+                                "range out, and each node takes addresses of its own",
+                                network.text(), own ? own->text() : "(none)"));
+  }
+  for (const Prefix& segment : node.segments) {
+    if (segment.overlaps(range.subnet))
+      return badRange(range, "overlaps " + segment.text() + ", where the nodes are; choose another");
+  }
+  return {};
+}
+
 /// A range inside the node's subnet is a part of it, with the node's gateway; any other is a network of its
 /// own, known on this node only.
 Result<AddressPool> poolOf(const AddressRange& range, const NodeNetwork& node, bool routed) {
@@ -33,6 +50,8 @@ Result<AddressPool> poolOf(const AddressRange& range, const NodeNetwork& node, b
   if (own && own->contains(range.subnet)) {
     const AddressPool bounds{.subnet = range.subnet, .gateway = {}, .from = range.first, .to = range.last};
     pool = {.subnet = *own, .gateway = range.gateway, .from = bounds.first(), .to = bounds.last()};
+  } else {
+    TWILL_CHECK(checkElsewhere(range, node));
   }
   if (!pool.gateway && !routed) pool.gateway = pool.subnet.address().plus(1);
   if (pool.last() < pool.first()) return badRange(range, "ends before it begins");
@@ -87,8 +106,23 @@ ChosenAddress chosen(const IpAddress& address, int length, std::optional<IpAddre
   return {{address, address.bits()}, address.isV4() ? kRoutedGateway : kRoutedGateway6};
 }
 
-Result<void> checkGiven(const GivenAddress& given, const TakenAddresses& taken) {
-  const auto holder = taken.find(given.address.address);
+Failure isGateways(const IpAddress& address) {
+  return fail(fmt::format("address {} is the gateway's, twill0 has it", address.text()), Error::Kind::exists);
+}
+
+Result<void> checkGiven(const GivenAddress& given, const NodeNetwork& node, const TakenAddresses& taken) {
+  const IpAddress& address = given.address.address;
+  if (node.isGateway(address)) return isGateways(address);
+  for (const Prefix& network : node.networks) {
+    if (!network.contains(address) || node.holds(address)) continue;
+    return fail(
+        fmt::format(
+            "address {}, which the ipam plugin has chosen, is in the cluster's network {}, but not in "
+            "this node's subnet",
+            address.text(), network.text()),
+        Error::Kind::invalid);
+  }
+  const auto holder = taken.find(address);
   if (holder == taken.end()) return {};
   return fail(fmt::format("address {}, which the ipam plugin has chosen, is taken by {}",
                           given.address.address.text(), holder->second),
@@ -103,7 +137,7 @@ Result<std::vector<ChosenAddress>> chooseAddresses(const AttachRequest& request,
   const bool routed = isRouted(request);
   if (request.given) {
     for (const auto& given : *request.given) {
-      TWILL_CHECK(checkGiven(given, book.taken));
+      TWILL_CHECK(checkGiven(given, node, book.taken));
       out.push_back(chosen(given.address.address, given.address.length, given.gateway, routed));
     }
     return out;
@@ -111,12 +145,13 @@ Result<std::vector<ChosenAddress>> chooseAddresses(const AttachRequest& request,
   TWILL_TRY(const auto sets, poolsOf(request, node));
   TWILL_CHECK(checkAllFit(request, sets));
   const auto isTaken = [&](const IpAddress& address) {
-    return book.taken.contains(address) || book.isReserved(address);
+    return node.isGateway(address) || book.taken.contains(address) || book.isReserved(address);
   };
   for (std::size_t i = 0; i < sets.size(); ++i) {
     const Pools& pools = sets[i];
     IpAddress address;
     if (const IpAddress* wanted = wantedOf(pools, request)) {
+      if (node.isGateway(*wanted)) return isGateways(*wanted);
       TWILL_CHECK(checkAddress(pools, book.taken, *wanted));
       if (book.isReserved(*wanted)) {
         return fail(fmt::format("requested address {} is reserved by the host-local plugin", wanted->text()),

@@ -43,20 +43,46 @@ std::string choose(const AttachRequest& request, const Book& book = {}, const No
 
 TEST_CASE("one address of each of the node's subnets") {
   CHECK(choose({}) == "172.16.0.2/24 via 172.16.0.1, fd42::2/64 via fd42::1");
-  CHECK(choose({.mode = AttachMode::routed}) == "172.16.0.1/32 via 169.254.1.1, fd42::1/128 via fe80::1");
+  CHECK(choose({.mode = AttachMode::routed}) == "172.16.0.2/32 via 169.254.1.1, fd42::2/128 via fe80::1");
 }
 
 TEST_CASE("a range inside the node's subnet has the node's length and gateway, unless it names one") {
   CHECK(choose({.ranges = {{range("172.16.0.128/25")}}}) == "172.16.0.129/24 via 172.16.0.1");
   CHECK(choose({.ranges = {{range("172.16.0.0/24", "172.16.0.9")}}}) == "172.16.0.9/24 via 172.16.0.1");
   CHECK(choose({.ranges = {{range("172.16.0.0/24", nullptr, nullptr, "172.16.0.2")}}}) ==
-        "172.16.0.1/24 via 172.16.0.2");
+        "172.16.0.3/24 via 172.16.0.2");
 }
 
 TEST_CASE("a range elsewhere is a network of its own") {
   CHECK(choose({.ranges = {{range("10.9.0.0/24")}}}) == "10.9.0.2/24 via 10.9.0.1");
   CHECK(choose({.ranges = {{range("10.9.0.0/24")}, {range("fd99::/64")}}}) ==
         "10.9.0.2/24 via 10.9.0.1, fd99::2/64 via fd99::1");
+}
+
+TEST_CASE("what is the bridge's, another node's or the underlay's is not given out, in either mode") {
+  NodeNetwork node = kNode;
+  node.networks = {*Prefix::parse("172.16.0.0/16"), *Prefix::parse("fd42::/48")};
+  node.segments = {*Prefix::parse("10.0.0.0/24")};
+  for (const auto mode : {AttachMode::bridge, AttachMode::routed}) {
+    const auto ask = [&](const char* text) {
+      return choose({.mode = mode, .addresses = {*IpAddress::parse(text)}}, {}, node);
+    };
+    CHECK(ask("172.16.0.1") == "address 172.16.0.1 is the gateway's, twill0 has it");
+    CHECK(ask("fd42::1") == "address fd42::1 is the gateway's, twill0 has it");
+    const auto in = [&](const char* subnet) {
+      return choose({.mode = mode, .ranges = {{range(subnet)}}}, {}, node);
+    };
+    CHECK(in("172.16.1.0/24").find("cluster's network 172.16.0.0/16") != std::string::npos);
+    CHECK(in("172.0.0.0/8").find("not in this node's subnet 172.16.0.0/24") != std::string::npos);
+    CHECK(in("fd42:0:0:7::/64").find("not in this node's subnet fd42::/64") != std::string::npos);
+    CHECK(in("10.0.0.128/25").find("overlaps 10.0.0.0/24") != std::string::npos);
+    const auto given = [&](const char* text) {
+      return choose({.mode = mode, .given = {{{*InterfaceAddress::parse(text), {}}}}}, {}, node);
+    };
+    CHECK(given("172.16.0.1/24").find("is the gateway's") != std::string::npos);
+    CHECK(given("172.16.1.5/24").find("not in this node's subnet") != std::string::npos);
+    CHECK(given("172.16.0.5/24").find("172.16.0.5/") == 0);
+  }
 }
 
 TEST_CASE("a range that cannot be is refused") {

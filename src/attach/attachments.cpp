@@ -51,21 +51,6 @@ void addRoutes(const AttachRequest& request, const ChosenAddress& chosen, bool d
   }
 }
 
-/// A container's second interface must not take the first one's traffic, unless that was asked for: then
-/// one of the two wishes cannot be had, and the runtime has to know.
-Result<bool> getsDefaultRoute(const AttachRequest& request, const Result<Fd>& netns, Family family) {
-  if (!request.defaultRoute.value_or(request.routes.empty())) return false;
-  if (!netns) return true;
-  TWILL_TRY(const auto holder, routeHolder(*netns, Prefix(anyOf(family), 0)));
-  if (!holder) return true;
-  if (!request.defaultRoute) return false;
-  return fail(
-      fmt::format("{} cannot have the default route of container {}: {} has it; take isDefaultGateway "
-                  "out of the network config, or out of that of {}",
-                  request.ifname, request.containerId, *holder, *holder),
-      Error::Kind::invalid);
-}
-
 /// Which attachment a record is meant for, by the name of its file.
 std::string keyOf(const std::string& path) {
   std::string name = std::filesystem::path(path).filename();
@@ -150,6 +135,18 @@ Result<std::vector<ChosenAddress>> Attachments::choose(const AttachRequest& requ
   return chooseAddresses(request, node, {taken_, isReserved, lastReserved});
 }
 
+/// Runtimes ask for a container's host ports on each of its networks: the first interface has them.
+std::vector<PortMapping> Attachments::portsOf(const AttachRequest& request) const {
+  std::vector<PortMapping> ports = request.ports;
+  for (const auto& [key, other] : all_) {
+    if (other.containerId != request.containerId || key == request.key()) continue;
+    std::erase_if(ports, [&](const PortMapping& port) {
+      return std::find(other.ports.begin(), other.ports.end(), port) != other.ports.end();
+    });
+  }
+  return ports;
+}
+
 Result<Attachment> Attachments::prepare(const AttachRequest& request, const NodeNetwork& node) {
   std::string key = request.key();
   if (key.size() > kLongestKey) {
@@ -180,15 +177,15 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
                         .mtu = request.mtu.value_or(node.mtu),
                         .hairpin = request.hairpin,
                         .spoofGuard = request.spoofGuard,
-                        .ports = request.ports,
+                        .ports = portsOf(request),
                         .ingress = request.ingress,
                         .egress = request.egress};
   // One that cannot be opened is for the kernel room to refuse, in its own words.
   const auto netns = openNamespace(request.netns);
   if (netns) attachment.netnsId = namespaceId(*netns);
   TWILL_TRY(const auto chosen, choose(request, node));
+  const bool defaultRoute = request.defaultRoute.value_or(request.routes.empty());
   for (const ChosenAddress& one : chosen) {
-    TWILL_TRY(const bool defaultRoute, getsDefaultRoute(request, netns, one.address.address.family()));
     attachment.addresses.push_back(one.address);
     if (request.ipMasq && !node.holds(one.address.address)) {
       attachment.masqueraded.push_back(one.address.address);

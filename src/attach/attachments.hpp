@@ -68,6 +68,7 @@ class Attachments {
   void noteUnknown(const std::string& path, const std::string& key, std::string why);
   [[nodiscard]] Result<std::vector<ChosenAddress>> choose(const AttachRequest& request,
                                                           const NodeNetwork& node) const;
+  [[nodiscard]] std::vector<PortMapping> portsOf(const AttachRequest& request) const;
   [[nodiscard]] std::string recordPath(const std::string& key) const;
   [[nodiscard]] std::string lastReservedPath(const std::string& network, std::size_t pool) const;
 

@@ -44,10 +44,13 @@ void addHostRoutes(const Attachment& attachment, KernelState& out) {
   for (const InterfaceAddress& address : attachment.addresses) {
     out.put(Route{
         .dst = Prefix::host(address.address), .link = attachment.hostIfname, .owner = attachment.key()});
-    out.put(Neighbour{.link = attachment.hostIfname,
-                      .address = address.address,
-                      .mac = attachment.mac,
-                      .owner = attachment.key()});
+    // One that may send from other MACs may also change its own.
+    if (attachment.spoofGuard) {
+      out.put(Neighbour{.link = attachment.hostIfname,
+                        .address = address.address,
+                        .mac = attachment.mac,
+                        .owner = attachment.key()});
+    }
     if (address.address.isV4()) continue;
     InterfaceAddress gateway{*IpAddress::parse("fe80::1"), 64};
     out.put(Address{.link = attachment.hostIfname, .address = gateway, .owner = attachment.key()});

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "net/address.hpp"
 
@@ -15,6 +16,17 @@ struct NodeNetwork {
   std::optional<Prefix> subnet6;
   int mtu = 1500;  ///< what the backend leaves of the underlay's
 
+  /// What others have: all of the cluster's networks, of which `subnet` is ours, and the underlay's segment.
+  std::vector<Prefix> networks;
+  std::vector<Prefix> segments;
+
+  /// twill0's own address, the first of each subnet.
+  [[nodiscard]] bool isGateway(const IpAddress& address) const {
+    const auto isFirst = [&](const auto& of) {
+      return of && of->size() > 2 && of->address().plus(1) == address;
+    };
+    return isFirst(subnet) || isFirst(subnet6);
+  }
   [[nodiscard]] bool holds(const IpAddress& address) const {
     return (subnet && subnet->contains(address)) || (subnet6 && subnet6->contains(address));
   }

@@ -145,9 +145,13 @@ CniResult<Call> parseCall(const Environment& environment, std::string_view confi
   }
   if (auto read = readLeftovers(*json, call); !read) return refuse(read.error());
   if (auto read = readIpam(*json, call); !read) return refuse(read.error());
-  if (call.command == Command::gc || call.command == Command::status) return call;
+  call.expected.netns = call.request.netns;
+  if (call.command == Command::gc) return call;
   if (auto read = readConfig(*json, valueOf(environment, "CNI_ARGS"), call.request); !read)
     return refuse(read.error());
+  // Who says which plugin chooses the addresses leaves the routes to that one, too, as with the stock
+  // plugins.
+  if (!call.delegate.empty() && !call.request.defaultRoute) call.request.defaultRoute = false;
   if (needsInterface(call.delegate) && call.request.mode == AttachMode::routed) {
     return refuse(bad("ipam.type", call.delegate, "possible without a bridge; leave out \"attach\"").value());
   }

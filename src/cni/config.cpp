@@ -81,6 +81,7 @@ CniResult<void> readMode(const Json& config, AttachRequest& request) {
 
 /// "172.16.0.7" or "172.16.0.7/24": the length is the node's business.
 CniResult<void> askFor(const std::string& where, const std::string& text, AttachRequest& request) {
+  if (text.empty()) return {};
   auto address = IpAddress::parse(text.substr(0, text.find('/')));
   if (!address) return bad(where, text, "an IP address");
   std::erase_if(request.addresses,
@@ -90,6 +91,7 @@ CniResult<void> askFor(const std::string& where, const std::string& text, Attach
 }
 
 CniResult<void> askForMac(const std::string& where, const std::string& text, AttachRequest& request) {
+  if (text.empty()) return {};
   auto mac = MacAddress::parse(text);
   if (!mac || mac->isMulticast() || mac->isZero()) return bad(where, text, "a unicast MAC address");
   request.mac = *mac;
@@ -170,6 +172,9 @@ CniResult<void> readCapabilities(const Json& object, const std::string& where, A
   for (const Json& ip : *ips) {
     if (!ip.is_string()) return bad(where + ".ips", ip, "an IP address");
     if (auto read = askFor(where + ".ips", ip, request); !read) return read;
+  }
+  if (ips->size() > request.addresses.size()) {
+    return bad(where + ".ips", *ips, "at most one address of each IP version");
   }
   return {};
 }

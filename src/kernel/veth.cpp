@@ -69,31 +69,35 @@ Result<Inside> lookInside(const VethPeer& peer, const Fd& netns) {
   return Inside{.socket = std::move(socket), .peer = index};
 }
 
-/// Indices of the interfaces that hold a route to exactly `dst`.
-Result<std::vector<int>> holdersOf(netlink::Socket& socket, const Prefix& dst) {
-  std::vector<int> holders;
+/// The routes to exactly `dst`.
+Result<std::vector<netlink::RouteMessage>> routesTo(netlink::Socket& socket, const Prefix& dst) {
+  std::vector<netlink::RouteMessage> routes;
   Message request(RTM_GETROUTE, 0);
   netlink::encodeRouteFilter(request, dst.family());
   TWILL_CHECK(socket.dump(request, [&](const netlink::Received& message) {
-    const auto found = netlink::decodeRoute(message.payload);
-    if (found && found->index != 0 && found->route.dst == dst) holders.push_back(found->index);
+    auto found = netlink::decodeRoute(message.payload);
+    if (found && found->route.dst == dst) routes.push_back(std::move(*found));
   }));
-  return holders;
+  return routes;
 }
 
-/// What is ours already is replaced by the same; what another interface holds stays where it is, so that a
-/// second interface does not take the first one's traffic.
+/// One that is there already stays. Beside another interface's, ours comes behind it: a second interface does
+/// not take the first one's traffic, and takes over when that one goes.
 Result<void> addPeerRoute(const VethPeer& peer, const ContainerRoute& wanted, Inside& inside) {
-  const auto attempt = [&](std::uint16_t flag) {
-    Message add(RTM_NEWROUTE, static_cast<std::uint16_t>(NLM_F_CREATE | flag));
-    netlink::encodeRoute(add, {.dst = wanted.dst, .via = wanted.via, .protocol = peer.protocol}, inside.peer);
+  Route route{.dst = wanted.dst, .via = wanted.via, .protocol = peer.protocol};
+  const auto attempt = [&] {
+    Message add(RTM_NEWROUTE, static_cast<std::uint16_t>(NLM_F_CREATE | NLM_F_EXCL));
+    netlink::encodeRoute(add, route, inside.peer);
     return inside.socket.run(add);
   };
-  auto added = attempt(NLM_F_EXCL);
+  auto added = attempt();
   if (added || added.error().code != EEXIST) return added;
-  TWILL_TRY(const auto holders, holdersOf(inside.socket, wanted.dst));
-  const bool ours = std::find(holders.begin(), holders.end(), inside.peer) != holders.end();
-  return ours ? attempt(NLM_F_REPLACE) : Result<void>();
+  TWILL_TRY(const auto others, routesTo(inside.socket, wanted.dst));
+  for (const auto& other : others) {
+    if (other.index == inside.peer && other.route.via == wanted.via) return {};
+    route.metric = std::max(route.metric, other.route.metric + 1);
+  }
+  return attempt();
 }
 
 /// On a link that is down, while it costs nothing: to change what a link that is up sends through takes an
@@ -188,16 +192,6 @@ Result<KernelState> readPeerNamespace(const VethPeer& peer) {
   Mirror mirror;
   constexpr std::array<std::uint8_t, 16> kZero{};
   return readState(socket, mirror, {.networks = {Prefix(), Prefix(IpAddress::fromBytes(kZero), 0)}});
-}
-
-Result<std::optional<std::string>> routeHolder(const Fd& netns, const Prefix& dst) {
-  TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
-  TWILL_TRY(auto socket, netlink::Socket::open(NETLINK_ROUTE));
-  TWILL_TRY(const auto holders, holdersOf(socket, dst));
-  if (holders.empty()) return std::nullopt;
-  std::array<char, IF_NAMESIZE> name{};
-  ::if_indextoname(static_cast<unsigned>(holders.front()), name.data());
-  return std::string(name.data());
 }
 
 Result<void> finishVeth(netlink::Socket& socket, const Link& link, std::optional<int> master) {

@@ -15,14 +15,10 @@ namespace twill {
 inline constexpr const char* kUnfinishedAlias = "twill:unfinished";
 
 /// Makes a veth with its peer straight in the peer's namespace, then in there: lo and the peer up, addresses,
-/// routes. A route that another interface in there holds already stays that interface's. When a step fails,
-/// no link is left. `master`: ifindex of the bridge, 0 for none. An error with code ESTALE: there is no such
-/// namespace, or none that a container could have; it will not come back.
+/// routes. A route that another interface in there has already is added with a higher metric. When a step
+/// fails, no link is left. `master`: ifindex of the bridge, 0 for none. An error with code ESTALE: there is
+/// no such namespace, or none that a container could have; it will not come back.
 [[nodiscard]] Result<void> addVeth(netlink::Socket& socket, const Link& link, int master);
-
-/// Which interface of a namespace holds a route to exactly `dst` in the main table, whatever its metric;
-/// nothing when none does.
-[[nodiscard]] Result<std::optional<std::string>> routeHolder(const Fd& netns, const Prefix& dst);
 
 /// Sets up, again, the peer of a veth that is there, and gives the link its alias.
 [[nodiscard]] Result<void> finishVeth(netlink::Socket& socket, const Link& link, std::optional<int> master);

@@ -46,7 +46,8 @@ struct AttachRequest {
   std::vector<ContainerRoute> routes;  ///< instead of the default routes; no `via`: over the gateway
   /// Where the host-local plugin keeps its reservations; those of this network are respected.
   std::string hostLocalDir = "/var/lib/cni/networks";
-  /// Whether the container's default routes go over this interface. Unless given: if no other one has them.
+  /// Whether the interface gets default routes; behind those of an interface that came before. Unless given:
+  /// when there are no `routes`.
   std::optional<bool> defaultRoute;
   bool hairpin = false;
   bool spoofGuard = true;
@@ -63,6 +64,7 @@ struct AttachRequest {
 /// What a runtime expects to find: the result of its whole list of plugins, which may have changed what Twill
 /// made.
 struct ExpectedInterface {
+  std::string netns;  ///< where it is, by the runtime's words
   std::optional<MacAddress> mac;
   std::vector<InterfaceAddress> addresses;
 };

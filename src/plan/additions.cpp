@@ -20,14 +20,6 @@ using Names = std::set<std::string>;
 
 constexpr std::uint8_t kKernelProtocol = 2;  // RTPROT_KERNEL, linux/rtnetlink.h
 
-/// The interface that a setting belongs to: "eth0" for net/ipv4/conf/eth0/forwarding, else empty.
-std::string_view linkOf(std::string_view path) {
-  for (std::string_view head : {"net/ipv4/conf/", "net/ipv6/conf/", "net/ipv4/neigh/", "net/ipv6/neigh/"}) {
-    if (path.starts_with(head)) return path.substr(head.size(), path.find('/', head.size()) - head.size());
-  }
-  return {};
-}
-
 /// One pass over the wanted part, kind by kind in the order in which the kernel accepts them.
 class Additions {
  public:
@@ -61,7 +53,7 @@ class Additions {
   /// kernel's answer names the file.
   void addSysctls(bool ofWantedLinks) {
     for (const auto& [path, wanted] : part_.sysctls) {
-      const std::string link(linkOf(path));
+      const std::string link(linkOfSetting(path));
       if (part_.links.contains(link) != ofWantedLinks || blocked_.contains(link)) continue;
       const auto found = actual_.sysctls.find(path);
       if (found == actual_.sysctls.end() || fresh_.contains(link)) {

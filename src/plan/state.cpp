@@ -61,10 +61,20 @@ void merge(Firewall& into, const Firewall& part) {
   for (const auto& [name, set] : part.sets) into.sets.insert_or_assign(name, set);
 }
 
+std::string_view linkOfSetting(std::string_view path) {
+  for (std::string_view head : {"net/ipv4/conf/", "net/ipv6/conf/", "net/ipv4/neigh/", "net/ipv6/neigh/"}) {
+    if (path.starts_with(head)) return path.substr(head.size(), path.find('/', head.size()) - head.size());
+  }
+  return {};
+}
+
 void subtract(KernelState& from, const KernelState& part) {
   const auto take = [](auto& out, const auto& entries) {
     for (const auto& [key, object] : entries) out.erase(key);
   };
+  std::erase_if(from.sysctls, [&](const auto& entry) {
+    return part.links.contains(std::string(linkOfSetting(entry.first)));
+  });
   take(from.links, part.links);
   take(from.addresses, part.addresses);
   take(from.neighbours, part.neighbours);

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "plan/objects.hpp"
 
@@ -37,8 +38,11 @@ void merge(KernelState& into, const KernelState& part);
 /// Adds `part`'s chains and sets to a table.
 void merge(Firewall& into, const Firewall& part);
 
-/// Takes out the links, addresses, neighbours, routes and elements whose keys `part` holds. Settings and
-/// tables stay.
+/// The interface that a setting belongs to: "eth0" for net/ipv4/conf/eth0/forwarding, else empty.
+[[nodiscard]] std::string_view linkOfSetting(std::string_view path);
+
+/// Takes out the links, addresses, neighbours, routes and elements whose keys `part` holds, and the settings
+/// of those links. Other settings and tables stay.
 void subtract(KernelState& from, const KernelState& part);
 
 }  // namespace twill

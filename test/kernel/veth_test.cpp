@@ -211,7 +211,7 @@ TEST_CASE("a veth that its maker could not finish is finished by the next one") 
   CHECK(has(sh("ip -n c1 route"), "default via 172.16.0.1"));
 }
 
-TEST_CASE("a second interface leaves the first one's routes alone, and both can be finished again") {
+TEST_CASE("a second interface's routes come behind the first one's, and both can be finished again") {
   const auto sandbox = Sandbox::make();
   if (!sandbox) return;
   sh("ip netns add c1");
@@ -224,18 +224,15 @@ TEST_CASE("a second interface leaves the first one's routes alone, and both can 
   wanted.put(second);
   mustApply(*kernel, diff(wanted, mustRead(*kernel)).operations);
   for (int round = 0; round < 2; ++round) {
-    CHECK(sh("ip -n c1 route show default") == "default via 172.16.0.1 dev eth0 proto 116 \n");
+    CHECK(sh("ip -n c1 route show default") ==
+          "default via 172.16.0.1 dev eth0 proto 116 \n"
+          "default via 172.16.0.1 dev net1 proto 116 metric 1 \n");
     const auto six = sh("ip -n c1 -6 route show default");
-    CHECK(has(six, "default via fd00::1 dev eth0"));
-    CHECK_FALSE(has(six, "net1"));
+    CHECK(has(six, "default via fd00::1 dev eth0 proto 116 metric 1024"));
+    CHECK(has(six, "default via fd00::1 dev net1 proto 116 metric 1025"));
     sh(fmt::format("for l in tw1 tw2; do ip link set $l alias {}; done", kUnfinishedAlias));
     mustApply(*kernel, diff(wanted, mustRead(*kernel)).operations);
   }
-  const auto netns = openNamespace("/run/netns/c1");
-  REQUIRE(netns);
-  CHECK(routeHolder(*netns, net("0.0.0.0/0")).value() == "eth0");
-  CHECK(routeHolder(*netns, net("::/0")).value() == "eth0");
-  CHECK_FALSE(routeHolder(*netns, net("0.0.0.0/8")).value());
 }
 
 TEST_CASE("a change of the node's end leaves the container's own changes alone") {

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernel_subject.hpp"
+
+/// Rules about tables and the elements of their sets.
+namespace twill::conformance {
+
+/// A table with a map and a set whose elements stand apart.
+inline Firewall table() {
+  Firewall out;
+  out.chains["c"] = {"type nat hook prerouting priority dstnat",
+                     {"dnat ip to meta l4proto . th dport map @ports"}};
+  out.sets["ports"] = {.type = "inet_proto . inet_service : ipv4_addr . inet_service", .apart = true};
+  out.sets["macs"] = {.type = "ifname . ether_addr", .apart = true};
+  return out;
+}
+
+inline SetElement port(std::string key, std::string data = "172.16.0.5 . 80") {
+  return {.table = kTable, .set = "ports", .key = std::move(key), .data = std::move(data)};
+}
+
+inline KernelState tableWithElements() {
+  KernelState out;
+  out.put(table());
+  out.put(port("tcp . 8080"));
+  out.put(port("udp . 53"));
+  out.put(SetElement{.table = kTable, .set = "macs", .key = "tw1 . 0a:58:ac:10:00:02"});
+  return out;
+}
+
+inline void keepsElementsApart(Kernel& kernel) {
+  const auto wanted = tableWithElements();
+  mustApply(kernel, diff(wanted, read(kernel)).operations);
+  auto state = follow(kernel, read(kernel));
+  CHECK(names(diff(wanted, state).operations) == "");
+  CHECK(state.setElements.size() == 3);
+  mustApply(kernel, {{Verb::add, port("tcp . 8080")},
+                     {Verb::remove, port("udp . 53")},
+                     {Verb::remove, port("udp . 54")},
+                     {Verb::add, port("sctp . 9")}});
+  mustApply(kernel, Verb::change, port("tcp . 8080", "172.16.0.6 . 80"));
+  state = follow(kernel, std::move(state));
+  CHECK(names(diff(wanted, state).operations) ==
+        "change element inet twill ports { tcp . 8080 : 172.16.0.5 . 80 }\n"
+        "add element inet twill ports { udp . 53 : 172.16.0.5 . 80 }\n"
+        "remove element inet twill ports { sctp . 9 : 172.16.0.5 . 80 }\n");
+  mustApply(kernel, diff(wanted, state).operations);
+  CHECK(names(diff(wanted, follow(kernel, std::move(state))).operations) == "");
+}
+
+inline void keepsElementsOfAChangedTable(Kernel& kernel) {
+  auto wanted = tableWithElements();
+  mustApply(kernel, diff(wanted, read(kernel)).operations);
+  auto state = follow(kernel, read(kernel));
+  auto changed = table();
+  changed.chains["c"].rules.push_back("return");
+  for (int step = 0; step < 3; ++step) {
+    if (step == 1) changed.chains["d"] = {"", {"return"}};
+    if (step == 2) changed.chains.erase("c");
+    mustApply(kernel, Verb::change, changed);
+    state = follow(kernel, std::move(state));
+    CHECK(state.setElements.size() == 3);
+    CHECK(state.firewalls.at(kTable).chains.size() == changed.chains.size());
+  }
+  changed.sets.erase("macs");
+  mustApply(kernel, Verb::change, changed);
+  state = follow(kernel, std::move(state));
+  CHECK(state.setElements.size() == 2);
+  mustApply(kernel, Verb::remove, changed);
+  state = follow(kernel, std::move(state));
+  CHECK(state.setElements.empty());
+  mustApply(kernel, diff(wanted, state).operations);
+  CHECK(names(diff(wanted, follow(kernel, std::move(state))).operations) == "");
+}
+
+inline void failsOneElementAlone(Kernel& kernel) {
+  mustApply(kernel, diff(tableWithElements(), read(kernel)).operations);
+  auto state = follow(kernel, read(kernel));
+  SetElement stray = port("tcp . 1");
+  stray.set = "nosuch";
+  const std::vector<Operation> operations{{Verb::add, port("tcp . 1")},
+                                          {Verb::add, stray},
+                                          {Verb::add, port("tcp . 8080", "172.16.0.7 . 80")},
+                                          {Verb::remove, stray},
+                                          {Verb::add, port("tcp . 2")}};
+  const auto results = kernel.apply(operations);
+  REQUIRE(results.size() == 5);
+  CHECK(results[0]);
+  REQUIRE_FALSE(results[1]);
+  CHECK(results[1].error().kind == Error::Kind::missing);
+  REQUIRE_FALSE(results[2]);
+  CHECK(results[2].error().kind == Error::Kind::exists);
+  CHECK(results[3]);
+  CHECK(results[4]);
+  state = follow(kernel, std::move(state));
+  CHECK(state.setElements.size() == 5);
+}
+
+}  // namespace twill::conformance

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sched.h>
+
+#include "base/fd.hpp"
+#include "kernel_subject.hpp"
+
+/// Rules about links, addresses, neighbours, routes and settings.
+namespace twill::conformance {
+
+inline void holdsWhatWasApplied(Kernel& kernel) {
+  const auto state = settled(kernel);
+  CHECK(names(diff(node(), state).operations) == "");
+  CHECK(state.links.at("twill0").index > 0);
+  CHECK(state.routes.at({net("fd42:2::/64"), 1024}).metric == 1024);
+}
+
+inline void takesTwice(Kernel& kernel) {
+  const auto operations = diff(node(), read(kernel)).operations;
+  mustApply(kernel, operations);
+  mustApply(kernel, operations);
+}
+
+inline void removesTwice(Kernel& kernel) {
+  const auto state = settled(kernel);
+  auto kept = node();
+  kept.links.clear();
+  const auto operations = removals(kept, state).operations;
+  CHECK(operations.size() == 9);
+  mustApply(kernel, operations);
+  mustApply(kernel, operations);
+  const auto end = follow(kernel, state);
+  CHECK(end.neighbours.empty());
+  CHECK(names(removals(kept, end).operations) == "");
+}
+
+inline void notifies(Kernel& kernel) {
+  auto state = settled(kernel);
+  CHECK(isQuiet(kernel, state));
+  mustApply(kernel, Verb::remove, route("172.16.1.0/24", "172.16.0.20", 2001));
+  CHECK(isNotified(kernel, 0));
+  CHECK(kernel.drain(state, kInterest) == Kernel::Drained::changed);
+  CHECK_FALSE(state.routes.contains({net("172.16.1.0/24"), 2001}));
+  CHECK(isQuiet(kernel, state));
+}
+
+inline void makesConnectedRoutes(Kernel& kernel) {
+  const auto state = settled(kernel);
+  const auto& v4 = state.routes.at({net("172.16.0.0/24"), 0});
+  CHECK(v4.protocol == 2);
+  CHECK(v4.source == ip("172.16.0.1"));
+  CHECK(state.routes.at({net("fd42::/64"), 256}).protocol == 2);
+}
+
+inline void dropsWithADownLink(Kernel& kernel) {
+  auto state = settled(kernel);
+  auto down = state.links.at("twill0");
+  down.up = false;
+  mustApply(kernel, Verb::change, down);
+  state = follow(kernel, std::move(state));
+  CHECK(names(diff(node(), state).operations) ==
+        "change bridge twill0\n"
+        "add address fd42::1/64 dev twill0\n"
+        "add neighbour 172.16.0.9 lladdr 0a:58:ac:10:00:09 dev twill0\n"
+        "add neighbour fd42::9 lladdr 0a:58:ac:10:00:09 dev twill0\n"
+        "add route 172.16.9.9/32 dev twill0\n"
+        "add route 172.16.1.0/24 via 172.16.0.20 dev twill0 metric 2001\n"
+        "add route fd42:1::/64 via fd42::20 dev twill0 metric 2001\n"
+        "add route fd42:2::/64 via fd42::20 dev twill0\n");
+  CHECK_FALSE(state.routes.contains({net("172.16.0.0/24"), 0}));
+  mustHeal(kernel, std::move(state));
+  CHECK(read(kernel).routes.contains({net("172.16.0.0/24"), 0}));
+}
+
+inline void dropsWithAGoneLink(Kernel& kernel) {
+  auto state = settled(kernel);
+  mustApply(kernel, Verb::remove, state.links.at("twill0"));
+  state = follow(kernel, std::move(state));
+  CHECK(state.neighbours.empty());
+  CHECK(state.routes.size() == 1);  // the blackhole
+  mustHeal(kernel, std::move(state));
+}
+
+inline void dropsWithTheLastAddress(Kernel& kernel) {
+  auto state = settled(kernel);
+  mustApply(kernel, Verb::remove, address("172.16.0.1/24"));
+  state = follow(kernel, std::move(state));
+  CHECK(names(diff(node(), state).operations) ==
+        "add address 172.16.0.1/24 dev twill0\n"
+        "add neighbour 172.16.0.9 lladdr 0a:58:ac:10:00:09 dev twill0\n"
+        "add route 172.16.9.9/32 dev twill0\n"
+        "add route 172.16.1.0/24 via 172.16.0.20 dev twill0 metric 2001\n");
+  mustHeal(kernel, std::move(state));
+}
+
+inline void dropsWithTheSource(Kernel& kernel) {
+  auto state = settled(kernel);
+  mustApply(kernel, Verb::add, address("172.16.7.1/32"));
+  Route sourced = route("172.16.8.0/24");
+  sourced.source = ip("172.16.7.1");
+  mustApply(kernel, Verb::add, sourced);
+  state = follow(kernel, std::move(state));
+  CHECK(state.routes.contains(keyOf(sourced)));
+  mustApply(kernel, Verb::remove, address("172.16.7.1/32"));
+  CHECK_FALSE(follow(kernel, std::move(state)).routes.contains(keyOf(sourced)));
+}
+
+inline void forgetsNeighboursOfAnotherMac(Kernel& kernel) {
+  auto state = settled(kernel);
+  auto other = state.links.at("twill0");
+  other.mac = *MacAddress::parse("0a:58:ac:10:00:77");
+  mustApply(kernel, Verb::change, other);
+  state = follow(kernel, std::move(state));
+  CHECK(state.neighbours.empty());
+  mustHeal(kernel, std::move(state));
+}
+
+/// For the far end of a veth; none where this process may not make one, and then nobody looks at it.
+inline Fd otherNamespace() {
+  Fd out;
+  std::thread([&] {
+    if (::unshare(CLONE_NEWNET) == 0) out = Fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  }).join();
+  return out;
+}
+
+inline void releasesPorts(Kernel& kernel) {
+  const Fd container = otherNamespace();
+  mustApply(kernel, Verb::add, bridge());
+  Link port;
+  port.name = "tw1";
+  port.kind = LinkKind::veth;
+  port.alias = "twill:net/c1/eth0";
+  port.master = "twill0";
+  port.hairpin = true;
+  port.peer.emplace();
+  port.peer->netns = "/proc/self/fd/" + std::to_string(container.get());
+  port.peer->name = "con1";
+  port.peer->mac = *MacAddress::parse("0a:58:ac:10:00:02");
+  mustApply(kernel, Verb::add, port);
+  auto state = read(kernel);
+  CHECK(state.links.at("tw1").master == "twill0");
+  CHECK(state.links.at("tw1").hairpin == true);
+  mustApply(kernel, Verb::remove, bridge());
+  state = follow(kernel, std::move(state));
+  CHECK(state.links.at("tw1").master == "");
+  CHECK_FALSE(state.links.at("tw1").hairpin.value_or(false));
+}
+
+inline void refusesFarNextHops(Kernel& kernel) {
+  settled(kernel);
+  const auto v4 = applyOne(kernel, Verb::add, route("172.17.0.0/24", "192.0.2.1"));
+  REQUIRE_FALSE(v4);
+  CHECK(v4.error().code == ENETUNREACH);
+  CHECK(v4.error().text.find("Nexthop has invalid gateway") != std::string::npos);
+  const auto v6 = applyOne(kernel, Verb::add, route("fd00:9::/64", "2001:db8::1"));
+  REQUIRE_FALSE(v6);
+  CHECK(v6.error().code == EHOSTUNREACH);
+  Route onlink = route("172.17.0.0/24", "192.0.2.1");
+  onlink.onlink = true;
+  mustApply(kernel, Verb::add, onlink);
+  mustApply(kernel, Verb::add, route("172.18.0.0/24", "172.16.9.9"));  // known by a host route
+}
+
+inline void refusesWhatStandsNowhere(Kernel& kernel) {
+  settled(kernel);
+  for (const Object& object : {Object(address("172.20.0.1/24", "nowhere")), Object([] {
+                                 auto away = route("172.20.0.0/24");
+                                 away.link = "nowhere";
+                                 return away;
+                               }()),
+                               Object([] {
+                                 auto away = neighbour("172.20.0.2");
+                                 away.link = "nowhere";
+                                 return away;
+                               }())}) {
+    const auto outcome = applyOne(kernel, Verb::add, object);
+    REQUIRE_FALSE(outcome);
+    CHECK(outcome.error().kind == Error::Kind::missing);
+  }
+  auto down = bridge("twill1");
+  down.up = false;
+  mustApply(kernel, Verb::add, down);
+  auto onDown = route("172.20.0.0/24");
+  onDown.link = "twill1";
+  const auto outcome = applyOne(kernel, Verb::add, onDown);
+  REQUIRE_FALSE(outcome);
+  CHECK(outcome.error().code == ENETDOWN);
+}
+
+inline void refusesAnotherUnderTheSameKey(Kernel& kernel) {
+  settled(kernel);
+  const auto outcome = applyOne(kernel, Verb::add, route("172.16.1.0/24", "172.16.0.30", 2001));
+  REQUIRE_FALSE(outcome);
+  CHECK(outcome.error().kind == Error::Kind::exists);
+  mustApply(kernel, Verb::change, route("172.16.1.0/24", "172.16.0.30", 2001));
+  CHECK(read(kernel).routes.at({net("172.16.1.0/24"), 2001}).via == ip("172.16.0.30"));
+  const auto longer = applyOne(kernel, Verb::add, address("fd42::1/48"));
+  REQUIRE_FALSE(longer);
+  CHECK(longer.error().kind == Error::Kind::exists);
+  auto taken = bridge();
+  taken.mac.reset();
+  taken.alias = "twill:other";
+  CHECK_FALSE(applyOne(kernel, Verb::add, taken));
+}
+
+inline void refusesSettingsThatAreNotThere(Kernel& kernel) {
+  const auto outcome = applyOne(kernel, Verb::add, Sysctl{.path = "net/ipv4/no_such_thing", .value = "1"});
+  REQUIRE_FALSE(outcome);
+  CHECK(outcome.error().kind == Error::Kind::missing);
+  CHECK(outcome.error().text.find("net/ipv4/no_such_thing") != std::string::npos);
+}
+
+inline void failsOneAlone(Kernel& kernel) {
+  settled(kernel);
+  const std::vector<Operation> operations{{Verb::add, route("172.17.1.0/24", "172.16.0.20")},
+                                          {Verb::add, route("172.17.2.0/24", "192.0.2.1")},
+                                          {Verb::add, route("172.17.3.0/24", "172.16.0.20")}};
+  const auto results = kernel.apply(operations);
+  REQUIRE(results.size() == 3);
+  CHECK(results[0]);
+  CHECK_FALSE(results[1]);
+  CHECK(results[2]);
+  const auto state = read(kernel);
+  CHECK(state.routes.contains({net("172.17.1.0/24"), 0}));
+  CHECK(state.routes.contains({net("172.17.3.0/24"), 0}));
+}
+
+inline void showsForeignRoutesOfInterest(Kernel& kernel) {
+  settled(kernel);
+  auto inside = route("172.16.5.0/24");
+  auto outside = route("198.51.100.0/24");
+  inside.protocol = outside.protocol = 4;  // RTPROT_STATIC
+  mustApply(kernel, {{Verb::add, inside}, {Verb::add, outside}});
+  const auto state = read(kernel);
+  CHECK(state.routes.at(keyOf(inside)).protocol == 4);
+  CHECK_FALSE(state.routes.contains(keyOf(outside)));
+}
+
+}  // namespace twill::conformance
