@@ -312,6 +312,12 @@ void Agent::setReady(bool ready) {
 
 std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations, Cause cause) {
   auto results = kernel_.apply(operations);
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const auto* address = std::get_if<Address>(&operations[i].object);
+    if (address == nullptr || operations[i].verb != Verb::add || !results[i]) continue;
+    // The kernel tells of an IPv6 address some time after it has it; until then it would look like drift.
+    actual_.addresses.try_emplace(keyOf(*address), *address).first->second.owner.clear();
+  }
   if (noteGuard(operations, results)) withoutGuard(wanted_);
   journal_.record(cause, operations, results);
   auto failed = std::count_if(results.begin(), results.end(), [](const auto& result) { return !result; });

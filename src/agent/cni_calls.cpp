@@ -6,12 +6,14 @@
 
 #include "agent/agent.hpp"
 #include "attach/host_local.hpp"
+#include "base/file.hpp"
 #include "cni/call.hpp"
 
 namespace twill {
 namespace {
 
 constexpr std::string_view kPrefix = "twill-";
+constexpr std::size_t kLongestResolvConf = 65536;
 
 /// The plugin's variables out of the request's headers: twill-cni_command is CNI_COMMAND.
 cni::Environment environmentOf(const api::Request& request) {
@@ -69,6 +71,11 @@ api::Response cniCall(Agent& agent, const api::Request& request) {
                                     "twill-cni hands one over under the key ipam",
                                 Error::Kind::invalid);
         return answer(1, cni::formatError(cni::toCniError(error.value(), call->version)));
+      }
+      if (!call->resolvConf.empty()) {
+        const auto text = readFile(call->resolvConf, kLongestResolvConf);
+        if (!text) return answer(1, cni::formatError(cni::toCniError(text.error(), call->version)));
+        call->dns = cni::dnsOf(*text);
       }
       auto attachment = agent.attach(call->request);
       if (attachment) return answer(0, cni::formatResult(*attachment, *call));

@@ -59,6 +59,7 @@ struct Call {
   AttachRequest request;
   std::string delegate;    ///< the plugin that chooses addresses; empty: Twill does
   std::string dns;         ///< JSON object that goes into the result; empty: none
+  std::string resolvConf;  ///< file whose dnsOf() that is, where the config has no dns; empty: none
   std::string prevResult;  ///< ADD: what plugins before this one made, as JSON; empty: this is the first one
   ExpectedInterface expected;                           ///< CHECK
   std::set<std::pair<std::string, std::string>> valid;  ///< GC: containers and interfaces that are alive
@@ -79,6 +80,9 @@ inline constexpr std::size_t kConfigLimit = 1U << 20U;
 /// 4, or code 1 where a version of the config is too new for it.
 [[nodiscard]] bool isErrorObject(std::string_view output);
 [[nodiscard]] bool isUnknownVerb(std::string_view output);
+
+/// What a resolv.conf(5) says, as the JSON object `dns` of a result: nameservers, domain, search, options.
+[[nodiscard]] std::string dnsOf(std::string_view resolvConf);
 
 /// The answer to VERSION, whose environment is not to be looked at.
 [[nodiscard]] std::string versionAnswer(std::string_view config);

@@ -85,7 +85,8 @@ CniResult<void> readRoutes(const Json& object, const std::string& where, AttachR
 }
 
 /// host-local's keys.
-CniResult<void> readOwn(const Json& config, const Json& ipam, AttachRequest& request) {
+CniResult<void> readOwn(const Json& config, const Json& ipam, Call& call) {
+  AttachRequest& request = call.request;
   const Json* runtime = memberOf(config, "runtimeConfig");
   if (const Json* sets = runtime == nullptr ? nullptr : memberOf(*runtime, "ipRanges")) {
     if (auto read = readRanges(*sets, "runtimeConfig.ipRanges", request); !read) return read;
@@ -101,6 +102,10 @@ CniResult<void> readOwn(const Json& config, const Json& ipam, AttachRequest& req
   if (const Json* directory = memberOf(ipam, "dataDir")) {
     if (!directory->is_string()) return bad("ipam.dataDir", *directory, "a directory");
     request.hostLocalDir = *directory;
+  }
+  if (const Json* file = memberOf(ipam, "resolvConf")) {
+    if (!file->is_string()) return bad("ipam.resolvConf", *file, "the path of a resolv.conf");
+    if (call.dns.empty()) call.resolvConf = *file;
   }
   return readRoutes(ipam, "ipam", request);
 }
@@ -158,7 +163,7 @@ CniResult<void> readIpam(const Json& config, Call& call) {
     if (!isName) return bad("ipam.type", *type, "the name of a plugin");
     if (*type != "twill") call.delegate = *type;
   }
-  if (call.delegate.empty()) return readOwn(config, *ipam, call.request);
+  if (call.delegate.empty()) return readOwn(config, *ipam, call);
   bool isGateway = false;
   for (const char* key : {"isGateway", "isDefaultGateway"}) {
     const Json* flag = memberOf(config, key);

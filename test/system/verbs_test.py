@@ -140,6 +140,31 @@ def addresses(node):
     node.delete("o1", taken, CNI_NETNS="")
     assert node.sh("ls /var/lib/cni/networks/old").strip() == ""
     node.delete("x1", taken)
+    node.sh("printf 'nameserver 10.0.0.53\\nsearch lab\\n' >/run/resolv.conf")
+    result = node.add(config={"ipam": {"resolvConf": "/run/resolv.conf"}})
+    assert result["dns"] == {"nameservers": ["10.0.0.53"], "search": ["lab"]}, result
+    node.delete()
+    assert "/run/none" in node.refused(999, "ADD", config={"ipam": {"resolvConf": "/run/none"}})
+    # What is another's is not given out; of two networks the first has the default route, until it goes.
+    assert "cluster's network" in node.refused(7, "ADD", config={"ipam": {"subnet": "172.16.1.0/24"}})
+    assert "where the nodes are" in node.refused(7, "ADD", config={"ipam": {"subnet": "10.0.0.0/24"}})
+    for mode in ("bridge", "routed"):
+        assert "gateway's" in node.refused(999, "ADD", config={"attach": mode, "args": {"cni": {"ips": ["172.16.0.1"]}}})
+        config = {"cniVersion": "1.0.0", "name": "second", "attach": mode}
+        first = node.add(config={"cniVersion": "1.0.0", "attach": mode})
+        second = node.add(config=config, CNI_IFNAME="eth1")
+        assert node.sh("ip -n x1 route get 10.0.0.20").split()[4] == "eth0"
+        assert node.cni("CHECK", config={**config, "prevResult": second}, CNI_IFNAME="eth1") == (0, None)
+        assert node.cni("CHECK", config={"cniVersion": "1.0.0", "prevResult": first}) == (0, None)
+        assert "another network namespace" in node.refused(999, "CHECK", config={"prevResult": first},
+                                                           CNI_NETNS="/run/netns/x2")
+        node.delete()
+        node.sh("ip netns exec x1 ping -c1 -W2 10.0.0.20")
+        node.delete(config=config, CNI_IFNAME="eth1")
+        port = {"runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}}
+        node.add(config={"attach": mode, **port})
+        node.delete()
+        assert node.cni("STATUS") == (0, None)
     for ipam in ({"ranges": [[]]}, {"ranges": "x"}, {"subnet": "x"}, {"subnet": "10.0.0.0/24", "gateway": "10.1.0.1"},
                  {"subnet": "10.0.0.0/24", "routes": [{"dst": "x"}]}, {"type": "../x"}, {"type": "none-such"}, 7):
         assert "ipam" in node.refused(7, "ADD", config={"ipam": ipam})
@@ -168,6 +193,10 @@ def delegated(node):
     node.delete(config=config, CNI_NETNS="")
     node.delete(config=config, CNI_NETNS="")
     assert node.sh(kept) == ""
+    # Routes are that plugin's business, too.
+    bare = {"cniVersion": "1.0.0", "isGateway": True, "ipam": {"type": "host-local", "subnet": "10.78.0.0/24"}}
+    assert not node.add(config=bare).get("routes") and "default" not in node.sh("ip -n x1 route")
+    node.delete(config=bare)
     static = {"cniVersion": "1.0.0", "ipam": {"type": "static", "addresses": [{"address": "172.16.0.200/24",
                                                                               "gateway": "172.16.0.1"}]}}
     assert node.add(config=static)["ips"][0]["address"] == "172.16.0.200/24"
