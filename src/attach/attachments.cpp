@@ -138,10 +138,11 @@ Result<std::vector<ChosenAddress>> Attachments::choose(const AttachRequest& requ
 /// Runtimes ask for a container's host ports on each of its networks: the first interface has them.
 std::vector<PortMapping> Attachments::portsOf(const AttachRequest& request) const {
   std::vector<PortMapping> ports = request.ports;
-  for (const auto& [key, other] : all_) {
-    if (other.containerId != request.containerId || key == request.key()) continue;
+  for (const auto& entry : all_) {
+    const std::vector<PortMapping>& held = entry.second.ports;
+    if (entry.second.containerId != request.containerId || entry.first == request.key()) continue;
     std::erase_if(ports, [&](const PortMapping& port) {
-      return std::find(other.ports.begin(), other.ports.end(), port) != other.ports.end();
+      return std::find(held.begin(), held.end(), port) != held.end();
     });
   }
   return ports;
