@@ -34,7 +34,8 @@ struct Wish {
 
 /// "web" is /run/netns/web, as for ip-netns(8); "4711" is what the process 4711 lives in.
 std::string namespacePath(const std::string& place) {
-  const bool isPid = std::all_of(place.begin(), place.end(), [](unsigned char c) { return std::isdigit(c); });
+  const bool isPid = !place.empty() &&
+                     std::all_of(place.begin(), place.end(), [](unsigned char c) { return std::isdigit(c); });
   if (isPid) return "/proc/" + place + "/ns/net";
   return place.find('/') == std::string::npos ? "/run/netns/" + place : place;
 }
