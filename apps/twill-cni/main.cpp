@@ -142,8 +142,8 @@ Answer addWithDelegate(const cni::Call& what, const cni::Environment& environmen
     return whole ? handOver(what, environment, std::move(*whole))
                  : refusal(what, cni::kUndecodable, whole.error().msg);
   };
-  const bool before = cni::needsInterface(what.delegate);
-  if (before) {
+  const bool interfaceFirst = cni::needsInterface(what.delegate);
+  if (interfaceFirst) {
     if (Answer made = add("{}"); made.exit != 0) return made;
   }
   Answer chosen = ask(what, "ADD", config);
@@ -151,7 +151,7 @@ Answer addWithDelegate(const cni::Call& what, const cni::Environment& environmen
   if (added.exit == 0) return added;
   // The first failure is the one to tell.
   if (chosen.exit == 0) (void)ask(what, "DEL", config);
-  if (before) {
+  if (interfaceFirst) {
     cni::Call undo = what;
     undo.command = cni::Command::del;
     auto variables = environment;

@@ -138,6 +138,7 @@ void addAttachCommands(CLI::App& app) {
   auto wish = addOptions(*attaching, "a namespace (name or path), or the process id of who lives in it");
   // Not a network that a runtime has: its GC would take what it does not know of.
   wish->network = "attached";
+  for (const char* option : {"--network", "--ifname"}) attaching->get_option(option)->capture_default_str();
   attaching->add_option("--ip", wish->ip, "an address of this node's subnet; else the next that is free");
   attaching->add_option("--mac", wish->mac, "a MAC address; else one that follows from the address");
   attaching->add_flag("--routed", wish->routed, "routed mode: no bridge, /32 and /128");

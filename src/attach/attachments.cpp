@@ -10,7 +10,6 @@
 #include "attach/host_local.hpp"
 #include "base/file.hpp"
 #include "kernel/netns.hpp"
-#include "kernel/veth.hpp"
 
 namespace twill {
 namespace {

@@ -39,8 +39,8 @@ class Attachments {
   /// Chooses addresses and writes the record; again for one that was made without addresses, once another
   /// plugin has chosen them. Kind::exists: this container has an interface of that name, or its record is
   /// unknown, or an address or a host port that was asked for is taken; Kind::busy: no address is left;
-  /// Kind::invalid: another interface of the container has the default route that was asked for, or its host
-  /// ports contradict each other. On failure nothing has changed.
+  /// Kind::invalid: an address or range that was asked for is not this node's to give, or the host ports
+  /// contradict each other. On failure nothing has changed.
   [[nodiscard]] Result<Attachment> prepare(const AttachRequest& request, const NodeNetwork& node);
 
   /// Whether prepare() would find addresses; its errors.

@@ -29,7 +29,7 @@ struct HostPort {
 /// that one. A mapping of a family that the container does not have is none, as the reference plugin has it.
 [[nodiscard]] std::vector<HostPort> hostPortsOf(const Attachment& attachment);
 
-/// The node's ports of UDP among them.
+/// The node's ports among them whose packets are UDP.
 [[nodiscard]] std::set<std::uint16_t> udpPortsOf(const Attachment& attachment);
 
 /// Who has which port of the node. As with sockets, a port on all addresses takes it on each.

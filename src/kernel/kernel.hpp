@@ -41,7 +41,8 @@ class Kernel {
   [[nodiscard]] virtual std::vector<Result<void>> apply(std::span<const Operation> operations) = 0;
 
   /// Ends what connection tracking remembers of UDP to these ports of these addresses. Else packets of a flow
-  /// that went on while nobody had the port would go on to where the first one went.
+  /// that went on while nobody had the port would go on to where the first one went. Fails with the kernel's
+  /// errno where that keeps no such memory, or does not let us at it.
   [[nodiscard]] virtual Result<void> forgetUdp(const std::set<IpAddress>& addresses,
                                                const std::set<std::uint16_t>& ports) = 0;
 

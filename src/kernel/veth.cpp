@@ -218,9 +218,9 @@ Result<void> addVeth(netlink::Socket& socket, const Link& link, int master) {
   TWILL_CHECK(netlink::checkLinkName(link.peer->name));
   TWILL_TRY(const Fd netns, openPeerNamespace(*link.peer));
   TWILL_CHECK(create(socket, link, master, netns));
+  // It was born with its MAC, and a bridge looks through all of its ports when one is told its own.
   Link rest = link;
-  rest.mac
-      .reset();  // it was born with it, and a bridge looks through all of its ports when one is told its MAC
+  rest.mac.reset();
   auto finished = finishVeth(socket, rest, std::nullopt);
   if (finished) return {};
   Message undo(RTM_DELLINK, 0);

@@ -113,6 +113,17 @@ def host_ports(lab, podman):
     assert not answers(lab, "node1", NODE2, 8080)
 
 
+def two_networks(lab, podman):
+    """podman asks each of a container's networks for all of its host ports: one of them has them."""
+    for name in ("front", "back"):
+        write_network(lab, "node2", name, {"type": "twill-cni", "capabilities": {"portMappings": True}})
+    podman.start("node2", "both", *SERVER, network="front,back", options=("-p", "8080:80"))
+    assert len(attachments(lab, "node2")) == 2
+    wait_for("the port answers", lambda: answers(lab, "node1", NODE2, 8080))
+    podman.remove("node2", "both")
+    assert not answers(lab, "node1", NODE2, 8080)
+
+
 def limited(lab, podman):
     """A token bucket on each end of the veth."""
     write_network(lab, "node2", "limited", {"type": "twill-cni", "ingressRate": 8000000, "ingressBurst": 800000,
@@ -150,7 +161,8 @@ def main():
     need("podman", "crun", "conmon", "/bin/busybox", "/usr/lib/cni/portmap", "/usr/lib/cni/bandwidth", "iptables", "nft",
          "tc")
     binaries = sys.argv[1]
-    parts = [reach_each_other, a_taken_address_is_refused, a_command_that_does_not_exist, host_ports, limited, chained]
+    parts = [reach_each_other, a_taken_address_is_refused, a_command_that_does_not_exist, host_ports, two_networks,
+             limited, chained]
     with tempfile.TemporaryDirectory(prefix="twill-podman-") as folder, \
             Lab(binaries, "podman", "--nodes", "2", "--containers", "0") as lab:
         podman = Podman(lab, folder)

@@ -248,6 +248,47 @@ def leased(node):
             node.delete(container)
 
 
+UDP = """
+import socket, sys
+place, port = sys.argv[1:]
+end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+end.settimeout(2)
+if place == "serve":
+    end.settimeout(60)
+    end.bind(("", int(port)))
+    while True:
+        end.sendto(b"here", end.recvfrom(9)[1])
+end.bind(("", 4444))
+end.connect((place, int(port)))
+try:
+    end.send(b"who?")
+    print(end.recv(9).decode())
+except OSError:
+    print("none")
+"""
+
+
+def went_on(node):
+    """A client on another node that has gone on sending UDP to a host port reaches the container that gets it."""
+    def config(protocol, port):
+        return {"runtimeConfig": {"portMappings": [{"hostPort": port, "containerPort": 5353, "protocol": protocol}]}}
+
+    def ask():
+        return node.lab.execute("node2", "python3", "-c", UDP, "10.0.0.10", "5353").strip()
+
+    node.add("x2", config("tcp", 8081))  # so that connections are tracked before
+    assert ask() == "none"
+    node.add("x1", config("udp", 5353))
+    node.sh(f"cat >/run/udp.py <<'END'\n{UDP}END\n"
+            "ip netns exec x1 python3 /run/udp.py serve 5353 >/dev/null 2>&1 & echo $! >/run/udp.pid")
+    try:
+        wait_for("an answer from the container", lambda: ask() == "here")
+    finally:
+        node.sh("kill $(cat /run/udp.pid)")
+        node.delete("x1")
+        node.delete("x2")
+
+
 def chained(node):
     """What plugins before this one made stays in the result, unknown fields too."""
     before = {"cniVersion": "1.1.0", "interfaces": [{"name": "lo", "sandbox": "/run/netns/x1", "x": 1}],
@@ -304,7 +345,7 @@ def main():
         node = Node(lab, sys.argv[1])
         for name in ("x1", "x2", "x3", "x4"):
             node.sh(f"ip netns add {name}")
-        for part in (versions, check, garbage, addresses, delegated, leased, chained, listed, away):
+        for part in (versions, check, garbage, addresses, delegated, leased, went_on, chained, listed, away):
             part(node)
             assert node.attachments() == [], part
             wait_for(f"no interface after {part.__name__}", lambda: "twill0" not in node.sh("ip link"))
