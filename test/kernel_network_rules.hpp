@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <thread>
 #include <utility>
@@ -33,7 +34,7 @@ inline void removesTwice(Kernel& kernel) {
   auto kept = node();
   kept.links.clear();
   const auto operations = removals(kept, state).operations;
-  CHECK(operations.size() == 9);
+  CHECK(operations.size() == 11);
   mustApply(kernel, operations);
   mustApply(kernel, operations);
   const auto end = follow(kernel, state);
@@ -68,7 +69,9 @@ inline void dropsWithADownLink(Kernel& kernel) {
   CHECK(names(diff(node(), state).operations) ==
         "change bridge twill0\n"
         "add address fd42::1/64 dev twill0\n"
+        "add neighbour proxy 172.16.0.8 dev twill0\n"
         "add neighbour 172.16.0.9 lladdr 0a:58:ac:10:00:09 dev twill0\n"
+        "add neighbour proxy fd42::8 dev twill0\n"
         "add neighbour fd42::9 lladdr 0a:58:ac:10:00:09 dev twill0\n"
         "add route 172.16.9.9/32 dev twill0\n"
         "add route 172.16.1.0/24 via 172.16.0.20 dev twill0 metric 2001\n"
@@ -94,6 +97,7 @@ inline void dropsWithTheLastAddress(Kernel& kernel) {
   state = follow(kernel, std::move(state));
   CHECK(names(diff(node(), state).operations) ==
         "add address 172.16.0.1/24 dev twill0\n"
+        "add neighbour proxy 172.16.0.8 dev twill0\n"
         "add neighbour 172.16.0.9 lladdr 0a:58:ac:10:00:09 dev twill0\n"
         "add route 172.16.9.9/32 dev twill0\n"
         "add route 172.16.1.0/24 via 172.16.0.20 dev twill0 metric 2001\n");
@@ -118,7 +122,8 @@ inline void forgetsNeighboursOfAnotherMac(Kernel& kernel) {
   other.mac = *MacAddress::parse("0a:58:ac:10:00:77");
   mustApply(kernel, Verb::change, other);
   state = follow(kernel, std::move(state));
-  CHECK(state.neighbours.empty());
+  CHECK(std::all_of(state.neighbours.begin(), state.neighbours.end(),
+                    [](const auto& entry) { return entry.first.proxy; }));
   mustHeal(kernel, std::move(state));
 }
 

@@ -60,6 +60,8 @@ inline KernelState node() {
   out.put(address("fd42::1/64"));
   out.put(neighbour("172.16.0.9"));
   out.put(neighbour("fd42::9"));
+  out.put(Neighbour{.link = "twill0", .address = ip("172.16.0.8"), .proxy = true});
+  out.put(Neighbour{.link = "twill0", .address = ip("fd42::8"), .proxy = true});
   out.put(route("172.16.1.0/24", "172.16.0.20", 2001));
   out.put(route("fd42:1::/64", "fd42::20", 2001));
   out.put(route("fd42:2::/64", "fd42::20"));

@@ -90,7 +90,8 @@ class Agent {
   void reconcile(Cause cause);
   [[nodiscard]] Failure noLease() const;
   [[nodiscard]] KernelState attachmentState() const;
-  [[nodiscard]] KernelState partOf(const Attachment& attachment) const;
+  [[nodiscard]] KernelState partOf(const Attachment& attachment, bool besideBridge) const;
+  [[nodiscard]] KernelState proxiesFor(AttachMode mode) const;
   void completeTables(std::vector<Operation>& operations) const;
   void lookAtSettings(const KernelState& part);
   void forgetFlows(const Attachment& attachment);

@@ -38,10 +38,12 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
     TWILL_CHECK(detach(request.key()));
   }
   const Attachment* waiting = attachments_.find(request.key());
-  const KernelState before = waiting == nullptr ? KernelState() : partOf(*waiting);
+  const KernelState before =
+      waiting == nullptr ? KernelState() : partOf(*waiting, isUsed(AttachMode::bridge));
   TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
   subtract(wanted_, before);
-  KernelState part = partOf(attachment);
+  KernelState part = partOf(attachment, isUsed(AttachMode::bridge));
+  merge(part, proxiesFor(attachment.mode));
   merge(part, desiredGateways(attachment));
   merge(part, desiredShared(attachment.mode, nodeNetwork()));
   Difference missing = additions(part, actual_);
@@ -78,11 +80,23 @@ void Agent::forgetFlows(const Attachment& attachment) {
   }
 }
 
-/// What is needed for one attachment. A table in it is but a piece of the table.
-KernelState Agent::partOf(const Attachment& attachment) const {
+/// What is needed for one attachment; `besideBridge`: the node has bridged containers, too. A table in it is
+/// but a piece of the table.
+KernelState Agent::partOf(const Attachment& attachment, bool besideBridge) const {
   KernelState part = desiredAttachment(attachment);
+  if (besideBridge) merge(part, desiredProxies(attachment));
   if (guardless_) withoutGuard(part);
   return part;
+}
+
+/// What the first container of this mode brings for those of the other one.
+KernelState Agent::proxiesFor(AttachMode mode) const {
+  KernelState out;
+  if (mode != AttachMode::bridge) return out;
+  for (const auto& [key, attachment] : attachments_.all()) {
+    if (!gone_.contains(key)) merge(out, desiredProxies(attachment));
+  }
+  return out;
 }
 
 /// The first container brings chains and sets into tables that may hold others.
@@ -128,7 +142,7 @@ Result<void> Agent::detach(const std::string& key) {
   KernelState gateways;
   AttachMode mode = AttachMode::bridge;
   if (attachment != nullptr) {
-    part = partOf(*attachment);
+    part = partOf(*attachment, isUsed(AttachMode::bridge));
     gateways = desiredGateways(*attachment);
     mode = attachment->mode;
   } else if (unknown != attachments_.unknown().end()) {
@@ -146,7 +160,10 @@ Result<void> Agent::detach(const std::string& key) {
     return held != wanted_.setElements.end() && held->second.owner != key;
   });
   // The bridge goes with its last container, and a gateway with the last of its network.
-  if (!isUsed(mode)) merge(part, desiredShared(mode, nodeNetwork()));
+  if (!isUsed(mode)) {
+    merge(part, desiredShared(mode, nodeNetwork()));
+    merge(part, proxiesFor(mode));
+  }
   if (isUsed(mode)) subtract(gateways, desiredShared(mode, nodeNetwork()));
   for (auto other = attachments_.all().begin();
        !gateways.addresses.empty() && other != attachments_.all().end(); ++other) {
@@ -170,10 +187,11 @@ Result<void> Agent::detach(const std::string& key) {
 KernelState Agent::attachmentState() const {
   KernelState state;
   const NodeNetwork node = nodeNetwork();
+  const bool besideBridge = isUsed(AttachMode::bridge);
   for (const auto& [key, attachment] : attachments_.all()) {
     merge(state, desiredShared(attachment.mode, node));
     merge(state, desiredGateways(attachment));
-    if (!gone_.contains(key)) merge(state, partOf(attachment));
+    if (!gone_.contains(key)) merge(state, partOf(attachment, besideBridge));
   }
   for (const auto& [key, record] : attachments_.unknown()) {
     if (auto mode = modeOf(record.hostIfname, actual_)) merge(state, desiredShared(*mode, node));
@@ -211,7 +229,7 @@ void Agent::letGo(std::span<const Operation> operations, std::span<const Result<
     spdlog::info("container {} is gone: {}; its address stays taken until its runtime deletes it",
                  attachment->key(), results[i].error().text);
     attachments_.releasePorts(attachment->key());
-    subtract(wanted_, partOf(*attachment));
+    subtract(wanted_, partOf(*attachment, isUsed(AttachMode::bridge)));
   }
   // Another may have what went with it: a host port.
   if (gone_.size() > before) merge(wanted_, attachmentState());

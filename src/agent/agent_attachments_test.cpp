@@ -265,6 +265,35 @@ TEST_CASE("a host port that a runtime asks for on each network of a container le
   CHECK(node.kernel.all().setElements.contains(portKey("tcp . 8080")));
 }
 
+TEST_CASE("the bridge answers for routed containers, whichever kind came first") {
+  for (const bool bridgedFirst : {false, true}) {
+    Node node;
+    node.join();
+    const AttachRequest bridged = node.container("c1");
+    AttachRequest routed = node.container("c2");
+    routed.mode = AttachMode::routed;
+    REQUIRE(node.agent->attach(bridgedFirst ? bridged : routed));
+    const auto& kernel = node.kernel.all();
+    const auto proxies = [&] {
+      return std::count_if(kernel.neighbours.begin(), kernel.neighbours.end(),
+                           [](const auto& entry) { return entry.first.proxy; });
+    };
+    CHECK(proxies() == 0);
+    REQUIRE(node.agent->attach(bridgedFirst ? routed : bridged));
+    const auto address = node.agent->attachments().find(routed.key())->addresses.at(0).address;
+    CHECK(kernel.neighbours.contains({"twill0", address, true}));
+    CHECK(kernel.sysctls.at("net/ipv4/neigh/twill0/proxy_delay").value == "0");
+    node.settle();
+    CHECK(node.agent->difference().empty());
+
+    REQUIRE(node.agent->detach(bridgedFirst ? routed.key() : bridged.key()));
+    CHECK(proxies() == 0);
+    node.settle();
+    CHECK(node.agent->ready());
+    CHECK(node.agent->difference().empty());
+  }
+}
+
 TEST_CASE("settings of a routed container's host side go with it") {
   Node node;
   node.join();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attach/desired.hpp"
 
+#include <fmt/format.h>
+
 #include "attach/firewall.hpp"
 #include "kernel/veth.hpp"
 
@@ -99,6 +101,22 @@ KernelState desiredAttachment(const Attachment& attachment) {
   out.put(std::move(veth));
   if (!bridged) addHostRoutes(attachment, out);
   addFirewall(attachment, out);
+  return out;
+}
+
+KernelState desiredProxies(const Attachment& attachment) {
+  KernelState out;
+  if (attachment.mode != AttachMode::routed) return out;
+  const auto set = [&](const std::string& path, const char* value) {
+    out.put(Sysctl{.path = path, .value = value, .owner = attachment.key()});
+  };
+  for (const InterfaceAddress& address : attachment.addresses) {
+    out.put(Neighbour{.link = kBridge, .address = address.address, .proxy = true, .owner = attachment.key()});
+    // By default the kernel lets who asks wait for up to 0.8 s: the true owner might answer.
+    const std::string family = address.address.isV4() ? "ipv4" : "ipv6";
+    set(fmt::format("net/{}/neigh/{}/proxy_delay", family, kBridge), "0");
+    if (!address.address.isV4()) set(fmt::format("net/ipv6/conf/{}/proxy_ndp", kBridge), "1");
+  }
   return out;
 }
 

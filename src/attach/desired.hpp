@@ -23,6 +23,10 @@ namespace twill {
 /// which desiredShared() has too, and others that its network may have. Owner: "node".
 [[nodiscard]] KernelState desiredGateways(const Attachment& attachment);
 
+/// What lets the node's bridged containers, for whom its whole subnet is on their own link, reach a routed
+/// one: the node answers for it on the bridge. Nothing for one in bridge mode. Owner: the attachment's key.
+[[nodiscard]] KernelState desiredProxies(const Attachment& attachment);
+
 /// How a host side that is in the kernel is attached; nothing when it is not there or not ours.
 [[nodiscard]] std::optional<AttachMode> modeOf(const std::string& hostIfname, const KernelState& actual);
 

@@ -61,6 +61,7 @@ Result<KernelState> LinuxKernel::read(const Interest& interest) {
   const auto dying = reaper_->dying();
   hidWrongly_ = false;
   monitor_.discard();
+  proxies_.clear();
   TWILL_TRY(auto state, readState(requests_, mirror_, interest));
   for (const auto& link : dying) forgetLink(link, state);
   state.sysctls = readSysctls(interest.sysctls);
@@ -76,6 +77,7 @@ std::vector<Result<void>> LinuxKernel::apply(std::span<const Operation> operatio
     settingsStale_ = true;
     ::eventfd_write(touched_.get(), 1);
   }
+  noteProxies(operations, results);
   return results;
 }
 
@@ -85,8 +87,9 @@ Kernel::Drained LinuxKernel::drain(KernelState& state, const Interest& interest)
   const auto dying = reaper_->dying();
   const auto out = drainRtnetlink(state, interest);
   if (out == Drained::lost || hidWrongly_) return Drained::lost;
+  const auto proxies = drainProxies(state);
   for (const auto& link : dying) forgetLink(link, state);
-  return std::max({out, drainSettings(state, interest), drainFirewall(state)});
+  return std::max({out, proxies, drainSettings(state, interest), drainFirewall(state)});
 }
 
 Kernel::Drained LinuxKernel::drainRtnetlink(KernelState& state, const Interest& interest) {
@@ -99,6 +102,30 @@ Kernel::Drained LinuxKernel::drainRtnetlink(KernelState& state, const Interest& 
       if (message.type == RTM_NEWNETCONF || message.type == RTM_DELNETCONF) settingsStale_ = true;
       if (out != Drained::lost) out = std::max(out, mirror_.fold(message, state, interest));
     });
+  }
+  return out;
+}
+
+void LinuxKernel::noteProxies(std::span<const Operation> operations, std::span<const Result<void>> results) {
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const auto* neighbour = std::get_if<Neighbour>(&operations[i].object);
+    if (neighbour == nullptr || !neighbour->proxy || !results[i]) continue;
+    proxies_.push_back(operations[i]);
+    std::get<Neighbour>(proxies_.back().object).owner.clear();
+  }
+  if (!proxies_.empty()) ::eventfd_write(touched_.get(), 1);
+}
+
+Kernel::Drained LinuxKernel::drainProxies(KernelState& state) {
+  auto out = Drained::nothing;
+  for (const auto& [verb, object] : std::exchange(proxies_, {})) {
+    const auto& proxy = std::get<Neighbour>(object);
+    const auto link = state.links.find(proxy.link);
+    if (verb == Verb::remove || link == state.links.end() || !link->second.up) {
+      if (state.neighbours.erase(keyOf(proxy)) != 0) out = Drained::changed;
+    } else if (state.neighbours.try_emplace(keyOf(proxy), proxy).second) {
+      out = Drained::changed;
+    }
   }
   return out;
 }

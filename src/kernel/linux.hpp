@@ -33,6 +33,9 @@ class LinuxKernel final : public Kernel {
       : requests_(std::move(requests)), monitor_(std::move(monitor)), nftables_(std::move(nftables)) {}
   [[nodiscard]] Result<void> arm();
   [[nodiscard]] Drained drainRtnetlink(KernelState& state, const Interest& interest);
+  /// The kernel tells nobody of proxy entries: what apply() did to them is kept for the next drain().
+  void noteProxies(std::span<const Operation> operations, std::span<const Result<void>> results);
+  [[nodiscard]] Drained drainProxies(KernelState& state);
   [[nodiscard]] Drained drainSettings(KernelState& state, const Interest& interest);
   [[nodiscard]] Drained drainFirewall(KernelState& state);
 
@@ -40,8 +43,9 @@ class LinuxKernel final : public Kernel {
   netlink::Socket monitor_;
   Result<Nftables> nftables_;  ///< or why there is none: no right, no support
   Fd epoll_;
-  Fd touched_;  ///< eventfd: apply() wrote settings, of which the kernel tells nobody
+  Fd touched_;  ///< eventfd: apply() did what the kernel tells nobody of
   Mirror mirror_;
+  std::vector<Operation> proxies_;  ///< additions and removals of proxy entries, since the last drain()
   bool settingsStale_ = false;
   std::atomic<bool> hidWrongly_ = false;  ///< a link that could not be removed is still there
   std::unique_ptr<Reaper> reaper_;        ///< last: its thread uses what stands above

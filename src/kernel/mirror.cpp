@@ -58,6 +58,21 @@ void eraseOn(const std::string& link, Map& map, const Key& first) {
   while (at != map.end() && at->first.link == link) at = map.erase(at);
 }
 
+/// They go without a word, too (pneigh_ifdown_and_unlock, net/core/neighbour.c).
+Drained dropProxies(const std::string& link, KernelState& state) {
+  auto out = Drained::nothing;
+  auto at = state.neighbours.lower_bound(NeighbourKey{.link = link, .address = {}});
+  while (at != state.neighbours.end() && at->first.link == link) {
+    if (!at->first.proxy) {
+      ++at;
+      continue;
+    }
+    at = state.neighbours.erase(at);
+    out = Drained::changed;
+  }
+  return out;
+}
+
 bool hasIpv4(const std::string& link, const KernelState& state) {
   const auto at = state.addresses.lower_bound(AddressKey{.link = link, .address = {}});  // IPv4 sorts first
   return at != state.addresses.end() && at->first.link == link && at->first.address.address.isV4();
@@ -134,7 +149,8 @@ Drained Mirror::newLink(netlink::Bytes payload, KernelState& state) {
   const auto before = state.links.find(link.name);
   if (before != state.links.end() && before->second.index != link.index) return Drained::lost;
   const bool wentDown = before != state.links.end() && before->second.up && !link.up;
-  const auto dropped = wentDown ? dropRoutes(link.name, state) : Drained::nothing;
+  const auto dropped =
+      wentDown ? std::max(dropRoutes(link.name, state), dropProxies(link.name, state)) : Drained::nothing;
   return std::max(dropped, assign(state.links, link.name, link));
 }
 

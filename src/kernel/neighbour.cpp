@@ -10,13 +10,13 @@ namespace twill::netlink {
 std::optional<NeighbourMessage> decodeNeighbour(Bytes payload) {
   const auto header = headerOf<ndmsg>(payload);
   if (!header || (header->ndm_family != AF_INET && header->ndm_family != AF_INET6)) return std::nullopt;
-  if ((header->ndm_flags & NTF_PROXY) != 0) return std::nullopt;
   const Attributes attributes(payload, sizeof(ndmsg));
   const auto address = attributes.address(NDA_DST);
   if (!address || address->isV4() != (header->ndm_family == AF_INET)) return std::nullopt;
   NeighbourMessage out;
   out.index = header->ndm_ifindex;
-  out.permanent = (header->ndm_state & NUD_PERMANENT) != 0;
+  out.neighbour.proxy = (header->ndm_flags & NTF_PROXY) != 0;
+  out.permanent = out.neighbour.proxy || (header->ndm_state & NUD_PERMANENT) != 0;
   out.neighbour.address = *address;
   out.neighbour.mac = attributes.mac(NDA_LLADDR).value_or(MacAddress{});
   out.neighbour.protocol = attributes.u8(NDA_PROTOCOL).value_or(0);
@@ -25,7 +25,7 @@ std::optional<NeighbourMessage> decodeNeighbour(Bytes payload) {
 
 void encodeNeighbour(Message& message, const Neighbour& neighbour, int index) {
   encodeDeleteNeighbour(message, neighbour, index);
-  message.putMac(NDA_LLADDR, neighbour.mac);
+  if (!neighbour.proxy) message.putMac(NDA_LLADDR, neighbour.mac);
   message.putU8(NDA_PROTOCOL, kProtocol);
 }
 
@@ -34,6 +34,7 @@ void encodeDeleteNeighbour(Message& message, const Neighbour& neighbour, int ind
   header.ndm_family = neighbour.address.isV4() ? AF_INET : AF_INET6;
   header.ndm_ifindex = index;
   header.ndm_state = NUD_PERMANENT;
+  if (neighbour.proxy) header.ndm_flags = NTF_PROXY;
   header.ndm_type = RTN_UNICAST;
   message.putAddress(NDA_DST, neighbour.address);
 }

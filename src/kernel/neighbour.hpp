@@ -12,10 +12,10 @@ namespace twill::netlink {
 struct NeighbourMessage {
   Neighbour neighbour;
   int index = 0;           ///< ifindex
-  bool permanent = false;  ///< others come and go by themselves and are nobody's
+  bool permanent = false;  ///< or a proxy entry; others come and go by themselves and are nobody's
 };
 
-/// IPv4 and IPv6 neighbours; nothing for a bridge's forwarding entries and proxy entries.
+/// IPv4 and IPv6 neighbours and proxy entries; nothing for a bridge's forwarding entries.
 [[nodiscard]] std::optional<NeighbourMessage> decodeNeighbour(Bytes payload);
 
 /// The body of RTM_NEWNEIGH.

@@ -45,11 +45,14 @@ Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror, const Int
     request.header<ifaddrmsg>();
     return socket.dump(request, fold);
   }));
-  TWILL_CHECK(untilConsistent([&] {
+  TWILL_CHECK(untilConsistent([&]() -> Result<void> {
     state.neighbours.clear();
     netlink::Message request(RTM_GETNEIGH, 0);
     request.header<ndmsg>();
-    return socket.dump(request, fold);
+    TWILL_CHECK(socket.dump(request, fold));
+    netlink::Message proxies(RTM_GETNEIGH, 0);
+    proxies.header<ndmsg>().ndm_flags = NTF_PROXY;
+    return socket.dump(proxies, fold);
   }));
   TWILL_CHECK(untilConsistent([&]() -> Result<void> {
     state.routes.clear();

@@ -144,12 +144,13 @@ struct Command {
   }
   std::string operator()(const Neighbour& neighbour) const {
     if (verb == Verb::remove) {
-      return fmt::format("ip neigh del {} dev {}", neighbour.address.text(), quoted(neighbour.link));
+      return fmt::format("ip neigh del {}{} dev {}", neighbour.proxy ? "proxy " : "",
+                         neighbour.address.text(), quoted(neighbour.link));
     }
     Neighbour shown = neighbour;
     shown.link = quoted(neighbour.link);
-    return fmt::format("ip neigh replace {} nud permanent protocol {}", neighbourWords(shown),
-                       shown.protocol);
+    return fmt::format("ip neigh replace {}{} protocol {}", neighbourWords(shown),
+                       shown.proxy ? "" : " nud permanent", shown.protocol);
   }
   std::string operator()(const Route& route) const {
     Route shown = route;

@@ -36,6 +36,9 @@ TEST_CASE("commands for addresses and neighbours") {
   CHECK(command(Verb::change, entry) ==
         "ip neigh replace fd42::2 lladdr 0a:58:ac:10:00:02 dev twill0 nud permanent protocol 116");
   CHECK(command(Verb::remove, entry) == "ip neigh del fd42::2 dev twill0");
+  entry.proxy = true;
+  CHECK(command(Verb::add, entry) == "ip neigh replace proxy fd42::2 dev twill0 protocol 116");
+  CHECK(command(Verb::remove, entry) == "ip neigh del proxy fd42::2 dev twill0");
 }
 
 TEST_CASE("commands for a bridge") {

@@ -45,6 +45,7 @@ std::string_view kindWord(LinkKind kind) {
 }
 
 std::string neighbourWords(const Neighbour& neighbour) {
+  if (neighbour.proxy) return fmt::format("proxy {} dev {}", neighbour.address.text(), neighbour.link);
   return fmt::format("{} lladdr {} dev {}", neighbour.address.text(), neighbour.mac.text(), neighbour.link);
 }
 
@@ -89,7 +90,7 @@ AddressKey keyOf(const Address& address) {
 }
 
 NeighbourKey keyOf(const Neighbour& neighbour) {
-  return {neighbour.link, neighbour.address};
+  return {neighbour.link, neighbour.address, neighbour.proxy};
 }
 
 SetElementKey keyOf(const SetElement& element) {

@@ -96,11 +96,14 @@ struct Route {
   [[nodiscard]] bool ours() const { return protocol == kProtocol; }
 };
 
-/// A permanent neighbour entry.
+/// A permanent neighbour entry, or a promise to answer for an address.
 struct Neighbour {
   std::string link;
   IpAddress address;
-  MacAddress mac;
+  MacAddress mac;  ///< zero in a proxy entry
+  /// The node answers on this link to who asks for the address, which is behind another link. The kernel
+  /// tells nobody when such an entry comes or goes, so that a missing one is found by the next full reading.
+  bool proxy = false;
   std::uint8_t protocol = kProtocol;  ///< NDA_PROTOCOL
   std::string owner;
 
@@ -185,6 +188,7 @@ struct AddressKey {
 struct NeighbourKey {
   std::string link;
   IpAddress address;
+  bool proxy = false;
   auto operator<=>(const NeighbourKey&) const = default;
 };
 

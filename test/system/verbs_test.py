@@ -165,6 +165,12 @@ def addresses(node):
         node.add(config={"attach": mode, **port})
         node.delete()
         assert node.cni("STATUS") == (0, None)
+        # Beside one another on the node, whichever came first: they have addresses of one subnet.
+        node.add(config={"attach": mode})
+        other = node.add("x2", {"attach": "routed" if mode == "bridge" else "bridge"})["ips"][0]["address"].split("/")[0]
+        node.sh(f"ip netns exec x1 ping -c1 -W2 {other}")
+        node.delete()
+        node.delete("x2")
     for ipam in ({"ranges": [[]]}, {"ranges": "x"}, {"subnet": "x"}, {"subnet": "10.0.0.0/24", "gateway": "10.1.0.1"},
                  {"subnet": "10.0.0.0/24", "routes": [{"dst": "x"}]}, {"type": "../x"}, {"type": "none-such"}, 7):
         assert "ipam" in node.refused(7, "ADD", config={"ipam": ipam})

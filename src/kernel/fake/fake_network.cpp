@@ -2,6 +2,7 @@
 #include "kernel/fake/fake_network.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@ namespace {
 constexpr std::uint8_t kKernelProtocol = 2;       // RTPROT_KERNEL, linux/rtnetlink.h
 constexpr std::uint32_t kConnectedMetric6 = 256;  // IP6_RT_PRIO_ADDRCONF, linux/ipv6_route.h
 constexpr int kEthernetMtu = 1500;
+constexpr std::array kLinkSettings{"net/ipv4/conf/", "net/ipv6/conf/", "net/ipv4/neigh/", "net/ipv6/neigh/"};
 
 Failure refused(int code, std::string_view why = "") {
   auto failure = failErrno("the kernel refused", code);
@@ -70,6 +72,9 @@ FakeNetwork::FakeNetwork() {
   for (const auto& [name, value] : {std::pair{"accept_ra", "1"}, {"proxy_ndp", "0"}, {"disable_ipv6", "0"}}) {
     state_.put(Sysctl{.path = std::string("net/ipv6/conf/default/") + name, .value = value});
   }
+  for (const auto* path : {"net/ipv4/neigh/default/proxy_delay", "net/ipv6/neigh/default/proxy_delay"}) {
+    state_.put(Sysctl{.path = path, .value = "80"});
+  }
   Link lo;
   lo.name = "lo";
   lo.loopback = true;
@@ -106,7 +111,7 @@ void FakeNetwork::plug(Link link) {
 }
 
 void FakeNetwork::makeSettings(const std::string& link) {
-  for (const std::string family : {"net/ipv4/conf/", "net/ipv6/conf/"}) {
+  for (const std::string family : kLinkSettings) {
     const auto defaults = family + "default/";
     std::vector<Sysctl> made;
     for (auto at = state_.sysctls.lower_bound(defaults);
@@ -186,7 +191,8 @@ Result<void> FakeNetwork::change(const Link& link) {
   if (link.mtu) kept.mtu = link.mtu;
   if (link.mac && link.mac != kept.mac) {
     kept.mac = link.mac;
-    std::erase_if(state_.neighbours, [&](const auto& entry) { return entry.first.link == link.name; });
+    std::erase_if(state_.neighbours,
+                  [&](const auto& entry) { return entry.first.link == link.name && !entry.first.proxy; });
   }
   if (link.master && link.master != kept.master) {
     kept.master = link.master;
@@ -220,7 +226,7 @@ void FakeNetwork::remove(const Link& link) {
   if (found == state_.links.end()) return;
   goDown(found->second);
   std::erase_if(state_.addresses, [&](const auto& entry) { return entry.first.link == link.name; });
-  for (const std::string family : {"net/ipv4/conf/", "net/ipv6/conf/"}) {
+  for (const std::string family : kLinkSettings) {
     std::erase_if(state_.sysctls,
                   [&](const auto& entry) { return entry.first.starts_with(family + link.name + "/"); });
   }
