@@ -23,7 +23,7 @@ constexpr auto kPublishRetry = std::chrono::seconds(5);
 /// After an evaluation drift waits twenty times as long as that took: on a node where much happens the
 /// comparing takes a twentieth of the time, and what containers ask for comes first.
 constexpr int kRestRatio = 20;
-constexpr auto kLongestRest = std::chrono::milliseconds(20);
+constexpr auto kLongestRest = std::chrono::milliseconds(100);
 /// An operation may bring another to light (a link comes up, its routes are missing); more rounds than this
 /// would be a fight with somebody.
 constexpr int kRounds = 4;

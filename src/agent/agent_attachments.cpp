@@ -37,13 +37,14 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
   if (unknown != attachments_.unknown().end() && !actual_.links.contains(unknown->second.hostIfname)) {
     TWILL_CHECK(detach(request.key()));
   }
+  const bool first = !isUsed(request.mode);
   const Attachment* waiting = attachments_.find(request.key());
   const KernelState before =
       waiting == nullptr ? KernelState() : partOf(*waiting, isUsed(AttachMode::bridge));
   TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
   subtract(wanted_, before);
   KernelState part = partOf(attachment, isUsed(AttachMode::bridge));
-  merge(part, proxiesFor(attachment.mode));
+  if (first) merge(part, proxiesFor(attachment.mode));
   merge(part, desiredGateways(attachment));
   merge(part, desiredShared(attachment.mode, nodeNetwork()));
   Difference missing = additions(part, actual_);

@@ -137,6 +137,7 @@ Result<std::vector<ChosenAddress>> Attachments::choose(const AttachRequest& requ
 /// Runtimes ask for a container's host ports on each of its networks: the first interface has them.
 std::vector<PortMapping> Attachments::portsOf(const AttachRequest& request) const {
   std::vector<PortMapping> ports = request.ports;
+  if (ports.empty()) return ports;
   for (const auto& entry : all_) {
     const std::vector<PortMapping>& held = entry.second.ports;
     if (entry.second.containerId != request.containerId || entry.first == request.key()) continue;

@@ -153,6 +153,18 @@ Result<void> configurePeer(const VethPeer& peer, Inside& inside) {
   return {};
 }
 
+/// Nobody talks to the node's end of a veth by an address of the kernel's choice. A port of a bridge needs no
+/// IPv6 at all: with it each has a route, and the kernel goes through all of them whenever a link changes.
+void silenceNodesEnd(netlink::Socket& socket, const std::string& name, bool isPort) {
+  if (isPort) {
+    const Sysctl off{.path = fmt::format("net/ipv6/conf/{}/disable_ipv6", name), .value = "1", .owner = {}};
+    if (writeSysctl(off)) return;
+  }
+  Message quiet(RTM_NEWLINK, 0);
+  netlink::encodeNoLinkLocal(quiet, name);
+  (void)socket.run(quiet);  // no IPv6, no address
+}
+
 Result<void> create(netlink::Socket& socket, const Link& link, int master, const Fd& netns) {
   netlink::Batch batch;
   Link born = link;
@@ -160,20 +172,11 @@ Result<void> create(netlink::Socket& socket, const Link& link, int master, const
   Message make(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   netlink::encodeNewVeth(make, born, master, netns.get());
   batch.add(make);
-  // With link.rate it stays down for now, see limitRate().
-  Link marked{.name = link.name, .alias = kUnfinishedAlias, .up = false};
+  const Link marked{.name = link.name, .alias = kUnfinishedAlias, .up = false};
   Message mark(RTM_NEWLINK, 0);
   netlink::encodeLinkSettings(mark, marked, {});
   batch.add(mark);
-  Message quiet(RTM_NEWLINK, 0);
-  netlink::encodeNoLinkLocal(quiet, link.name);
-  batch.add(quiet);
-  marked.up = link.up && !link.rate;
-  Message up(RTM_NEWLINK, 0);
-  netlink::encodeLinkSettings(up, marked, {});
-  batch.add(up);
   auto results = socket.run(batch);
-  results.erase(results.begin() + 2);  // no IPv6, no address
   if (!results[0] && results[0].error().kind == Error::Kind::exists) {
     return fail(fmt::format("{} has an interface {} already; remove it there or choose another name",
                             link.peer->netns, link.peer->name),
@@ -181,6 +184,15 @@ Result<void> create(netlink::Socket& socket, const Link& link, int master, const
   }
   for (auto& result : results) TWILL_CHECK(std::move(result));
   return {};
+}
+
+/// With link.rate it stays down for now, see limitRate().
+Result<void> bringUp(netlink::Socket& socket, const Link& link, int master) {
+  silenceNodesEnd(socket, link.name, master != 0);
+  const Link wanted{.name = link.name, .alias = kUnfinishedAlias, .up = link.up && !link.rate};
+  Message up(RTM_NEWLINK, 0);
+  netlink::encodeLinkSettings(up, wanted, {});
+  return socket.run(up);
 }
 
 }  // namespace
@@ -221,7 +233,8 @@ Result<void> addVeth(netlink::Socket& socket, const Link& link, int master) {
   // It was born with its MAC, and a bridge looks through all of its ports when one is told its own.
   Link rest = link;
   rest.mac.reset();
-  auto finished = finishVeth(socket, rest, std::nullopt);
+  auto finished = bringUp(socket, rest, master);
+  if (finished) finished = finishVeth(socket, rest, std::nullopt);
   if (finished) return {};
   Message undo(RTM_DELLINK, 0);
   netlink::encodeDeleteLink(undo, link.name);
