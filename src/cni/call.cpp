@@ -114,7 +114,9 @@ CniResult<Call> parseCall(const Environment& environment, std::string_view confi
   Call call;
   auto json = decodeConfig(config);
   if (!json) return tl::unexpected(json.error());
-  call.version = versionOf(*json);
+  auto version = versionOf(*json);
+  if (!version) return tl::unexpected(version.error());
+  call.version = std::move(*version);
   auto refuse = [&](CniError error) {
     error.version = call.version;
     return tl::unexpected(std::move(error));
@@ -159,8 +161,9 @@ CniResult<Call> parseCall(const Environment& environment, std::string_view confi
 }
 
 std::string versionAnswer(std::string_view config) {
-  auto json = decodeConfig(config);
-  std::string version = json && json->contains("cniVersion") ? versionOf(*json) : kVersions.back();
+  const auto json = decodeConfig(config);
+  std::string version = kVersions.back();
+  if (json && json->contains("cniVersion")) version = versionOf(*json).value_or(version);
   return nlohmann::ordered_json{{"cniVersion", version}, {"supportedVersions", kVersions}}.dump() + "\n";
 }
 

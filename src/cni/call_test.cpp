@@ -39,6 +39,32 @@ TEST_CASE("a verb needs the version that it came with") {
   CHECK(errorOf("DEL", "", "0.1.0") == "fine");
 }
 
+TEST_CASE("a version that is not text is refused, one that is not there is 0.1.0") {
+  const auto config = [](const std::string& version) {
+    return R"({"name":"net","cniVersion":)" + version + "}";
+  };
+  const auto add = [&](const std::string& version) {
+    return parseCall({{"CNI_COMMAND", "ADD"},
+                      {"CNI_CONTAINERID", "c1"},
+                      {"CNI_NETNS", "/run/netns/c1"},
+                      {"CNI_IFNAME", "eth0"},
+                      {"CNI_PATH", "/opt/cni/bin"}},
+                     config(version));
+  };
+  for (const char* version : {"1", "[\"1.0.0\"]", "{}", "true"}) {
+    const auto call = add(version);
+    REQUIRE_FALSE(call);
+    CHECK(call.error().code == kBadConfig);
+    CHECK(call.error().msg ==
+          fmt::format("cniVersion: {} is not a version as text, such as \"1.0.0\"", version));
+    const auto answer = nlohmann::json::parse(versionAnswer(config(version)));
+    CHECK(answer["cniVersion"] == "1.1.0");
+  }
+  CHECK(add("\"\"")->version == "0.1.0");
+  CHECK(add("null")->version == "0.1.0");
+  CHECK(nlohmann::json::parse(versionAnswer(config("\"0.4.0\"")))["cniVersion"] == "0.4.0");
+}
+
 TEST_CASE("ipam has host-local's keys, and forgives a subnet its host bits") {
   const auto call = parse("ADD", R"("ipam":{"ranges":[[{"subnet":"10.9.0.7/24","rangeStart":"10.9.0.9",
       "rangeEnd":"10.9.0.20","gateway":"10.9.0.1"},{"subnet":"10.8.0.0/24"}],[{"subnet":"fd00::/64"}]],

@@ -257,11 +257,11 @@ CniResult<Json> decodeConfig(std::string_view config) {
   return json;
 }
 
-std::string versionOf(const Json& config) {
-  auto found = config.find("cniVersion");
-  return found != config.end() && found->is_string() && !found->get_ref<const std::string&>().empty()
-             ? found->get<std::string>()
-             : "0.1.0";
+CniResult<std::string> versionOf(const Json& config) {
+  const auto found = config.find("cniVersion");
+  if (found == config.end() || found->is_null() || isEmptyText(*found)) return "0.1.0";
+  if (!found->is_string()) return bad("cniVersion", *found, "a version as text, such as \"1.0.0\"");
+  return found->get<std::string>();
 }
 
 CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachRequest& request) {

@@ -21,8 +21,8 @@ namespace twill::cni {
 /// kConfigLimit.
 [[nodiscard]] CniResult<nlohmann::json> decodeConfig(std::string_view config);
 
-/// cniVersion of a config; 0.1.0 when there is none, as the specification says.
-[[nodiscard]] std::string versionOf(const nlohmann::json& config);
+/// cniVersion of a config; 0.1.0 when there is none, as the specification says. Code 7 when it is not text.
+[[nodiscard]] CniResult<std::string> versionOf(const nlohmann::json& config);
 
 /// Fills in what config, runtimeConfig, args and CNI_ARGS say about the interface.
 [[nodiscard]] CniResult<void> readConfig(const nlohmann::json& config, std::string_view cniArgs,

@@ -41,6 +41,7 @@ def wrong(node):
         ("10,000 deep", deep, {}, 6, ("deep",)),
         ("more than 1 MB", config(x="y" * 1100000), {}, 6, ("stdin", "bytes")),
         ("a list", b"[]", {}, 6, ("object",)),
+        ("a version that is a number", config(cniVersion=1), {}, 7, ("cniVersion: 1 ", "1.0.0")),
         ("a wrong type", config(mtu="big"), {}, 7, ("mtu", "big")),
         ("another wrong type", config(runtimeConfig={"portMappings": 7}), {}, 7, ("portMappings",)),
         ("MTU out of range", config(mtu=-3), {}, 7, ("mtu", "-3")),
