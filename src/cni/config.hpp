@@ -13,6 +13,12 @@ namespace twill::cni {
 [[nodiscard]] tl::unexpected<CniError> bad(const std::string& key, const nlohmann::json& value,
                                            std::string_view expected);
 
+/// Whether two words differ in case at most.
+[[nodiscard]] bool sameWord(std::string_view a, std::string_view b);
+
+/// ""; runtimes send it for what is not given.
+[[nodiscard]] bool isEmptyText(const nlohmann::json& value);
+
 /// A member by name whatever its case: containerd writes "PortMappings" where the specification has
 /// "portMappings". Null counts as absent.
 [[nodiscard]] const nlohmann::json* memberOf(const nlohmann::json& object, std::string_view name);

@@ -68,6 +68,10 @@ TEST_CASE("a wrong port mapping is named by key and value, with what was expecte
         key + R"([0].protocol: "icmp" is not tcp, udp or sctp)");
   CHECK(message(R"([{"hostPort":80,"containerPort":80,"hostIP":"here"}])") ==
         key + R"([0].hostIP: "here" is not an IP address)");
+  const auto loopback = message(R"([{"hostPort":80,"containerPort":80,"hostIP":"::1"}])");
+  CHECK(loopback.starts_with(key + R"([0].hostIP: "::1" is not an address that leads to a container)"));
+  CHECK(loopback.find("127.0.0.1") != std::string::npos);
+  CHECK(ports(R"([{"hostPort":80,"containerPort":80,"hostIP":"127.0.0.1"}])"));
 }
 
 TEST_CASE("the spoof guard is on unless the network allows spoofing") {

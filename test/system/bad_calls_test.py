@@ -44,6 +44,8 @@ def wrong(node):
         ("a version that is a number", config(cniVersion=1), {}, 7, ("cniVersion: 1 ", "1.0.0")),
         ("a wrong type", config(mtu="big"), {}, 7, ("mtu", "big")),
         ("another wrong type", config(runtimeConfig={"portMappings": 7}), {}, 7, ("portMappings",)),
+        ("a host port of ::1", config(runtimeConfig={"portMappings": [{"hostPort": 80, "containerPort": 80, "hostIP": "::1"}]}),
+         {}, 7, ("hostIP", "::1", "127.0.0.1")),
         ("MTU out of range", config(mtu=-3), {}, 7, ("mtu", "-3")),
         ("a name of 16 characters", config(), {"CNI_IFNAME": "eth0123456789abc"}, 4, ("CNI_IFNAME", "eth0123456789abc")),
         ("a name that leads elsewhere", config(), {"CNI_IFNAME": "../x"}, 4, ("CNI_IFNAME",)),
