@@ -39,6 +39,16 @@ Result<void> checkElsewhere(const AddressRange& range, const NodeNetwork& node) 
   return {};
 }
 
+/// A network of its own has its gateway on twill0, so that one address is not enough; two are not, with the
+/// network's and the broadcast address, as host-local has it.
+Result<void> checkSize(const AddressRange& range, bool routed) {
+  const int shortest = range.subnet.address().bits() - 2;
+  if (routed || range.subnet.length() <= shortest) return {};
+  return badRange(range, fmt::format("is too small for a gateway and a container; choose a /{} or larger, or "
+                                     "\"attach\": \"routed\", which needs no gateway in it",
+                                     shortest));
+}
+
 /// A range inside the node's subnet is a part of it, with the node's gateway; any other is a network of its
 /// own, known on this node only.
 Result<AddressPool> poolOf(const AddressRange& range, const NodeNetwork& node, bool routed) {
@@ -52,10 +62,25 @@ Result<AddressPool> poolOf(const AddressRange& range, const NodeNetwork& node, b
     pool = {.subnet = *own, .gateway = range.gateway, .from = bounds.first(), .to = bounds.last()};
   } else {
     TWILL_CHECK(checkElsewhere(range, node));
+    TWILL_CHECK(checkSize(range, routed));
   }
   if (!pool.gateway && !routed) pool.gateway = pool.subnet.address().plus(1);
   if (pool.last() < pool.first()) return badRange(range, "ends before it begins");
   return pool;
+}
+
+/// host-local's rule: which gateway and length an address comes with must not depend on who looks first.
+Result<void> checkApart(const std::vector<Pools>& sets) {
+  Pools all;
+  for (const Pools& pools : sets) all.insert(all.end(), pools.begin(), pools.end());
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first() < b.first(); });
+  const auto overlap = std::adjacent_find(all.begin(), all.end(),
+                                          [](const auto& a, const auto& b) { return b.first() <= a.last(); });
+  if (overlap == all.end()) return {};
+  return fail(fmt::format("ipam: the ranges {} and {} overlap; set them apart by rangeStart and rangeEnd, or "
+                          "leave one out",
+                          textOf({&*overlap, 1}), textOf({&overlap[1], 1})),
+              Error::Kind::invalid);
 }
 
 Result<std::vector<Pools>> poolsOf(const AttachRequest& request, const NodeNetwork& node) {
@@ -67,6 +92,7 @@ Result<std::vector<Pools>> poolsOf(const AttachRequest& request, const NodeNetwo
       pools.push_back(pool);
     }
   }
+  TWILL_CHECK(checkApart(sets));
   if (!sets.empty()) return sets;
   for (const auto& subnet : {node.subnet, node.subnet6}) {
     if (!subnet) continue;

@@ -92,6 +92,36 @@ TEST_CASE("a range that cannot be is refused") {
         "ipam: the range in 10.9.0.0/24 does not contain 10.8.0.9");
 }
 
+TEST_CASE("ranges that overlap are refused, in one set and across sets") {
+  const auto apart = range("10.9.0.0/24", "10.9.0.100", "10.9.0.199");
+  CHECK(choose({.ranges = {{range("10.9.0.0/24", "10.9.0.2", "10.9.0.99"), apart}}})
+            .starts_with("10.9.0.2/24"));
+  const auto both = [](const std::string& one, const std::string& other) {
+    return "ipam: the ranges " + one + " and " + other +
+           " overlap; set them apart by rangeStart and rangeEnd, or leave one out";
+  };
+  CHECK(choose({.ranges = {{apart, range("10.9.0.0/24", "10.9.0.199")}}}) ==
+        both("10.9.0.100-10.9.0.199", "10.9.0.199-10.9.0.254"));
+  CHECK(choose({.ranges = {{range("172.16.0.0/24")}, {range("fd99::/64")}, {range("172.16.0.128/25")}}}) ==
+        both("172.16.0.1-172.16.0.254", "172.16.0.129-172.16.0.254"));
+}
+
+TEST_CASE("a bridged network of its own has room for a gateway and a container") {
+  for (const auto& [subnet, least] : {std::pair{"10.9.0.0/31", "/30"},
+                                      {"10.9.0.0/32", "/30"},
+                                      {"fd99::/127", "/126"},
+                                      {"fd99::/128", "/126"}}) {
+    CHECK(choose({.ranges = {{range(subnet)}}}) ==
+          std::string("ipam: the range in ") + subnet +
+              " is too small for a gateway and a container; choose a " + least +
+              " or larger, or \"attach\": \"routed\", which needs no gateway in it");
+  }
+  CHECK(choose({.ranges = {{range("10.9.0.0/30")}}}) == "10.9.0.2/30 via 10.9.0.1");
+  CHECK(choose({.mode = AttachMode::routed, .ranges = {{range("10.9.0.5/32")}}}) ==
+        "10.9.0.5/32 via 169.254.1.1");
+  CHECK(choose({.ranges = {{range("172.16.0.10/32")}}}) == "172.16.0.10/24 via 172.16.0.1");
+}
+
 TEST_CASE("what was asked for is had, or said to be impossible") {
   const IpAddress wanted = *IpAddress::parse("172.16.0.9");
   CHECK(choose({.addresses = {wanted}}) == "172.16.0.9/24 via 172.16.0.1, fd42::2/64 via fd42::1");

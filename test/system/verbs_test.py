@@ -171,6 +171,13 @@ def addresses(node):
         node.sh(f"ip netns exec x1 ping -c1 -W2 {other}")
         node.delete()
         node.delete("x2")
+    for ranges in ([[{"subnet": "10.99.0.0/24"}, {"subnet": "10.99.0.0/24", "rangeStart": "10.99.0.9"}]],
+                   [[{"subnet": "10.99.0.0/24"}], [{"subnet": "10.99.0.128/25"}]]):
+        assert "overlap" in node.refused(7, "ADD", config={"ipam": {"ranges": ranges}})
+    own = {"ipam": {"subnet": "10.99.0.4/32"}}
+    assert "too small" in node.refused(7, "ADD", config=own)
+    assert node.add(config={**own, "attach": "routed"})["ips"][0]["address"] == "10.99.0.4/32"
+    node.delete()
     for ipam in ({"ranges": [[]]}, {"ranges": "x"}, {"subnet": "x"}, {"subnet": "10.0.0.0/24", "gateway": "10.1.0.1"},
                  {"subnet": "10.0.0.0/24", "routes": [{"dst": "x"}]}, {"type": "../x"}, {"type": "none-such"}, 7):
         assert "ipam" in node.refused(7, "ADD", config={"ipam": ipam})
