@@ -128,7 +128,11 @@ Answer handOver(const cni::Call& what, const cni::Environment& environment, std:
 Answer ask(const cni::Call& what, const char* command, const std::string& config) {
   const char* path = std::getenv("CNI_PATH");
   auto answer = runPlugin(what.delegate, path == nullptr ? "" : path, command, config);
-  if (!answer) return refusal(what, cni::toCniError(answer.error(), what.version).code, answer.error().text);
+  if (!answer) {
+    const bool isQuestion = what.command == cni::Command::status;
+    const int code = isQuestion ? cni::kUnavailable : cni::toCniError(answer.error(), what.version).code;
+    return refusal(what, code, answer.error().text);
+  }
   if (answer->exit == 0 || cni::isErrorObject(answer->output))
     return {answer->exit, std::move(answer->output)};
   return refusal(what, cni::kInternal,

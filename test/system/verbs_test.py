@@ -181,6 +181,7 @@ def addresses(node):
     for ipam in ({"ranges": [[]]}, {"ranges": "x"}, {"subnet": "x"}, {"subnet": "10.0.0.0/24", "gateway": "10.1.0.1"},
                  {"subnet": "10.0.0.0/24", "routes": [{"dst": "x"}]}, {"type": "../x"}, {"type": "none-such"}, 7):
         assert "ipam" in node.refused(7, "ADD", config={"ipam": ipam})
+    assert "none-such is not in CNI_PATH" in node.refused(50, "STATUS", config={"ipam": {"type": "none-such"}})
 
 
 def delegated(node):
