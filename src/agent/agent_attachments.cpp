@@ -18,6 +18,16 @@ bool lacksSupport(const Error& error) {
   return error.code == EOPNOTSUPP || error.code == EAFNOSUPPORT || error.code == EPROTONOSUPPORT;
 }
 
+/// Who asked for a container's interface knows that one, and not the node's end of it, which the kernel room
+/// names.
+Error inTheirWords(Error error, const Operation& operation, const Attachment& attachment) {
+  const auto* link = std::get_if<Link>(&operation.object);
+  if (link == nullptr || link->name != attachment.hostIfname) return error;
+  const std::string ours = describe(operation) + ": ";
+  if (error.text.starts_with(ours)) error.text.erase(0, ours.size());
+  return std::move(error).in(fmt::format("{} of container {}", attachment.ifname, attachment.containerId));
+}
+
 }  // namespace
 
 Failure Agent::noLease() const {
@@ -59,8 +69,9 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
   lookAtSettings(part);
   lookAround();
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const bool excused = guardless_ && isGuard(missing.operations[i].object);
-    if (!results[i] && !excused) return undo(std::move(results[i]).error());
+    const Operation& operation = missing.operations[i];
+    if (results[i] || (guardless_ && isGuard(operation.object))) continue;
+    return undo(inTheirWords(std::move(results[i]).error(), operation, attachment));
   }
   if (guardless_) withoutGuard(part);
   merge(wanted_, part);

@@ -360,6 +360,23 @@ TEST_CASE("a kernel without the bridge family gets its containers all the same, 
   CHECK(node.agent->problems().all().size() == 1);
 }
 
+TEST_CASE(
+    "a container's interface that cannot be made is named as its user knows it, anything else as it is") {
+  Node node;
+  node.join();
+  const auto errorWhere = [&](const std::string& operation) {
+    node.kernel.refuse(
+        [=](const Operation& one) { return describe(one).find(operation) != std::string::npos; },
+        {.text = "why", .kind = Error::Kind::exists}, 1);
+    const auto attached = node.agent->attach(withPort(node.container("c1"), 8080));
+    REQUIRE_FALSE(attached);
+    CHECK(attached.error().kind == Error::Kind::exists);
+    return attached.error().text;
+  };
+  CHECK(errorWhere("veth tw") == "eth0 of container c1: why");
+  CHECK(errorWhere("tcp . 8080").starts_with("add element inet twill ports4 "));
+}
+
 TEST_CASE("a spoof guard that fails for another reason fails the container") {
   Node node;
   node.kernel.refuse(
