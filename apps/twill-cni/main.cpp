@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "api/client.hpp"
+#include "by_hand.hpp"
 #include "cni/call.hpp"
 #include "delegate.hpp"
-#include "install.hpp"
 
 namespace {
 
@@ -182,15 +182,8 @@ Answer carryOut(const cni::Call& what, const cni::Environment& environment, cons
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1] == std::string("install")) return install(argc, argv);
   const char* command = std::getenv("CNI_COMMAND");
-  if (command == nullptr || *command == '\0') {
-    std::fputs("twill-cni " TWILL_VERSION
-               ": the CNI plugin of the Twill container network, run by container runtimes\n"
-               "CNI versions 0.1.0 to 1.1.0; see twill-cni(8). To set it up: twill-cni install\n",
-               stderr);
-    return 0;
-  }
+  if (command == nullptr || *command == '\0') return runByHand(argc, argv);
   auto config = readInput();
   if (!config) {
     return refuse({.code = cni::kIo, .msg = config.error().text, .details = "", .version = ""});

@@ -50,8 +50,31 @@ def call(binaries, path, patience=5000, config=CONFIG, **changes):
     return done.returncode, json.loads(done.stdout) if done.stdout else None, time.monotonic() - start
 
 
+def by_hand(binaries):
+    """What a person is told who calls it without CNI_COMMAND; a runtime's call is one whatever the arguments."""
+    def run(*words, **variables):
+        done = subprocess.run([os.path.join(binaries, "twill-cni"), *words], input="", capture_output=True, text=True,
+                              env=variables, check=False, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    status, said, complaint = run()
+    assert status == 0 and said == "" and "0.1.0 to 1.1.0" in complaint, complaint
+    for word in ("--help", "-h"):
+        status, said, complaint = run(word)
+        assert status == 0 and complaint == "", complaint
+        assert all(part in said for part in ("CNI_COMMAND=", "twill-cni install --bin-dir", "man 8 twill-cni")), said
+    status, said, complaint = run("--version")
+    assert status == 0 and said.startswith("twill-cni ") and said.count("\n") == 1, said
+    status, said, complaint = run("dance")
+    assert status == 2 and said == "" and "dance" in complaint and "twill-cni install" in complaint, complaint
+    for word in ("install", "--help", "dance"):
+        status, said, _ = run(word, CNI_COMMAND="VERSION")
+        assert status == 0 and "1.1.0" in json.loads(said)["supportedVersions"], said
+
+
 def main():
     binaries = sys.argv[1]
+    by_hand(binaries)
     with tempfile.TemporaryDirectory(prefix="twill-plugin-") as folder:
         nobody = os.path.join(folder, "nobody")
         for changes, code in (({"CNI_IFNAME": None}, 4), ({"CNI_COMMAND": "DANCE"}, 4), ({"CNI_ARGS": "A=\x01"}, 4),
