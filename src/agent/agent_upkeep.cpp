@@ -52,7 +52,7 @@ Result<void> Agent::check(const std::string& key, const ExpectedInterface& expec
     return fail(fmt::format("the node's side is not as it should be: {} is to be done",
                             describe(missing.operations.front())));
   }
-  TWILL_TRY(const KernelState inside, readPeerNamespace(peer));
+  TWILL_TRY(const PeerNamespace inside, readPeerNamespace(peer));
   return checkInside(*attachment, expected, inside);
 }
 

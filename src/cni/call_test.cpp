@@ -137,11 +137,20 @@ TEST_CASE("what would change a promise is refused with a reason") {
 TEST_CASE("a CHECK expects what the whole list of plugins has made of the interface") {
   const auto call = parse("CHECK", R"("prevResult":{"interfaces":[{"name":"tw1","mac":"02:00:00:00:00:01"},
       {"name":"eth0","mac":"02:00:00:00:00:02","sandbox":"/run/netns/c1"},{"name":"eth1","sandbox":"/x"}],
-      "ips":[{"interface":1,"address":"10.0.0.5/24"},{"interface":2,"address":"10.0.1.5/24"},{"address":"10.2.0.5/24"}]})");
+      "ips":[{"interface":1,"address":"10.0.0.5/24"},{"interface":2,"address":"10.0.1.5/24"},{"address":"10.2.0.5/24"}],
+      "routes":[{"dst":"0.0.0.0/0","gw":"10.0.0.1"},{"dst":"10.8.0.0/16","gw":"10.0.1.1"},{"dst":"10.9.0.1/16"},
+      {"dst":"10.7.0.0/16","gw":"169.254.1.1"}]})");
   REQUIRE(call);
   CHECK(call->expected.mac->text() == "02:00:00:00:00:02");
   REQUIRE(call->expected.addresses.size() == 1);
   CHECK(call->expected.addresses[0].text() == "10.0.0.5/24");
+  // A route whose gateway is in another interface's network is that one's.
+  REQUIRE(call->expected.routes.size() == 3);
+  CHECK(call->expected.routes[0].via->text() == "10.0.0.1");
+  CHECK(call->expected.routes[1].dst.text() == "10.9.0.0/16");
+  CHECK_FALSE(call->expected.routes[1].via);
+  CHECK(call->expected.routes[2].via->text() == "169.254.1.1");
+  CHECK(errorOf("CHECK", R"("prevResult":{"routes":[{"dst":"x"}]})").starts_with("7 prevResult.routes: "));
   CHECK(errorOf("CHECK", "") == "7 prevResult: null is not there; CHECK needs what ADD has answered");
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cni/prev_result.hpp"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "cni/config.hpp"
@@ -26,8 +28,7 @@ bool isInside(const Json& interface, const AttachRequest& request) {
   return textOf(interface, "name") == request.ifname && !textOf(interface, "sandbox").empty();
 }
 
-CniResult<void> readExpected(const Json& result, Call& call) {
-  const Json& interfaces = listOf(result, "interfaces");
+CniResult<void> readMac(const Json& interfaces, Call& call) {
   for (const Json& interface : interfaces) {
     if (!isInside(interface, call.request)) continue;
     const std::string text = textOf(interface, "mac");
@@ -36,17 +37,55 @@ CniResult<void> readExpected(const Json& result, Call& call) {
       return bad("prevResult.interfaces", interface, "an interface with a MAC address");
     if (mac) call.expected.mac = *mac;
   }
+  return {};
+}
+
+/// Adds to `others` the networks of other interfaces.
+CniResult<void> readAddresses(const Json& result, Call& call, std::vector<Prefix>& others) {
+  const Json& interfaces = listOf(result, "interfaces");
   for (const Json& ip : listOf(result, "ips")) {
     const Json* which = memberOf(ip, "interface");
-    const bool counts = which != nullptr && which->is_number_unsigned() &&
-                        which->get<std::size_t>() < interfaces.size() &&
-                        isInside(interfaces[which->get<std::size_t>()], call.request);
-    if (!counts) continue;  // another interface's
-    auto address = InterfaceAddress::parse(textOf(ip, "address"));
+    const bool ours = which != nullptr && which->is_number_unsigned() &&
+                      which->get<std::size_t>() < interfaces.size() &&
+                      isInside(interfaces[which->get<std::size_t>()], call.request);
+    const auto address = InterfaceAddress::parse(textOf(ip, "address"));
+    if (!ours && address) others.push_back(address->prefix());
+    if (!ours) continue;
     if (!address) return bad("prevResult.ips", ip, "an entry with an address and its length");
     call.expected.addresses.push_back(*address);
   }
   return {};
+}
+
+/// A result names no interface with a route: it is another's when its gateway is in the other's network only.
+bool isOthers(const IpAddress& gateway, const std::vector<InterfaceAddress>& ours,
+              const std::vector<Prefix>& others) {
+  const auto contains = [&](const Prefix& network) { return network.contains(gateway); };
+  return std::any_of(others.begin(), others.end(), contains) &&
+         std::none_of(ours.begin(), ours.end(),
+                      [&](const InterfaceAddress& address) { return contains(address.prefix()); });
+}
+
+CniResult<void> readRoutes(const Json& result, const std::vector<Prefix>& others, Call& call) {
+  for (const Json& entry : listOf(result, "routes")) {
+    const auto dst = InterfaceAddress::parse(textOf(entry, "dst"));
+    const std::string text = textOf(entry, "gw");
+    const auto gateway = IpAddress::parse(text);
+    if (!dst || (!text.empty() && !gateway))
+      return bad("prevResult.routes", entry, "a route with a dst, and a gw that is an IP address");
+    if (gateway && isOthers(*gateway, call.expected.addresses, others)) continue;
+    ContainerRoute& route = call.expected.routes.emplace_back();
+    route.dst = dst->prefix();
+    if (gateway) route.via = *gateway;
+  }
+  return {};
+}
+
+CniResult<void> readExpected(const Json& result, Call& call) {
+  if (auto read = readMac(listOf(result, "interfaces"), call); !read) return read;
+  std::vector<Prefix> others;
+  if (auto read = readAddresses(result, call, others); !read) return read;
+  return readRoutes(result, others, call);
 }
 
 /// The specification's text and its library differ in the key; callers send both.

@@ -66,4 +66,21 @@ Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror, const Int
   return state;
 }
 
+Result<std::vector<netlink::RouteMessage>> readEveryTable(netlink::Socket& socket) {
+  std::vector<netlink::RouteMessage> routes;
+  TWILL_CHECK(untilConsistent([&]() -> Result<void> {
+    routes.clear();
+    for (const Family family : {Family::v4, Family::v6}) {
+      netlink::Message request(RTM_GETROUTE, 0);
+      netlink::encodeEveryTable(request, family);
+      TWILL_CHECK(socket.dump(request, [&](const netlink::Received& message) {
+        auto found = netlink::decodeRouteOfAnyTable(message.payload);
+        if (found) routes.push_back(std::move(*found));
+      }));
+    }
+    return {};
+  }));
+  return routes;
+}
+
 }  // namespace twill

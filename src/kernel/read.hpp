@@ -4,11 +4,15 @@
 #include "kernel/kernel.hpp"
 #include "kernel/mirror.hpp"
 #include "kernel/netlink.hpp"
+#include "kernel/route.hpp"
 
 namespace twill {
 
 /// All of a KernelState that rtnetlink knows: links, addresses, neighbours and routes.
 [[nodiscard]] Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror,
                                             const Interest& interest);
+
+/// Every unicast route, of all tables.
+[[nodiscard]] Result<std::vector<netlink::RouteMessage>> readEveryTable(netlink::Socket& socket);
 
 }  // namespace twill

@@ -101,6 +101,11 @@ std::optional<IpAddress> decodeNextHop(const Attributes& attributes) {
 }
 
 std::optional<RouteMessage> decodeRoute(Bytes payload) {
+  auto found = decodeRouteOfAnyTable(payload);
+  return found && found->table == RT_TABLE_MAIN ? found : std::nullopt;
+}
+
+std::optional<RouteMessage> decodeRouteOfAnyTable(Bytes payload) {
   const auto header = headerOf<rtmsg>(payload);
   if (!header || (header->rtm_family != AF_INET && header->rtm_family != AF_INET6)) return std::nullopt;
   const auto type = typeOf(header->rtm_type);
@@ -108,13 +113,13 @@ std::optional<RouteMessage> decodeRoute(Bytes payload) {
     return std::nullopt;
   }
   const Attributes attributes(payload, sizeof(rtmsg));
-  if (attributes.u32(RTA_TABLE).value_or(header->rtm_table) != RT_TABLE_MAIN) return std::nullopt;
   const std::array<std::uint8_t, 16> zero{};
   const bool v4 = header->rtm_family == AF_INET;
   const auto dst = attributes.address(RTA_DST).value_or(IpAddress::fromBytes({zero.data(), v4 ? 4U : 16U}));
   if (dst.isV4() != v4 || header->rtm_dst_len > dst.bits()) return std::nullopt;
 
   RouteMessage out;
+  out.table = attributes.u32(RTA_TABLE).value_or(header->rtm_table);
   out.route.dst = Prefix(dst, header->rtm_dst_len);
   out.route.type = *type;
   out.route.metric = attributes.u32(RTA_PRIORITY).value_or(0);
@@ -151,6 +156,12 @@ void encodeRouteFilter(Message& message, Family family) {
   auto& header = message.header<rtmsg>();
   header.rtm_family = family == Family::v4 ? AF_INET : AF_INET6;
   header.rtm_table = RT_TABLE_MAIN;
+}
+
+void encodeEveryTable(Message& message, Family family) {
+  auto& header = message.header<rtmsg>();
+  header.rtm_family = family == Family::v4 ? AF_INET : AF_INET6;
+  header.rtm_table = RT_TABLE_UNSPEC;
 }
 
 }  // namespace twill::netlink

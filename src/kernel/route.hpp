@@ -13,11 +13,14 @@ struct RouteMessage {
   Route route;
   int index = 0;       ///< ifindex; of the first next hop when there are several, 0 when there is none
   int otherIndex = 0;  ///< of the first further next hop over another interface
+  std::uint32_t table = 0;
 };
 
 /// Routes of the main table that carry or refuse unicast traffic; nothing for cached ones, those of other
 /// tables and kinds, and those for one type of service.
 [[nodiscard]] std::optional<RouteMessage> decodeRoute(Bytes payload);
+/// The same of any table.
+[[nodiscard]] std::optional<RouteMessage> decodeRouteOfAnyTable(Bytes payload);
 
 /// The next hop among the attributes of a route or of one of its hops.
 [[nodiscard]] std::optional<IpAddress> decodeNextHop(const Attributes& attributes);
@@ -26,7 +29,8 @@ struct RouteMessage {
 void encodeRoute(Message& message, const Route& route, int index);
 /// The body of RTM_DELROUTE, so exact that only this route of this protocol can match.
 void encodeDeleteRoute(Message& message, const Route& route, int index);
-/// The body of RTM_GETROUTE for a dump of one family's main table.
+/// The body of RTM_GETROUTE for a dump of one family's main table, or of all of its tables.
 void encodeRouteFilter(Message& message, Family family);
+void encodeEveryTable(Message& message, Family family);
 
 }  // namespace twill::netlink

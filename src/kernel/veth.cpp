@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
@@ -197,13 +198,21 @@ Result<void> bringUp(netlink::Socket& socket, const Link& link, int master) {
 
 }  // namespace
 
-Result<KernelState> readPeerNamespace(const VethPeer& peer) {
+Result<PeerNamespace> readPeerNamespace(const VethPeer& peer) {
   TWILL_TRY(const Fd netns, openPeerNamespace(peer));
   TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
   TWILL_TRY(auto socket, netlink::Socket::open(NETLINK_ROUTE));
   Mirror mirror;
-  constexpr std::array<std::uint8_t, 16> kZero{};
-  return readState(socket, mirror, {.networks = {Prefix(), Prefix(IpAddress::fromBytes(kZero), 0)}});
+  PeerNamespace out;
+  TWILL_TRY(out.state, readState(socket, mirror, {}));
+  std::map<int, std::string> names;
+  for (const auto& [name, link] : out.state.links) names[link.index] = name;
+  TWILL_TRY(auto routes, readEveryTable(socket));
+  for (auto& found : routes) {
+    if (found.index != 0) found.route.link = names[found.index];
+    out.routes.push_back(std::move(found.route));
+  }
+  return out;
 }
 
 Result<void> finishVeth(netlink::Socket& socket, const Link& link, std::optional<int> master) {

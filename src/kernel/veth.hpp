@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "kernel/netlink.hpp"
@@ -23,8 +24,14 @@ inline constexpr const char* kUnfinishedAlias = "twill:unfinished";
 /// Sets up, again, the peer of a veth that is there, and gives the link its alias.
 [[nodiscard]] Result<void> finishVeth(netlink::Socket& socket, const Link& link, std::optional<int> master);
 
-/// The actual state of the namespace that holds the peer: links, addresses, neighbours and all routes. Errors
-/// as for addVeth().
-[[nodiscard]] Result<KernelState> readPeerNamespace(const VethPeer& peer);
+/// What is in a container's namespace.
+struct PeerNamespace {
+  KernelState state;  ///< links, addresses and neighbours
+  /// Of every table: plugins that route by source keep a container's routes in one of their own.
+  std::vector<Route> routes;
+};
+
+/// Reads the namespace that holds the peer. Errors as for addVeth().
+[[nodiscard]] Result<PeerNamespace> readPeerNamespace(const VethPeer& peer);
 
 }  // namespace twill

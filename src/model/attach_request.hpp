@@ -67,6 +67,7 @@ struct ExpectedInterface {
   std::string netns;  ///< where it is, by the runtime's words
   std::optional<MacAddress> mac;
   std::vector<InterfaceAddress> addresses;
+  std::vector<ContainerRoute> routes;  ///< of this interface; no `via`: any will do
 };
 
 }  // namespace twill

@@ -235,6 +235,25 @@ TEST_CASE("a second interface's routes come behind the first one's, and both can
   }
 }
 
+TEST_CASE("a container's namespace is read with the routes of every table") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  sh("ip netns add c1");
+  const auto kernel = openKernel();
+  const auto veth = wantedVeth("tw1", "c1", 5);
+  mustApply(*kernel, {add(wantedBridge()), add(veth)});
+  sh("ip -n c1 route del default; ip -n c1 route add default via 172.16.0.1 dev eth0 table 1000");
+  const auto inside = readPeerNamespace(*veth.peer);
+  REQUIRE(inside);
+  CHECK(inside->state.links.contains("eth0"));
+  CHECK(inside->state.addresses.contains({"eth0", on("172.16.0.5/24")}));
+  for (const char* gateway : {"172.16.0.1", "fd00::1"}) {
+    CHECK(std::count_if(inside->routes.begin(), inside->routes.end(), [&](const Route& route) {
+            return route.dst.length() == 0 && route.via == ip(gateway) && route.link == "eth0";
+          }) == 1);
+  }
+}
+
 TEST_CASE("a change of the node's end leaves the container's own changes alone") {
   const auto sandbox = Sandbox::make();
   if (!sandbox) return;

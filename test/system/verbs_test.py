@@ -79,6 +79,7 @@ def check(node):
                           ("ip -n x1 link set eth0 address 02:00:00:00:00:99", "MAC"),
                           ("ip -n x1 addr flush dev eth0", "address 172.16.0."),
                           ("ip -n x1 route del default", "route to 0.0.0.0/0"),
+                          ("ip -n x1 route change default via 172.16.0.9", "route to 0.0.0.0/0 via 172.16.0.1"),
                           ("ip -n x1 link set eth0 name eth9", "is gone"),
                           ("rm /var/lib/twill/attachments/net:x1:eth0.json", "restart the container")):
         node.sh(damage)
@@ -89,6 +90,10 @@ def check(node):
     # What another plugin of the list has changed, it has put into the result.
     node.sh("ip -n x1 link set eth0 address 02:00:00:00:00:99")
     config["prevResult"]["interfaces"][-1]["mac"] = "02:00:00:00:00:99"
+    node.passes("CHECK", config)
+    config["prevResult"]["routes"].append({"dst": "10.8.0.0/16", "gw": "172.16.0.9"})
+    assert "route to 10.8.0.0/16 via 172.16.0.9" in node.refused(999, "CHECK", config=config)
+    node.sh("ip -n x1 route add 10.8.0.0/16 via 172.16.0.9")
     node.passes("CHECK", config)
     node.delete()
     node.refused(3, "CHECK", config=config)
@@ -339,6 +344,11 @@ def listed(node):
     assert status == 0, result
     address = result["ips"][0]["address"].split("/")[0]
     assert f"from {address} lookup 100" in node.sh("ip -n x1 rule")
+    assert "default" not in node.sh("ip -n x1 route")
+    node.passes("CHECK", {**version, "prevResult": result})
+    node.sh("ip -n x1 route del default table 100")
+    assert "route to 0.0.0.0/0" in node.refused(999, "CHECK", config={**version, "prevResult": result})
+    node.sh("ip -n x1 route add default via 172.16.0.1 table 100")
     node.sh(f"ip netns exec x1 ping -c1 -W2 -I {address} 10.0.0.20")
     assert node.cni("DEL", plugin="sbr", config={**version, "prevResult": result}) == (0, None)
     node.delete(config=version)
