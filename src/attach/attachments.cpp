@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "attach/container_routes.hpp"
 #include "attach/host_local.hpp"
 #include "base/file.hpp"
 #include "kernel/netns.hpp"
@@ -27,27 +28,6 @@ MacAddress macFor(const Attachment& attachment) {
     return {{0x0a, 0x58, bytes[0], bytes[1], bytes[2], bytes[3]}};
   }
   return MacAddress::derive(attachment.key());
-}
-
-IpAddress anyOf(Family family) {
-  return *IpAddress::parse(family == Family::v4 ? "0.0.0.0" : "::");
-}
-
-/// Routes that were asked for stand in for the default route.
-void addRoutes(const AttachRequest& request, const ChosenAddress& chosen, bool defaultRoute,
-               Attachment& attachment) {
-  const Family family = chosen.address.address.family();
-  const auto& gateway = chosen.gateway;
-  if (gateway) attachment.gateways.push_back(*gateway);
-  if (gateway && request.mode == AttachMode::routed && family == Family::v4) {
-    attachment.routes.push_back({.dst = Prefix::host(*gateway), .via = std::nullopt});
-  }
-  if (defaultRoute && gateway) attachment.routes.push_back({.dst = Prefix(anyOf(family), 0), .via = gateway});
-  for (const ContainerRoute& route : request.routes) {
-    const bool isThere = defaultRoute && route.dst.length() == 0;
-    if (route.dst.family() != family || isThere) continue;
-    attachment.routes.push_back({.dst = route.dst, .via = route.via ? route.via : gateway});
-  }
 }
 
 /// Which attachment a record is meant for, by the name of its file.
@@ -185,13 +165,12 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
   const auto netns = openNamespace(request.netns);
   if (netns) attachment.netnsId = namespaceId(*netns);
   TWILL_TRY(const auto chosen, choose(request, node));
-  const bool defaultRoute = request.defaultRoute.value_or(request.routes.empty());
   for (const ChosenAddress& one : chosen) {
     attachment.addresses.push_back(one.address);
     if (request.ipMasq && !node.holds(one.address.address)) {
       attachment.masqueraded.push_back(one.address.address);
     }
-    addRoutes(request, one, defaultRoute, attachment);
+    addRoutes(request, one, attachment);
   }
   attachment.nodeIsGateway = request.nodeIsGateway;
   attachment.mac = waiting != nullptr ? waiting->mac : request.mac.value_or(macFor(attachment));

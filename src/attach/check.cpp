@@ -15,7 +15,8 @@ bool hasRoute(const Attachment& attachment, const ContainerRoute& wanted, const 
       [&](const ContainerRoute& made) { return made.dst == wanted.dst && made.via == wanted.via; });
   return std::any_of(inside.routes.begin(), inside.routes.end(), [&](const Route& route) {
     return route.type == RouteType::unicast && route.dst == wanted.dst &&
-           (!ours || route.link == attachment.ifname) && (!wanted.via || route.via == wanted.via);
+           (!ours || route.link == attachment.ifname) && (!wanted.via || route.via == wanted.via) &&
+           (wanted.priority == 0 || route.metric == wanted.priority);
   });
 }
 

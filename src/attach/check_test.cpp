@@ -75,8 +75,13 @@ TEST_CASE("a route that the whole list's result names is expected, one that it d
   CHECK(errorOf(inside, {.routes = {own, added, anyHow}}) == "");
   inside.routes[1].type = RouteType::unreachable;
   CHECK(errorOf(inside, {.routes = {own, anyHow}}) != "");
-  // Twill's own is to lead over the container's interface, unless another plugin has taken it out.
   inside = healthy();
+  ContainerRoute first = own;
+  first.priority = 5;
+  CHECK(errorOf(inside, {.routes = {first}}) == "");
+  first.priority = 6;
+  CHECK(errorOf(inside, {.routes = {first}}) != "");
+  // Twill's own is to lead over the container's interface, unless another plugin has taken it out.
   inside.routes[0].link = "eth1";
   CHECK(errorOf(inside, {.routes = {own}}) ==
         "eth0 of container c1 has lost the route to 0.0.0.0/0 via 172.16.0.1");

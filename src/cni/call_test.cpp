@@ -83,6 +83,49 @@ TEST_CASE("ipam has host-local's keys, and forgives a subnet its host bits") {
   CHECK(request.nodeIsGateway);
 }
 
+TEST_CASE("the attributes of a route are read, checked, and given back in the version that has them") {
+  const auto route = [](const std::string& more) {
+    return R"("ipam":{"routes":[{"dst":"10.0.0.0/8")" + more + "}]}";
+  };
+  const std::string all =
+      R"(,"gw":"10.9.0.2","mtu":1400,"advmss":1360,"priority":4294967295,"table":1000,"scope":0)";
+  const auto call = parse("ADD", route(all));
+  REQUIRE(call);
+  const ContainerRoute wanted{.dst = *Prefix::parse("10.0.0.0/8"),
+                              .via = *IpAddress::parse("10.9.0.2"),
+                              .mtu = 1400,
+                              .advmss = 1360,
+                              .priority = 4294967295,
+                              .table = 1000,
+                              .scope = 0};
+  CHECK(call->request.routes == std::vector{wanted});
+  const Attachment attachment{.ifname = "eth0", .routes = {wanted}};
+  for (const char* version : {"1.0.0", "1.1.0"}) {
+    const auto result =
+        nlohmann::json::parse(formatResult(attachment, parse("ADD", "", version).value()))["routes"][0];
+    CHECK(result["gw"] == "10.9.0.2");
+    CHECK(result.size() == (version == std::string("1.1.0") ? 7 : 2));
+    if (version == std::string("1.1.0"))
+      CHECK(result == nlohmann::json::parse(R"({"dst":"10.0.0.0/8")" + all + "}"));
+  }
+  CHECK(parse("ADD", route(R"(,"mtu":0,"advmss":0,"priority":0,"table":0)"))
+            ->request.routes[0]
+            .hasAttributes() == false);
+  CHECK(errorOf("ADD", route(R"(,"mtu":67)")) == "7 ipam.routes.mtu: 67 is not a number from 68 to 65520");
+  CHECK(errorOf("ADD", R"("ipam":{"routes":[{"dst":"fd00::/8","mtu":1279}]})") ==
+        "7 ipam.routes.mtu: 1279 is not a number from 1280 to 65520");
+  CHECK(errorOf("ADD", route(R"(,"advmss":65496)")) ==
+        "7 ipam.routes.advmss: 65496 is not a number from 1 to 65495");
+  CHECK(errorOf("ADD", route(R"(,"priority":-1)"))
+            .starts_with("7 ipam.routes.priority: -1 is not a number from 1 to"));
+  CHECK(
+      errorOf("ADD", route(R"(,"table":4294967296)")).starts_with("7 ipam.routes.table: 4294967296 is not"));
+  CHECK(errorOf("ADD", route(R"(,"table":"main")")).starts_with("7 ipam.routes.table: \"main\" is not"));
+  CHECK(errorOf("ADD", route(R"(,"scope":255)")).starts_with("7 ipam.routes.scope: 255 is not 0 (global)"));
+  CHECK(errorOf("ADD", route(R"(,"gw":"10.9.0.2","scope":253)"))
+            .starts_with("7 ipam.routes.scope: 253 is not possible with a gw"));
+}
+
 TEST_CASE("a spoilt ipam is named by its key and value") {
   CHECK(errorOf("ADD", R"("ipam":7)") == "7 ipam: 7 is not an object");
   CHECK(errorOf("ADD", R"("ipam":{"subnet":"x"})") ==

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cni/config.hpp"
+#include "cni/route_attributes.hpp"
 
 namespace twill::cni {
 namespace {
@@ -79,6 +80,7 @@ CniResult<void> readRoutes(const Json& object, const std::string& where, AttachR
     if (route.via && route.via->family() != route.dst.family()) {
       return bad(where + ".routes", json, "a route whose dst and gw are of one IP version");
     }
+    if (auto read = readRouteAttributes(json, where + ".routes", route); !read) return read;
     request.routes.push_back(route);
   }
   return {};

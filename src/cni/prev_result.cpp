@@ -77,6 +77,9 @@ CniResult<void> readRoutes(const Json& result, const std::vector<Prefix>& others
     ContainerRoute& route = call.expected.routes.emplace_back();
     route.dst = dst->prefix();
     if (gateway) route.via = *gateway;
+    const Json* priority = memberOf(entry, "priority");
+    if (priority != nullptr && priority->is_number_unsigned())
+      route.priority = priority->get<std::uint32_t>();
   }
   return {};
 }

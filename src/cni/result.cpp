@@ -9,12 +9,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Result formats, by what the specification changed in them.
-enum class Format { legacy, listsWithVersion, lists, listsWithMtu };
+enum class Format { legacy, listsWithVersion, lists, listsWithAttributes };
 
 Format formatOf(const std::string& version) {
   if (version == "0.1.0" || version == "0.2.0") return Format::legacy;
   if (version.starts_with("0.")) return Format::listsWithVersion;
-  return version == "1.0.0" ? Format::lists : Format::listsWithMtu;
+  return version == "1.0.0" ? Format::lists : Format::listsWithAttributes;
 }
 
 /// The one in the address's own network, else any of the family.
@@ -28,12 +28,24 @@ const IpAddress* gatewayOf(const Attachment& attachment, const InterfaceAddress&
   return found;
 }
 
-Json routesOf(const Attachment& attachment, const std::optional<Family>& only) {
+Json toJson(const ContainerRoute& route) {
+  Json entry = {{"dst", route.dst.text()}};
+  if (route.via) entry["gw"] = route.via->text();
+  return entry;
+}
+
+void addAttributes(const ContainerRoute& route, Json& entry) {
+  for (const RouteNumber& attribute : kRouteNumbers) {
+    if (route.*attribute.member != 0) entry[attribute.name] = route.*attribute.member;
+  }
+  if (route.scope) entry["scope"] = *route.scope;
+}
+
+Json routesOf(const Attachment& attachment, bool withAttributes) {
   Json routes = Json::array();
   for (const ContainerRoute& route : attachment.routes) {
-    if (only && route.dst.family() != *only) continue;
-    Json entry = {{"dst", route.dst.text()}};
-    if (route.via) entry["gw"] = route.via->text();
+    Json entry = toJson(route);
+    if (withAttributes) addAttributes(route, entry);
     routes.push_back(std::move(entry));
   }
   return routes;
@@ -47,7 +59,9 @@ Json legacyResult(const Attachment& attachment) {
     if (result.contains(family == Family::v4 ? "ip4" : "ip6")) continue;
     Json entry = {{"ip", address.text()}};
     if (const IpAddress* gateway = gatewayOf(attachment, address)) entry["gateway"] = gateway->text();
-    if (Json routes = routesOf(attachment, family); !routes.empty()) entry["routes"] = std::move(routes);
+    for (const ContainerRoute& route : attachment.routes) {
+      if (route.dst.family() == family) entry["routes"].push_back(toJson(route));
+    }
     result[family == Family::v4 ? "ip4" : "ip6"] = std::move(entry);
   }
   return result;
@@ -84,7 +98,8 @@ std::string formatResult(const Attachment& attachment, const Call& call) {
     if (!dns.empty()) result["dns"] = dns;
     return result.dump() + "\n";
   }
-  append(result, "interfaces", interfacesOf(attachment, format == Format::listsWithMtu));
+  const bool withAttributes = format == Format::listsWithAttributes;
+  append(result, "interfaces", interfacesOf(attachment, withAttributes));
   const auto inside = result["interfaces"].size() - 1;
   Json ips = Json::array();
   for (const InterfaceAddress& address : attachment.addresses) {
@@ -96,7 +111,7 @@ std::string formatResult(const Attachment& attachment, const Call& call) {
     ips.push_back(std::move(entry));
   }
   append(result, "ips", std::move(ips));
-  append(result, "routes", routesOf(attachment, std::nullopt));
+  append(result, "routes", routesOf(attachment, withAttributes));
   if (!dns.empty() || !result.contains("dns")) result["dns"] = dns;
   return result.dump() + "\n";
 }

@@ -92,6 +92,12 @@ void encodeIdentity(Message& message, rtmsg& header, const Route& route, int ind
   message.putU32(RTA_PRIORITY, keyOf(route).metric);
 }
 
+/// A next hop is looked for one scope further in, so only routes without one may have link scope.
+std::uint8_t naturalScope(const Route& route) {
+  const bool direct = route.dst.isV4() && route.type == RouteType::unicast && !route.via;
+  return direct ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+}
+
 }  // namespace
 
 std::optional<IpAddress> decodeNextHop(const Attributes& attributes) {
@@ -138,12 +144,27 @@ std::optional<RouteMessage> decodeRouteOfAnyTable(Bytes payload) {
 
 void encodeRoute(Message& message, const Route& route, int index) {
   auto& header = message.header<rtmsg>();
-  // A next hop is looked for one scope further in, so only routes without one may have link scope.
-  header.rtm_scope =
-      route.dst.isV4() && route.type == RouteType::unicast && !route.via ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  header.rtm_scope = naturalScope(route);
   encodeIdentity(message, header, route, index);
   if (route.source) message.putAddress(RTA_PREFSRC, *route.source);
   if (route.mtu != 0) message.nest(RTA_METRICS, [&] { message.putU32(RTAX_MTU, route.mtu); });
+}
+
+void encodeContainerRoute(Message& message, const ContainerRoute& route, std::uint32_t metric,
+                          std::uint8_t protocol, int index) {
+  const Route plain{.dst = route.dst, .metric = metric, .via = route.via, .protocol = protocol};
+  auto& header = message.header<rtmsg>();
+  header.rtm_scope = route.scope.value_or(naturalScope(plain));
+  encodeIdentity(message, header, plain, index);
+  if (!route.inMainTable()) {
+    header.rtm_table = RT_TABLE_UNSPEC;  // its eight bits are too few
+    message.putU32(RTA_TABLE, route.table);
+  }
+  if (route.mtu == 0 && route.advmss == 0) return;
+  message.nest(RTA_METRICS, [&] {
+    if (route.mtu != 0) message.putU32(RTAX_MTU, route.mtu);
+    if (route.advmss != 0) message.putU32(RTAX_ADVMSS, route.advmss);
+  });
 }
 
 void encodeDeleteRoute(Message& message, const Route& route, int index) {

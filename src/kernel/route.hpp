@@ -27,6 +27,10 @@ struct RouteMessage {
 
 /// The body of RTM_NEWROUTE. `index`: ifindex of route.link, 0 when there is none.
 void encodeRoute(Message& message, const Route& route, int index);
+/// The body of RTM_NEWROUTE for a route in a container, over the interface `index` there. `metric` instead of
+/// its priority.
+void encodeContainerRoute(Message& message, const ContainerRoute& route, std::uint32_t metric,
+                          std::uint8_t protocol, int index);
 /// The body of RTM_DELROUTE, so exact that only this route of this protocol can match.
 void encodeDeleteRoute(Message& message, const Route& route, int index);
 /// The body of RTM_GETROUTE for a dump of one family's main table, or of all of its tables.

@@ -10,11 +10,11 @@
 #include <net/if.h>
 
 #include "kernel/address.hpp"
+#include "kernel/container_route.hpp"
 #include "kernel/link.hpp"
 #include "kernel/netns.hpp"
 #include "kernel/qdisc.hpp"
 #include "kernel/read.hpp"
-#include "kernel/route.hpp"
 #include "kernel/sysctl.hpp"
 
 namespace twill {
@@ -70,37 +70,6 @@ Result<Inside> lookInside(const VethPeer& peer, const Fd& netns) {
   return Inside{.socket = std::move(socket), .peer = index};
 }
 
-/// The routes to exactly `dst`.
-Result<std::vector<netlink::RouteMessage>> routesTo(netlink::Socket& socket, const Prefix& dst) {
-  std::vector<netlink::RouteMessage> routes;
-  Message request(RTM_GETROUTE, 0);
-  netlink::encodeRouteFilter(request, dst.family());
-  TWILL_CHECK(socket.dump(request, [&](const netlink::Received& message) {
-    auto found = netlink::decodeRoute(message.payload);
-    if (found && found->route.dst == dst) routes.push_back(std::move(*found));
-  }));
-  return routes;
-}
-
-/// One that is there already stays. Beside another interface's, ours comes behind it: a second interface does
-/// not take the first one's traffic, and takes over when that one goes.
-Result<void> addPeerRoute(const VethPeer& peer, const ContainerRoute& wanted, Inside& inside) {
-  Route route{.dst = wanted.dst, .via = wanted.via, .protocol = peer.protocol};
-  const auto attempt = [&] {
-    Message add(RTM_NEWROUTE, static_cast<std::uint16_t>(NLM_F_CREATE | NLM_F_EXCL));
-    netlink::encodeRoute(add, route, inside.peer);
-    return inside.socket.run(add);
-  };
-  auto added = attempt();
-  if (added || added.error().code != EEXIST) return added;
-  TWILL_TRY(const auto others, routesTo(inside.socket, wanted.dst));
-  for (const auto& other : others) {
-    if (other.index == inside.peer && other.route.via == wanted.via) return {};
-    route.metric = std::max(route.metric, other.route.metric + 1);
-  }
-  return attempt();
-}
-
 /// On a link that is down, while it costs nothing: to change what a link that is up sends through takes an
 /// RCU grace period.
 Result<void> limitRate(netlink::Socket& socket, const Rate& rate, const Link& link, int index,
@@ -145,7 +114,7 @@ Result<void> configurePeer(const VethPeer& peer, Inside& inside) {
     if (!results[i]) return Failure(std::move(results[i]).error().in(steps[i] + " in " + peer.netns));
   }
   for (const auto& route : peer.routes) {
-    auto added = addPeerRoute(peer, route, inside);
+    auto added = addContainerRoute(inside.socket, route, inside.peer, peer.protocol);
     if (added) continue;
     return Failure(
         std::move(added).error().in(fmt::format("cannot add the route to {}{} in {}", route.dst.text(),

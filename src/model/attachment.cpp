@@ -45,6 +45,17 @@ Result<ContainerRoute> readRoute(std::string_view key, json::Value value) {
   if (auto via = json::find(object, "via")) {
     TWILL_TRY(route.via, parsed<IpAddress>("via", *via));
   }
+  for (const RouteNumber& attribute : kRouteNumbers) {
+    auto found = json::find(object, attribute.name);
+    if (!found) continue;
+    constexpr auto kMost = std::numeric_limits<std::uint32_t>::max();
+    TWILL_TRY(const std::int64_t number, json::number(attribute.name, *found, 0, kMost));
+    route.*attribute.member = static_cast<std::uint32_t>(number);
+  }
+  if (auto scope = json::find(object, "scope")) {
+    TWILL_TRY(const std::int64_t number, json::number("scope", *scope, 0, 255));
+    route.scope = static_cast<std::uint8_t>(number);
+  }
   return route;
 }
 
@@ -140,6 +151,16 @@ nlohmann::ordered_json toJson(const PortMapping& port) {
   return out;
 }
 
+nlohmann::ordered_json toJson(const ContainerRoute& route) {
+  nlohmann::ordered_json out = {{"dst", route.dst.text()}};
+  if (route.via) out["via"] = route.via->text();
+  for (const RouteNumber& attribute : kRouteNumbers) {
+    if (route.*attribute.member != 0) out[attribute.name] = route.*attribute.member;
+  }
+  if (route.scope) out["scope"] = *route.scope;
+  return out;
+}
+
 nlohmann::ordered_json toJson(const Rate& rate) {
   return {{"bitsPerSecond", rate.bitsPerSecond}, {"burstBits", rate.burstBits}};
 }
@@ -212,11 +233,7 @@ std::string toJson(const Attachment& attachment) {
   out["gateways"] = Json::array();
   for (const auto& gateway : attachment.gateways) out["gateways"].push_back(gateway.text());
   out["routes"] = Json::array();
-  for (const auto& route : attachment.routes) {
-    Json entry = {{"dst", route.dst.text()}};
-    if (route.via) entry["via"] = route.via->text();
-    out["routes"].push_back(std::move(entry));
-  }
+  for (const auto& route : attachment.routes) out["routes"].push_back(toJson(route));
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,10 +20,32 @@ enum class AttachMode {
 /// A route inside a container.
 struct ContainerRoute {
   Prefix dst;
-  std::optional<IpAddress> via;  ///< absent: directly on the link
+  std::optional<IpAddress> via;       ///< absent: directly on the link
+  std::uint32_t mtu = 0;              ///< 0: the interface's
+  std::uint32_t advmss = 0;           ///< what TCP says that it takes; 0: what follows from the MTU
+  std::uint32_t priority = 0;         ///< metric; 0: the family's default, or behind other interfaces' routes
+  std::uint32_t table = 0;            ///< 0: main
+  std::optional<std::uint8_t> scope;  ///< rtnetlink(7); absent: link without `via`, else universe
 
   auto operator<=>(const ContainerRoute&) const = default;
+
+  [[nodiscard]] bool hasAttributes() const { return *this != ContainerRoute{.dst = dst, .via = via}; }
+  [[nodiscard]] bool inMainTable() const { return table == 0 || table == kMainTable; }
+  /// What it leads to is no further away than the link: no next hop goes with that.
+  [[nodiscard]] bool staysOnLink() const { return scope.value_or(0) >= kLinkScope; }
+
+  static constexpr std::uint32_t kMainTable = 254;  ///< RT_TABLE_MAIN
+  static constexpr std::uint8_t kLinkScope = 253;   ///< RT_SCOPE_LINK; RT_SCOPE_HOST is one more
 };
+
+/// An attribute that is a number, by the name that CNI and our records have for it.
+struct RouteNumber {
+  const char* name;
+  std::uint32_t ContainerRoute::*member;
+};
+inline constexpr std::array kRouteNumbers{
+    RouteNumber{"mtu", &ContainerRoute::mtu}, RouteNumber{"advmss", &ContainerRoute::advmss},
+    RouteNumber{"priority", &ContainerRoute::priority}, RouteNumber{"table", &ContainerRoute::table}};
 
 enum class PortProtocol : std::uint8_t { tcp, udp, sctp };
 

@@ -30,7 +30,14 @@ Attachment sample() {
           .addresses = {*InterfaceAddress::parse("172.16.0.5/24"), *InterfaceAddress::parse("fd42::5/64")},
           .gateways = {*IpAddress::parse("172.16.0.1"), *IpAddress::parse("fe80::1")},
           .routes = {{*Prefix::parse("0.0.0.0/0"), *IpAddress::parse("172.16.0.1")},
-                     {*Prefix::parse("169.254.1.1/32"), std::nullopt}},
+                     {*Prefix::parse("169.254.1.1/32"), std::nullopt},
+                     {.dst = *Prefix::parse("10.0.0.0/8"),
+                      .via = std::nullopt,
+                      .mtu = 1400,
+                      .advmss = 1360,
+                      .priority = 4294967295,
+                      .table = 1000,
+                      .scope = 0}},
           .masqueraded = {*IpAddress::parse("172.16.0.5")},
           .nodeIsGateway = false};
 }
@@ -63,6 +70,8 @@ TEST_CASE("a spoilt attachment names the key and what is wrong") {
   CHECK(errorOf(broken("172.16.0.5/24", "172.16.0.5")).find("addresses is \"172.16.0.5\"") == 0);
   CHECK(errorOf(broken("0.0.0.0/0", "0.0.0.1/0")).find("dst is \"0.0.0.1/0\"") == 0);
   CHECK(errorOf(broken("{\"dst\"", "7,{\"dst\"")).find("routes is 7") == 0);
+  CHECK(errorOf(broken("\"priority\":", "\"priority\":-")).find("priority is -4294967295") == 0);
+  CHECK(errorOf(broken("\"scope\":0", "\"scope\":256")).find("scope is 256") == 0);
   CHECK(errorOf(broken("\"sctp\"", "\"dccp\"")) == "protocol is \"dccp\"; expected tcp, udp or sctp");
   CHECK(errorOf(broken("8080", "0")) == "hostPort is 0; expected a whole number from 1 to 65535");
   CHECK(errorOf(broken(":80000", ":-1")).find("burstBits is -1") == 0);

@@ -38,6 +38,16 @@ std::string limitCommand(std::string_view tc, std::string_view link, const Rate&
                      bucket.bytesPerSecond, bucket.burst, bucket.limit);
 }
 
+std::string attributeWords(const ContainerRoute& route) {
+  std::string out;
+  if (route.priority != 0) out += fmt::format(" metric {}", route.priority);
+  if (!route.inMainTable()) out += fmt::format(" table {}", route.table);
+  if (route.scope) out += fmt::format(" scope {}", *route.scope);
+  if (route.mtu != 0) out += fmt::format(" mtu {}", route.mtu);
+  if (route.advmss != 0) out += fmt::format(" advmss {}", route.advmss);
+  return out;
+}
+
 std::string vethPeerCommands(const VethPeer& peer, int mtu) {
   const auto ip = inside(peer.netns, "ip");
   const auto name = quoted(peer.name);
@@ -49,9 +59,9 @@ std::string vethPeerCommands(const VethPeer& peer, int mtu) {
   if (peer.rate) out += limitCommand(inside(peer.netns, "tc"), peer.name, *peer.rate, mtu);
   out += fmt::format("\n{} link set {} up", ip, name);
   for (const auto& route : peer.routes) {
-    out += fmt::format("\n{}{} route add {}{} dev {}", ip, route.dst.isV4() ? "" : " -6",
+    out += fmt::format("\n{}{} route add {}{} dev {}{}", ip, route.dst.isV4() ? "" : " -6",
                        route.dst.length() == 0 ? "default" : route.dst.text(),
-                       route.via ? " via " + route.via->text() : "", name);
+                       route.via ? " via " + route.via->text() : "", name, attributeWords(route));
   }
   return out;
 }

@@ -64,7 +64,14 @@ TEST_CASE("commands for a veth whose other end is in a container") {
   peer.addresses = {*InterfaceAddress::parse("172.16.0.2/24"), *InterfaceAddress::parse("fd42::2/64")};
   peer.routes = {{*Prefix::parse("0.0.0.0/0"), *IpAddress::parse("172.16.0.1")},
                  {*Prefix::parse("fd42::/56"), *IpAddress::parse("fd42::1")},
-                 {*Prefix::parse("169.254.1.1/32"), std::nullopt}};
+                 {*Prefix::parse("169.254.1.1/32"), std::nullopt},
+                 {.dst = *Prefix::parse("10.0.0.0/8"),
+                  .via = std::nullopt,
+                  .mtu = 1400,
+                  .advmss = 1360,
+                  .priority = 7,
+                  .table = 1000,
+                  .scope = 253}};
   link.peer = peer;
   CHECK(command(Verb::add, link) ==
         "ip link add tw1 type veth peer name eth0 address 0a:58:ac:10:00:02 mtu 1500 netns /run/netns/con1\n"
@@ -75,7 +82,8 @@ TEST_CASE("commands for a veth whose other end is in a container") {
         "ip -n con1 link set eth0 up\n"
         "ip -n con1 route add default via 172.16.0.1 dev eth0\n"
         "ip -n con1 -6 route add fd42::/56 via fd42::1 dev eth0\n"
-        "ip -n con1 route add 169.254.1.1/32 dev eth0");
+        "ip -n con1 route add 169.254.1.1/32 dev eth0\n"
+        "ip -n con1 route add 10.0.0.0/8 dev eth0 metric 7 table 1000 scope 253 mtu 1400 advmss 1360");
   link.peer->netns = "/proc/7/ns/net";
   link.peer->addresses.clear();
   link.peer->routes.clear();

@@ -71,7 +71,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                               .containerId = call->request.containerId,
                               .ifname = call->request.ifname,
                               .netns = call->request.netns,
-                              .mode = call->request.mode};
+                              .mode = call->request.mode,
+                              .routes = call->request.routes};
   checkDocument(cni::formatResult(attachment, *call));
   auto again = parseAttachment(toJson(attachment));  // the record that the agent keeps
   require(again && *again == attachment);

@@ -235,6 +235,36 @@ TEST_CASE("a second interface's routes come behind the first one's, and both can
   }
 }
 
+TEST_CASE("a container's routes have their attributes, and a priority that another route has is refused") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  sh("ip netns add c1");
+  const auto kernel = openKernel();
+  auto veth = wantedVeth("tw1", "c1", 5);
+  ContainerRoute special{
+      .dst = net("0.0.0.0/0"), .via = ip("172.16.0.1"), .mtu = 1400, .advmss = 1360, .priority = 50};
+  ContainerRoute elsewhere{.dst = net("fd01::/64"), .via = ip("fd00::1"), .mtu = 1300, .table = 1000};
+  ContainerRoute near{.dst = net("10.7.0.0/16"), .table = 200, .scope = 253};
+  ContainerRoute global{.dst = net("10.6.0.0/16"), .scope = 0};
+  veth.peer->routes = {special, elsewhere, near, global, special};
+  mustApply(*kernel, {add(wantedBridge()), add(veth)});
+  CHECK(sh("ip -n c1 route show default") ==
+        "default via 172.16.0.1 dev eth0 proto 116 metric 50 mtu 1400 advmss 1360 \n");
+  CHECK(has(sh("ip -n c1 -6 route show table 1000"),
+            "fd01::/64 via fd00::1 dev eth0 proto 116 metric 1024 mtu 1300"));
+  CHECK(sh("ip -n c1 route show table 200") == "10.7.0.0/16 dev eth0 proto 116 scope link \n");
+  CHECK(sh("ip -n c1 route show 10.6.0.0/16") == "10.6.0.0/16 dev eth0 proto 116 \n");
+
+  auto second = wantedVeth("tw2", "c1", 6);
+  second.peer->name = "net1";
+  second.peer->routes = {special};
+  CHECK(has(refusal(*kernel, second),
+            "cannot add the route to 0.0.0.0/0 via 172.16.0.1 in /run/netns/c1: another route there has its "
+            "priority 50; choose another"));
+  second.peer->routes[0].table = 1000;  // where there is none
+  CHECK(refusal(*kernel, second) == "");
+}
+
 TEST_CASE("a container's namespace is read with the routes of every table") {
   const auto sandbox = Sandbox::make();
   if (!sandbox) return;

@@ -176,6 +176,20 @@ def addresses(node):
         node.sh(f"ip netns exec x1 ping -c1 -W2 {other}")
         node.delete()
         node.delete("x2")
+    # Attributes of routes are CNI 1.1.0's: older results do not tell of them, but the kernel has them.
+    special = {"dst": "0.0.0.0/0", "mtu": 1300, "advmss": 1260, "priority": 50}
+    config = {"ipam": {"routes": [special, {"dst": "10.98.0.0/16", "table": 1000}]}}
+    for version in ("1.0.0", "1.1.0"):
+        result = node.add(config={**config, "cniVersion": version})
+        assert "default via 172.16.0.1 dev eth0 proto 116 metric 50 mtu 1300 advmss 1260" in node.sh("ip -n x1 route")
+        assert "10.98.0.0/16 via 172.16.0.1" in node.sh("ip -n x1 route show table 1000")
+        assert (result["routes"][0] == {**special, "gw": "172.16.0.1"}) == (version == "1.1.0"), result
+        node.passes("CHECK", {**config, "cniVersion": version, "prevResult": result})
+        if version == "1.0.0":
+            said = node.refused(999, "ADD", config={**config, "name": "second"}, CNI_IFNAME="eth1")
+            assert said.startswith("eth1 of container x1: cannot add the route to 0.0.0.0/0") and "priority 50" in said, said
+        node.delete()
+    assert "mtu" in node.refused(7, "ADD", config={"ipam": {"routes": [{**special, "mtu": 65521}]}})
     for ranges in ([[{"subnet": "10.99.0.0/24"}, {"subnet": "10.99.0.0/24", "rangeStart": "10.99.0.9"}]],
                    [[{"subnet": "10.99.0.0/24"}], [{"subnet": "10.99.0.128/25"}]]):
         assert "overlap" in node.refused(7, "ADD", config={"ipam": {"ranges": ranges}})
