@@ -8,12 +8,15 @@
 #include "attach/host_local.hpp"
 #include "base/file.hpp"
 #include "cni/call.hpp"
+#include "kernel/netns.hpp"
 
 namespace twill {
 namespace {
 
 constexpr std::string_view kPrefix = "twill-";
 constexpr std::size_t kLongestResolvConf = 65536;
+constexpr const char* kNoOverride =
+    "; CNI_NETNS_OVERRIDE does not change that: Twill attaches containers, not the node";
 
 /// The plugin's variables out of the request's headers: twill-cni_command is CNI_COMMAND.
 cni::Environment environmentOf(const api::Request& request) {
@@ -58,28 +61,51 @@ api::Response status(const Agent& agent, const cni::Call& call) {
   return error.msg.empty() ? answer(0, "") : answer(1, cni::formatError(error));
 }
 
+/// The result of an ADD.
+Result<std::string> add(Agent& agent, cni::Call& call) {
+  if (!call.delegate.empty() && !call.request.given) {
+    return fail("ipam.type is " + call.delegate +
+                    ", but there is no result of that plugin; twill-cni hands one over under the key ipam",
+                Error::Kind::invalid);
+  }
+  if (!call.resolvConf.empty()) {
+    TWILL_TRY(const std::string text, readFile(call.resolvConf, kLongestResolvConf));
+    call.dns = cni::dnsOf(text);
+  }
+  TWILL_TRY(const Attachment attachment, agent.attach(call.request));
+  return cni::formatResult(attachment, call);
+}
+
+/// For this the reference library lets a plugin work in the node's own namespace. Both ends of an interface
+/// of ours would be the node's.
+bool wantsOverride(const cni::Environment& environment) {
+  const auto found = environment.find("CNI_NETNS_OVERRIDE");
+  if (found == environment.end()) return false;
+  std::string word = found->second;
+  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+  return word == "1" || word == "true";
+}
+
+bool isOwnNamespace(const std::string& path) {
+  const auto netns = openNamespace(path);
+  const auto own = ownNamespace();
+  return netns && own && sameNamespace(*netns, *own);
+}
+
 }  // namespace
 
 api::Response cniCall(Agent& agent, const api::Request& request) {
-  auto call = cni::parseCall(environmentOf(request), request.body);
+  const auto environment = environmentOf(request);
+  auto call = cni::parseCall(environment, request.body);
   if (!call) return answer(1, cni::formatError(call.error()));
   switch (call->command) {
     case cni::Command::add: {
-      if (!call->delegate.empty() && !call->request.given) {
-        const auto error = fail("ipam.type is " + call->delegate +
-                                    ", but there is no result of that plugin; "
-                                    "twill-cni hands one over under the key ipam",
-                                Error::Kind::invalid);
-        return answer(1, cni::formatError(cni::toCniError(error.value(), call->version)));
-      }
-      if (!call->resolvConf.empty()) {
-        const auto text = readFile(call->resolvConf, kLongestResolvConf);
-        if (!text) return answer(1, cni::formatError(cni::toCniError(text.error(), call->version)));
-        call->dns = cni::dnsOf(*text);
-      }
-      auto attachment = agent.attach(call->request);
-      if (attachment) return answer(0, cni::formatResult(*attachment, *call));
-      return answer(1, cni::formatError(cni::toCniError(attachment.error(), call->version)));
+      const auto result = add(agent, *call);
+      if (result) return answer(0, *result);
+      cni::CniError error = cni::toCniError(result.error(), call->version);
+      const bool isOwn = error.code == cni::kBadNamespace && isOwnNamespace(call->request.netns);
+      if (isOwn && wantsOverride(environment)) error.msg += kNoOverride;
+      return answer(1, cni::formatError(error));
     }
     case cni::Command::del:
       hostLocal::release(call->request.hostLocalDir, call->request.network, call->request.containerId,

@@ -55,6 +55,9 @@ def wrong(node):
         ("no such namespace", config(), {"CNI_NETNS": "/run/netns/none"}, 8, ("/run/netns/none",)),
         ("no namespace at all", config(), {"CNI_NETNS": "/etc/hostname"}, 8, ("/etc/hostname",)),
         ("the node's own namespace", config(), {"CNI_NETNS": "/proc/self/ns/net"}, 8, ("/proc/self/ns/net", "own")),
+        ("the node's own namespace, insisted on", config(), {"CNI_NETNS": "/proc/self/ns/net", "CNI_NETNS_OVERRIDE": "true"}, 8,
+         ("own", "CNI_NETNS_OVERRIDE does not change that")),
+        ("no namespace, insisted on", config(), {"CNI_NETNS": "/run/netns/none", "CNI_NETNS_OVERRIDE": "1"}, 8, ("/run/netns/none",)),
         ("an address elsewhere", config(args={"cni": {"ips": ["10.1.2.3"]}}), {}, 7, ("10.1.2.3", "range")),
     ]
     def traces():
