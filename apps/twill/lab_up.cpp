@@ -3,9 +3,12 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <set>
+#include <string>
 #include <thread>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "api/client.hpp"
 #include "base/file.hpp"
@@ -36,13 +39,31 @@ Result<void> awaitAgent(const lab::Lab& lab, const std::string& node,
   }
 }
 
+/// Containers that the node's agent knows of. Their interfaces do not tell: one that was deleted a moment ago
+/// may still be there.
+Result<std::set<std::string>> attachedOn(const lab::Lab& lab, const std::string& node) {
+  TWILL_TRY(const auto reply,
+            api::call(lab::socketFile(lab.directory(), node), {.target = "/v1/attachments", .timeout = 2s}));
+  const auto body = nlohmann::json::parse(reply.body, nullptr, false);
+  const auto known = body.is_object() ? body.find("attachments") : body.end();
+  if (reply.status != 200 || known == body.end() || !known->is_array()) {
+    return fail(fmt::format("{} does not say which containers it has: {}", node, reply.body));
+  }
+  std::set<std::string> names;
+  for (const auto& one : *known) names.insert(one.value("container", ""));
+  return names;
+}
+
 Result<void> addContainers(const lab::Lab& lab) {
   int added = 0;
   const int total = lab.spec().nodes * lab.spec().containers;
   for (const auto& node : lab.topology().nodes) {
+    TWILL_TRY(const auto attached, attachedOn(lab, node.name));
     for (int i = 0; i < lab.spec().containers; ++i) {
-      TWILL_TRY(const bool fresh, lab::addContainer(lab, {node.name, lab::containerName(i)}));
-      added += int{fresh};
+      const lab::PlaceName container{node.name, lab::containerName(i)};
+      if (attached.contains(container.container) && lab.namespaceOf(container)) continue;
+      TWILL_CHECK(lab::addContainer(lab, container));
+      ++added;
     }
   }
   if (added > 0) progress(fmt::format("attached {} of {} containers with twill-cni", added, total));

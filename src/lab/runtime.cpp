@@ -57,23 +57,13 @@ Result<void> insideNode(const Lab& lab, const std::string& node, const std::func
   return fail(done.text);
 }
 
-/// True when the container's eth0 is there.
-Result<bool> isAttached(const Lab& lab, const PlaceName& container) {
-  TWILL_TRY(const std::string path, lab.namespaceOf(container));
-  TWILL_TRY(const Fd netns, openNamespace(path));
-  TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
-  return ::access("/proc/sys/net/ipv4/conf/eth0", F_OK) == 0;
-}
-
 }  // namespace
 
-Result<bool> addContainer(const Lab& lab, const PlaceName& container) {
+Result<void> addContainer(const Lab& lab, const PlaceName& container) {
   const std::string netns = "/run/netns/" + container.container;
   if (!lab.namespaceOf(container)) {
     TWILL_CHECK(insideNode(lab, container.machine, [&] { return makeNamespace(netns); }));
   }
-  TWILL_TRY(const bool attached, isAttached(lab, container));
-  if (attached) return false;
   TWILL_TRY(const pid_t node, lab.processOf(container.machine));
   TWILL_TRY(const std::string conflist, readFile(fmt::format("/proc/{}/root{}", node, kConflist), 65536));
   TWILL_TRY(const std::string config, pluginConfig(conflist));
@@ -83,7 +73,7 @@ Result<bool> addContainer(const Lab& lab, const PlaceName& container) {
                                      return runPlugin(container, netns);
                                    },
                                    config));
-  if (said.status == 0) return true;
+  if (said.status == 0) return {};
   const Json error = Json::parse(said.text, nullptr, false);
   const std::string why = error.is_object() ? error.value("msg", said.text)
                                             : fmt::format("exit status {} {}", said.status, said.text);
