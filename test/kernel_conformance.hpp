@@ -25,6 +25,7 @@ inline const Rule kRules[] = {
     {"the last IPv4 address takes the link's IPv4 routes and neighbours along", dropsWithTheLastAddress},
     {"a source address takes the routes that prefer it along", dropsWithTheSource},
     {"another MAC makes a link forget its neighbours", forgetsNeighboursOfAnotherMac},
+    {"a VXLAN device keeps its entries, and is made anew for what cannot be changed", keepsTunnels},
     {"a bridge that goes releases its ports", releasesPorts},
     {"a next hop must be on the link", refusesFarNextHops},
     {"nothing stands on a link that is missing or down", refusesWhatStandsNowhere},

@@ -136,6 +136,65 @@ inline Fd otherNamespace() {
   return out;
 }
 
+inline Link tunnel() {
+  Link out;
+  out.name = "twill-vx7";
+  out.kind = LinkKind::vxlan;
+  out.alias = "twill:vxlan";
+  out.mtu = 1400;
+  out.mac = *MacAddress::parse("0a:58:00:00:00:07");
+  out.vxlan = Vxlan{.vni = 7, .port = 8472, .underlay = "twill0", .local = ip("172.16.0.1")};
+  return out;
+}
+
+inline void keepsTunnels(Kernel& kernel) {
+  auto state = settled(kernel);
+  KernelState wanted = node();
+  wanted.put(tunnel());
+  wanted.put(Address{.link = "twill-vx7", .address = *InterfaceAddress::parse("172.17.0.0/32")});
+  for (const char* last : {"1", "2"}) {
+    const auto far = std::string("172.17.") + last + ".0";
+    const auto mac = *MacAddress::parse(std::string("0a:58:00:00:01:0") + last);
+    wanted.put(Neighbour{.link = "twill-vx7", .address = ip(far), .mac = mac});
+    wanted.put(
+        ForwardingEntry{.link = "twill-vx7", .mac = mac, .node = ip(std::string("172.16.0.2") + last)});
+    wanted.put(Route{.dst = net(far + "/24"), .link = "twill-vx7", .via = ip(far), .onlink = true});
+  }
+  const auto heal = [&] {
+    mustApply(kernel, diff(wanted, state).operations);
+    state = follow(kernel, std::move(state));
+    CHECK(names(diff(wanted, state).operations) == "");
+  };
+  heal();
+
+  // Who moves to another address is followed; a lost entry comes back; one too many goes.
+  ForwardingEntry entry = wanted.forwarding.begin()->second;
+  entry.node = ip("172.16.0.99");
+  mustApply(kernel, Verb::change, entry);
+  state = follow(kernel, std::move(state));
+  CHECK(names(diff(wanted, state).operations) ==
+        "change " + describe(Object(wanted.forwarding.begin()->second)) + "\n");
+  heal();
+  mustApply(kernel, Verb::remove, wanted.forwarding.begin()->second);
+  entry.mac = *MacAddress::parse("0a:58:00:00:01:77");
+  mustApply(kernel, Verb::add, entry);
+  state = follow(kernel, std::move(state));
+  CHECK(diff(wanted, state).operations.size() == 2);
+  heal();
+
+  // What a device is made with it keeps for good, so there is another one with all that was on it.
+  wanted.links.at("twill-vx7").vxlan->port = 4789;
+  CHECK(diff(wanted, state).operations.size() == 9);
+  heal();
+  CHECK(state.links.at("twill-vx7").vxlan == wanted.links.at("twill-vx7").vxlan);
+
+  // It goes with the link that it is on.
+  mustApply(kernel, Verb::remove, state.links.at("twill0"));
+  state = follow(kernel, std::move(state));
+  CHECK_FALSE(state.links.contains("twill-vx7"));
+  CHECK(state.forwarding.empty());
+}
+
 inline void releasesPorts(Kernel& kernel) {
   const Fd container = otherNamespace();
   mustApply(kernel, Verb::add, bridge());

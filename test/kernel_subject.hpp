@@ -111,6 +111,7 @@ inline std::string differences(const KernelState& a, const KernelState& b) {
   compare("links", a.links == b.links);
   compare("addresses", a.addresses == b.addresses);
   compare("neighbours", a.neighbours == b.neighbours);
+  compare("forwarding", a.forwarding == b.forwarding);
   compare("routes", a.routes == b.routes);
   compare("firewalls", a.firewalls == b.firewalls);
   compare("elements", a.setElements == b.setElements);

@@ -64,7 +64,7 @@ void addUp(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--backend", spec->backend, "how nodes connect")
       ->capture_default_str()
-      ->check(CLI::IsMember({"host-gw"}));
+      ->check(CLI::IsMember({"host-gw", "vxlan"}));
   command->add_option("--datastore", spec->datastore, "where the map of nodes lives")
       ->capture_default_str()
       ->check(CLI::IsMember({"file"}));

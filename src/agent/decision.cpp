@@ -34,13 +34,23 @@ bool hasSubnet(const Lease& lease) {
   return lease.subnet || lease.subnet6;
 }
 
+/// A lease of this node as its backend wants it: what peers need to know of us.
+Lease publication(const Backend& backend, const Inputs& inputs) {
+  Lease lease{.node = inputs.options.node, .backendType = std::string(backend.type)};
+  if (backend.publish != nullptr) backend.publish(inputs.cluster.cluster.network, lease);
+  return lease;
+}
+
 /// True when the lease says where we are and covers the families of the network, so that nothing need be
 /// written. A lease written by hand may leave out the backend's name.
-bool isCurrent(const Lease& lease, const Inputs& inputs) {
+bool isCurrent(const Lease& lease, const Backend& backend, const Inputs& inputs) {
   const NetworkConfig& network = inputs.cluster.cluster.network;
   bool v4 = !network.v4 || (lease.subnet && lease.publicIp == inputs.underlay.publicIp);
   bool v6 = !network.v6 || (lease.subnet6 && lease.publicIp6 == inputs.underlay.publicIp6);
-  return v4 && v6 && (lease.backendType.empty() || lease.backendType == network.backend.type);
+  const Lease wanted = publication(backend, inputs);
+  const bool typed = lease.backendType.empty() || lease.backendType == wanted.backendType;
+  return v4 && v6 && typed && lease.backendData == wanted.backendData &&
+         lease.backendV6Data == wanted.backendV6Data;
 }
 
 /// The subnets of the last lease that held or, after a restart, those that subnet.env knew. Not a mixture:
@@ -65,17 +75,16 @@ Lease heldLease(const Inputs& inputs) {
           .publicIp6 = inputs.underlay.publicIp6};
 }
 
-Result<Lease> wantedLease(const Inputs& inputs) {
+Result<Lease> wantedLease(const Backend& backend, const Inputs& inputs) {
   const NetworkConfig& network = inputs.cluster.cluster.network;
   Cluster cluster = inputs.cluster.cluster;
   for (Lease& lease : cluster.leases) {
     if (isOurs(lease, inputs)) lease.node = inputs.options.node;  // it may know us by address only
   }
   TWILL_TRY(NodeSubnets subnets, chooseSubnets(cluster, inputs.options.node, previousOf(inputs)));
-  Lease lease{.node = inputs.options.node,
-              .subnet = subnets.v4,
-              .subnet6 = subnets.v6,
-              .backendType = network.backend.type};
+  Lease lease = publication(backend, inputs);
+  lease.subnet = subnets.v4;
+  lease.subnet6 = subnets.v6;
   if (network.v4) lease.publicIp = inputs.underlay.publicIp;
   if (network.v6) lease.publicIp6 = inputs.underlay.publicIp6;
   return lease;
@@ -114,12 +123,12 @@ Result<Decision> decide(const Inputs& inputs) {
     }
     (ours ? decision.problems : decision.desired.notices).push_back(conflict.text);
   }
-  decision.mtu = inputs.underlay.underlay.mtu - backend->overhead(network);
+  decision.mtu = backend->mtu(network, inputs.underlay.underlay);
 
   const Lease* own = ownLease(inputs);
   bool lost = !decision.problems.empty();
-  if (!lost && (own == nullptr || twice || !isCurrent(*own, inputs))) {
-    auto wanted = wantedLease(inputs);
+  if (!lost && (own == nullptr || twice || !isCurrent(*own, *backend, inputs))) {
+    auto wanted = wantedLease(*backend, inputs);
     if (wanted) {
       decision.publish = *wanted;
     } else {

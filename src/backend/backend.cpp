@@ -11,10 +11,12 @@
 namespace twill {
 
 extern const Backend hostGw;  // host_gw.cpp
+extern const Backend vxlan;   // vxlan.cpp
 
 std::span<const Backend> backends() {
   static const std::array table{
       hostGw,
+      vxlan,
   };
   return table;
 }
@@ -33,7 +35,7 @@ Result<const Backend*> findBackend(std::string_view type) {
 }
 
 bool Underlay::onSegment(const IpAddress& peer) const {
-  const auto& own = peer.isV4() ? v4 : v6;
+  const auto& own = addressOf(peer.family());
   return own && own->prefix().contains(peer);
 }
 

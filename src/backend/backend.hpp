@@ -23,6 +23,9 @@ struct Underlay {
 
   auto operator<=>(const Underlay&) const = default;
 
+  [[nodiscard]] const std::optional<InterfaceAddress>& addressOf(Family family) const {
+    return family == Family::v4 ? v4 : v6;
+  }
   /// True when `peer` is on this node's own segment: inside the on-link prefix of the same family.
   [[nodiscard]] bool onSegment(const IpAddress& peer) const;
 };
@@ -46,8 +49,10 @@ struct Desired {
 /// One way to connect nodes. A new one is one file, one row in backend.cpp and one golden test.
 struct Backend {
   std::string_view type;  ///< Backend.Type of the network config
-  /// Bytes that encapsulation takes from the underlay's MTU.
-  int (*overhead)(const NetworkConfig& config);
+  /// What containers can send at once, so that it fits through the underlay with all that is put around it.
+  int (*mtu)(const NetworkConfig& config, const Underlay& underlay);
+  /// Adds to this node's lease what peers need to know; its type is there already. Null: nothing.
+  void (*publish)(const NetworkConfig& config, Lease& lease);
   /// Adds to `out` what this node's kernel should hold for the peers in `cluster`. Pure. Own lease is
   /// skipped.
   void (*desired)(const Cluster& cluster, const Self& self, Desired& out);

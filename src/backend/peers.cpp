@@ -15,6 +15,38 @@ bool isOwn(const Lease& lease, const Self& self) {
          (lease.publicIp6 && lease.publicIp6 == self.lease.publicIp6);
 }
 
+std::string reasonAgainstPeer(const Lease& peer, Family family, const Self& self, std::string_view type) {
+  const std::string_view familyName = family == Family::v4 ? "IPv4" : "IPv6";
+  const auto& address = peer.publicIpOf(family);
+  if (!peer.backendType.empty() && peer.backendType != type) {
+    return fmt::format("its backend is {}; give all nodes the same network config", peer.backendType);
+  }
+  if (!address) {
+    return fmt::format("its lease has no {0} address; set the node's public {0} address", familyName);
+  }
+  if (address == self.lease.publicIpOf(family)) {
+    return fmt::format("its address {} is this node's own; remove the stale lease or correct its address",
+                       address->text());
+  }
+  if (self.underlay.addressOf(family)) return {};
+  return fmt::format("{} here has no {} address to reach it from; add one", self.underlay.link, familyName);
+}
+
+Route routeTo(const Lease& peer, const FamilyConfig& network, const Prefix& subnet) {
+  Route route;
+  route.dst = subnet;
+  route.metric = routeMetric(network.network, subnet);
+  route.owner = peer.name();
+  return route;
+}
+
+Route directRoute(const Lease& peer, const FamilyConfig& network, const Prefix& subnet, const Self& self) {
+  Route route = routeTo(peer, network, subnet);
+  route.via = peer.publicIpOf(subnet.family());
+  route.link = self.underlay.link;
+  return route;
+}
+
 void Notices::add(std::string text) {
   if (texts_.size() < kLimit) {
     texts_.push_back(std::move(text));

@@ -14,6 +14,17 @@ namespace twill {
 /// has no name.
 [[nodiscard]] bool isOwn(const Lease& lease, const Self& self);
 
+/// Why a node of this backend cannot send to this peer in that family; empty when nothing speaks against it.
+[[nodiscard]] std::string reasonAgainstPeer(const Lease& peer, Family family, const Self& self,
+                                            std::string_view type);
+
+/// The route to one of a peer's subnets, but for where it leads.
+[[nodiscard]] Route routeTo(const Lease& peer, const FamilyConfig& network, const Prefix& subnet);
+
+/// The road without encapsulation, to a peer on this node's segment.
+[[nodiscard]] Route directRoute(const Lease& peer, const FamilyConfig& network, const Prefix& subnet,
+                                const Self& self);
+
 /// What a backend could not do, at most kLimit lines and then a count: ten thousand peers in the wrong place
 /// are one mistake and not ten thousand.
 class Notices {

@@ -166,13 +166,31 @@ Result<void> Application::makeLink(const Link& link) {
   if (::if_nametoindex(link.name.c_str()) != 0) return failErrno("its name is taken", EEXIST);
   indices_.erase(link.name);
   if (link.kind == LinkKind::veth && link.peer) return addVeth(socket_, link, master);
+  if (link.vxlan) return makeVxlan(link);
   if (link.kind != LinkKind::bridge) {
-    return fail(fmt::format("{} can only be changed; Twill makes bridges, and veths with a peer", link.name),
-                Error::Kind::invalid);
+    return fail(
+        fmt::format("{} can only be changed; Twill makes bridges, VXLAN devices, and veths with a peer",
+                    link.name),
+        Error::Kind::invalid);
   }
   Message make(RTM_NEWLINK, kAdd);
   netlink::encodeNewBridge(make, link);
   gather(make);
+  Message settings(RTM_NEWLINK, 0);
+  netlink::encodeLinkSettings(settings, link, {});
+  gather(settings);
+  return {};
+}
+
+Result<void> Application::makeVxlan(const Link& link) {
+  TWILL_TRY(const int underlay, indexOf(link.vxlan->underlay));
+  Message make(RTM_NEWLINK, kAdd);
+  netlink::encodeNewVxlan(make, link, underlay);
+  TWILL_CHECK(socket_.run(make));
+  // Before it is up: then it would have one already, and its solicitations would go to all nodes.
+  Message silent(RTM_NEWLINK, 0);
+  netlink::encodeNoLinkLocal(silent, link.name);
+  (void)socket_.run(silent);  // a kernel without IPv6 is silent already
   Message settings(RTM_NEWLINK, 0);
   netlink::encodeLinkSettings(settings, link, {});
   gather(settings);
@@ -237,6 +255,15 @@ Result<void> Application::perform(Verb verb, const Neighbour& neighbour) {
   } else {
     netlink::encodeNeighbour(message, neighbour, index);
   }
+  gather(message);
+  return {};
+}
+
+Result<void> Application::perform(Verb verb, const ForwardingEntry& entry) {
+  TWILL_TRY(const int index, indexOf(entry.link));
+  const bool remove = verb == Verb::remove;
+  Message message(remove ? RTM_DELNEIGH : RTM_NEWNEIGH, remove ? 0 : kReplace);
+  netlink::encodeForwarding(message, entry, index);
   gather(message);
   return {};
 }

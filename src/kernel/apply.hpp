@@ -36,11 +36,13 @@ class Application {
   Result<void> perform(Verb verb, const Link& link);
   Result<void> perform(Verb verb, const Address& address);
   Result<void> perform(Verb verb, const Neighbour& neighbour);
+  Result<void> perform(Verb verb, const ForwardingEntry& entry);
   Result<void> perform(Verb verb, const Route& route);
 
   Result<void> addLink(const Link& link);
   Result<void> changeLink(const Link& link);
   Result<void> makeLink(const Link& link);
+  Result<void> makeVxlan(const Link& link);
   /// Hands the removals from `at_` on over, as many as there are in a row; how many that were.
   std::size_t removeLinks();
 

@@ -18,12 +18,26 @@ namespace {
 LinkKind kindOf(std::string_view kind) {
   if (kind == "bridge") return LinkKind::bridge;
   if (kind == "veth") return LinkKind::veth;
+  if (kind == "vxlan") return LinkKind::vxlan;
   return LinkKind::other;
 }
 
 std::optional<bool> hairpinOf(const Attributes& port) {
   const auto mode = port.u8(IFLA_BRPORT_MODE);
   return mode ? std::optional(*mode != 0) : std::nullopt;
+}
+
+/// Nothing for one whose packets say by themselves where they go ("external"): no such is Twill's.
+std::optional<Vxlan> vxlanOf(const Attributes& data) {
+  const auto vni = data.u32(IFLA_VXLAN_ID);
+  auto local = data.address(IFLA_VXLAN_LOCAL);
+  if (!local) local = data.address(IFLA_VXLAN_LOCAL6);
+  if (!vni || !local) return std::nullopt;
+  Vxlan out{.vni = *vni, .local = *local};
+  out.port = data.port(IFLA_VXLAN_PORT).value_or(0);
+  out.learning = data.u8(IFLA_VXLAN_LEARNING).value_or(0) != 0;
+  out.gbp = data.has(IFLA_VXLAN_GBP);
+  return out;
 }
 
 /// MAC and MTU, which a link can be born with.
@@ -59,6 +73,11 @@ std::optional<LinkMessage> decodeLink(Bytes payload) {
   }
   out.master = static_cast<int>(attributes.u32(IFLA_MASTER).value_or(0));
   out.peerIndex = static_cast<int>(attributes.u32(IFLA_LINK).value_or(0));
+  if (out.link.kind == LinkKind::vxlan) {
+    const auto data = info.nest(IFLA_INFO_DATA);
+    out.link.vxlan = vxlanOf(data);
+    out.underlay = static_cast<int>(data.u32(IFLA_VXLAN_LINK).value_or(0));
+  }
   if (out.link.name.empty() || out.link.name.size() >= IFNAMSIZ) return std::nullopt;
   return out;
 }
@@ -84,6 +103,25 @@ void encodeNewBridge(Message& message, const Link& link) {
     // Snooping spares nobody anything where no router asks who listens: all is flooded then. But with it the
     // kernel sets timers anew for all ports whenever one comes up.
     message.nest(IFLA_INFO_DATA, [&] { message.putU8(IFLA_BR_MCAST_SNOOPING, 0); });
+  });
+}
+
+void encodeNewVxlan(Message& message, const Link& link, int underlay) {
+  const Vxlan& vxlan = *link.vxlan;
+  message.header<ifinfomsg>();
+  message.putText(IFLA_IFNAME, link.name);
+  putBirthright(message, link.mac, link.mtu);
+  message.nest(IFLA_LINKINFO, [&] {
+    message.putText(IFLA_INFO_KIND, "vxlan");
+    message.nest(IFLA_INFO_DATA, [&] {
+      message.putU32(IFLA_VXLAN_ID, vxlan.vni);
+      message.putU32(IFLA_VXLAN_LINK, static_cast<std::uint32_t>(underlay));
+      message.putAddress(vxlan.local.isV4() ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6, vxlan.local);
+      message.putPort(IFLA_VXLAN_PORT, vxlan.port);
+      message.putU8(IFLA_VXLAN_LEARNING, vxlan.learning ? 1 : 0);
+      message.putU8(IFLA_VXLAN_UDP_CSUM, 1);  // over IPv4, too: what is inside may lack a checksum of its own
+      if (vxlan.gbp) message.putFlag(IFLA_VXLAN_GBP);
+    });
   });
 }
 

@@ -13,6 +13,7 @@ struct LinkMessage {
   Link link;
   int master = 0;     ///< ifindex of the bridge, 0 for none
   int peerIndex = 0;  ///< IFLA_LINK: a veth's other end, in its own namespace
+  int underlay = 0;   ///< ifindex of link.vxlan->underlay, whose name is set by the caller
   /// From the bridge (AF_BRIDGE): only link.index and link.hairpin count, and RTM_DELLINK means that the link
   /// is a port no longer.
   bool fromBridge = false;
@@ -26,6 +27,9 @@ struct LinkMessage {
 /// RTM_NEWLINK that makes a bridge, with MAC and MTU. Its alias takes encodeLinkSettings(): the kernel
 /// ignores IFLA_IFALIAS when it makes a link.
 void encodeNewBridge(Message& message, const Link& link);
+
+/// RTM_NEWLINK that makes a VXLAN device, with MAC and MTU. `underlay`: ifindex of link.vxlan->underlay.
+void encodeNewVxlan(Message& message, const Link& link, int underlay);
 
 /// RTM_NEWLINK that makes a veth, with its peer straight in the namespace `peerNetns`: a peer that is moved
 /// there instead costs an RCU grace period. `master` 0: none.

@@ -6,7 +6,6 @@
 #include <linux/rtnetlink.h>
 
 #include "kernel/address.hpp"
-#include "kernel/neighbour.hpp"
 #include "kernel/route.hpp"
 
 namespace twill {
@@ -96,6 +95,7 @@ void forgetLink(const std::string& link, KernelState& state) {
   if (state.links.erase(link) == 0) return;
   eraseOn(link, state.addresses, AddressKey{.link = link, .address = {}});
   eraseOn(link, state.neighbours, NeighbourKey{.link = link, .address = {}});
+  eraseOn(link, state.forwarding, ForwardingKey{.link = link, .mac = {}});
   std::erase_if(state.routes, [&](const auto& entry) { return entry.second.link == link; });
 }
 
@@ -145,6 +145,12 @@ Drained Mirror::newLink(netlink::Bytes payload, KernelState& state) {
   const auto* master = nameOf(message->master);
   if (message->master != 0 && master == nullptr) return Drained::lost;
   link.master = master == nullptr ? "" : *master;
+  if (link.vxlan) {
+    const auto* underlay = nameOf(message->underlay);
+    if (message->underlay != 0 && underlay == nullptr) return Drained::lost;
+    link.vxlan->underlay = underlay == nullptr ? "" : *underlay;
+    if (!link.ours()) eraseOn(link.name, state.forwarding, ForwardingKey{.link = link.name, .mac = {}});
+  }
 
   const auto before = state.links.find(link.name);
   if (before != state.links.end() && before->second.index != link.index) return Drained::lost;
@@ -167,6 +173,7 @@ Drained Mirror::deleteLink(netlink::Bytes payload, KernelState& state) {
   state.links.erase(found);
   eraseOn(name, state.addresses, AddressKey{.link = name, .address = {}});
   eraseOn(name, state.neighbours, NeighbourKey{.link = name, .address = {}});
+  eraseOn(name, state.forwarding, ForwardingKey{.link = name, .mac = {}});
   return std::max(Drained::changed, dropRoutes(name, state));
 }
 
@@ -200,6 +207,9 @@ Drained Mirror::foldAddress(netlink::Bytes payload, bool there, KernelState& sta
 }
 
 Drained Mirror::foldNeighbour(netlink::Bytes payload, bool there, KernelState& state) const {
+  if (const auto forwarding = netlink::decodeForwarding(payload)) {
+    return foldForwarding(*forwarding, there, state);
+  }
   auto message = netlink::decodeNeighbour(payload);
   const auto* link = message ? nameOf(message->index) : nullptr;
   if (link == nullptr) return Drained::nothing;
@@ -207,6 +217,19 @@ Drained Mirror::foldNeighbour(netlink::Bytes payload, bool there, KernelState& s
   neighbour.link = *link;
   if (there && message->permanent) return assign(state.neighbours, keyOf(neighbour), neighbour);
   return erase(state.neighbours, keyOf(neighbour));
+}
+
+Drained Mirror::foldForwarding(const netlink::ForwardingMessage& message, bool there,
+                               KernelState& state) const {
+  const auto* name = nameOf(message.index);
+  const auto link = name == nullptr ? state.links.end() : state.links.find(*name);
+  if (link == state.links.end() || link->second.kind != LinkKind::vxlan || !link->second.ours()) {
+    return Drained::nothing;
+  }
+  auto entry = message.entry;
+  entry.link = *name;
+  if (there && message.permanent) return assign(state.forwarding, keyOf(entry), entry);
+  return erase(state.forwarding, keyOf(entry));
 }
 
 Drained Mirror::foldRoute(const netlink::Received& message, KernelState& state,

@@ -23,6 +23,31 @@ std::optional<NeighbourMessage> decodeNeighbour(Bytes payload) {
   return out;
 }
 
+std::optional<ForwardingMessage> decodeForwarding(Bytes payload) {
+  const auto header = headerOf<ndmsg>(payload);
+  if (!header || header->ndm_family != AF_BRIDGE || (header->ndm_flags & NTF_SELF) == 0) return std::nullopt;
+  const Attributes attributes(payload, sizeof(ndmsg));
+  const auto mac = attributes.mac(NDA_LLADDR);
+  const auto node = attributes.address(NDA_DST);
+  if (!mac || !node) return std::nullopt;
+  ForwardingMessage out;
+  out.index = header->ndm_ifindex;
+  out.permanent = (header->ndm_state & NUD_PERMANENT) != 0;
+  out.entry.mac = *mac;
+  out.entry.node = *node;
+  return out;
+}
+
+void encodeForwarding(Message& message, const ForwardingEntry& entry, int index) {
+  auto& header = message.header<ndmsg>();
+  header.ndm_family = AF_BRIDGE;
+  header.ndm_ifindex = index;
+  header.ndm_state = NUD_PERMANENT;
+  header.ndm_flags = NTF_SELF;
+  message.putMac(NDA_LLADDR, entry.mac);
+  message.putAddress(NDA_DST, entry.node);
+}
+
 void encodeNeighbour(Message& message, const Neighbour& neighbour, int index) {
   encodeDeleteNeighbour(message, neighbour, index);
   if (!neighbour.proxy) message.putMac(NDA_LLADDR, neighbour.mac);

@@ -18,6 +18,19 @@ struct NeighbourMessage {
 /// IPv4 and IPv6 neighbours and proxy entries; nothing for a bridge's forwarding entries.
 [[nodiscard]] std::optional<NeighbourMessage> decodeNeighbour(Bytes payload);
 
+/// What one RTM_NEWNEIGH or RTM_DELNEIGH of a VXLAN device says. `entry.link` is set by the caller.
+struct ForwardingMessage {
+  ForwardingEntry entry;
+  int index = 0;           ///< ifindex
+  bool permanent = false;  ///< others were learned
+};
+
+/// Entries that lead to a node; nothing for a bridge's own.
+[[nodiscard]] std::optional<ForwardingMessage> decodeForwarding(Bytes payload);
+
+/// The body of RTM_NEWNEIGH and of RTM_DELNEIGH.
+void encodeForwarding(Message& message, const ForwardingEntry& entry, int index);
+
 /// The body of RTM_NEWNEIGH.
 void encodeNeighbour(Message& message, const Neighbour& neighbour, int index);
 /// The body of RTM_DELNEIGH.

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -75,6 +76,11 @@ std::optional<std::uint32_t> Attributes::u32(std::uint16_t type) const {
   return scalar<std::uint32_t>(bytes(type));
 }
 
+std::optional<std::uint16_t> Attributes::port(std::uint16_t type) const {
+  const auto value = scalar<std::uint16_t>(bytes(type));
+  return value ? std::optional(ntohs(*value)) : std::nullopt;
+}
+
 std::string_view Attributes::text(std::uint16_t type) const {
   const auto value = bytes(type);
   const auto end = std::find(value.begin(), value.end(), 0);
@@ -106,6 +112,11 @@ void Message::put(std::uint16_t type, Bytes value) {
 }
 
 void Message::putU32(std::uint16_t type, std::uint32_t value) {
+  put(type, {reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
+}
+
+void Message::putPort(std::uint16_t type, std::uint16_t port) {
+  const std::uint16_t value = htons(port);
   put(type, {reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
 }
 

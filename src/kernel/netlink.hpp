@@ -35,6 +35,8 @@ class Attributes {
   [[nodiscard]] Bytes bytes(std::uint16_t type) const;
   [[nodiscard]] std::optional<std::uint8_t> u8(std::uint16_t type) const;
   [[nodiscard]] std::optional<std::uint32_t> u32(std::uint16_t type) const;
+  /// In network byte order on the wire.
+  [[nodiscard]] std::optional<std::uint16_t> port(std::uint16_t type) const;
   /// Up to the first NUL; empty when absent.
   [[nodiscard]] std::string_view text(std::uint16_t type) const;
   [[nodiscard]] std::optional<IpAddress> address(std::uint16_t type) const;
@@ -75,6 +77,8 @@ class Message {
   void put(std::uint16_t type, Bytes value);
   void putU8(std::uint16_t type, std::uint8_t value) { put(type, {&value, 1}); }
   void putU32(std::uint16_t type, std::uint32_t value);
+  void putPort(std::uint16_t type, std::uint16_t port);  ///< in network byte order
+  void putFlag(std::uint16_t type) { put(type, {}); }
   void putText(std::uint16_t type, std::string_view text);
   void putAddress(std::uint16_t type, const IpAddress& address) { put(type, address.bytes()); }
   void putMac(std::uint16_t type, const MacAddress& mac) { put(type, mac.bytes); }

@@ -4,6 +4,7 @@
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
 #include "kernel/link.hpp"
 #include "kernel/route.hpp"
@@ -22,6 +23,26 @@ Result<void> untilConsistent(const Body& body) {
     if (out || out.error().code != EAGAIN) break;
   }
   return out;
+}
+
+/// Device by device: a bridge has thousands of entries that are nobody's.
+template <class Fold>
+Result<void> readForwarding(netlink::Socket& socket, KernelState& state, const Fold& fold) {
+  std::vector<int> devices;
+  for (const auto& [name, link] : state.links) {
+    if (link.kind == LinkKind::vxlan && link.ours()) devices.push_back(link.index);
+  }
+  return untilConsistent([&]() -> Result<void> {
+    state.forwarding.clear();
+    for (const int device : devices) {
+      netlink::Message request(RTM_GETNEIGH, 0);
+      auto& header = request.header<ndmsg>();
+      header.ndm_family = AF_BRIDGE;
+      header.ndm_ifindex = device;
+      TWILL_CHECK(socket.dump(request, fold));
+    }
+    return {};
+  });
 }
 
 }  // namespace
@@ -54,6 +75,7 @@ Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror, const Int
     proxies.header<ndmsg>().ndm_flags = NTF_PROXY;
     return socket.dump(proxies, fold);
   }));
+  TWILL_CHECK(readForwarding(socket, state, fold));
   TWILL_CHECK(untilConsistent([&]() -> Result<void> {
     state.routes.clear();
     for (const Family family : {Family::v4, Family::v6}) {

@@ -8,7 +8,7 @@
 
 namespace twill {
 
-/// All of a KernelState that rtnetlink knows: links, addresses, neighbours and routes.
+/// All of a KernelState that rtnetlink knows: links, addresses, neighbours, forwarding entries and routes.
 [[nodiscard]] Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror,
                                             const Interest& interest);
 

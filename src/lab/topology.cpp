@@ -159,9 +159,11 @@ int routersBetween(const Topology& topology, const Spec& spec, const PlaceName& 
                               [&](const NodePlan& node) { return node.name == machine; });
     return found == topology.nodes.end() ? 0 : found->segment;
   };
-  // Either node routes for its own container, and between segments there is the router.
+  // Either node routes for its own container, and between segments there is the router, whom what is
+  // encapsulated shows another header.
+  const bool encapsulated = spec.backend != "host-gw" && !(from.container.empty() && to.container.empty());
   return int{!from.container.empty()} + int{!to.container.empty()} +
-         int{segmentOf(from.machine) != segmentOf(to.machine)};
+         int{!encapsulated && segmentOf(from.machine) != segmentOf(to.machine)};
 }
 
 }  // namespace twill::lab

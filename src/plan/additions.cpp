@@ -38,6 +38,7 @@ class Additions {
     addSysctls(true);
     addAddresses();
     addNeighbours();
+    addForwarding();
     addRoutes();
     return std::move(out_);
   }
@@ -116,7 +117,7 @@ class Additions {
     }
     if (found == nullptr) {
       step(Verb::add, wanted);
-    } else if (found->kind != wanted.kind) {
+    } else if (mustBeMade(wanted, found)) {
       Link old = *found;
       old.owner = wanted.owner;
       step(Verb::remove, std::move(old));
@@ -202,6 +203,19 @@ class Additions {
           obstacle(wanted.owner, fmt::format("{} cannot be had: {} is there, which is not Twill's; delete it",
                                              describe(wanted), describe(*found)));
         }
+      }
+    }
+  }
+
+  void addForwarding() {
+    Cursor cursor(actual_.forwarding);
+    for (const auto& [key, wanted] : part_.forwarding) {
+      if (blocked_.contains(wanted.link)) continue;
+      const auto* found = fresh_.contains(wanted.link) ? nullptr : cursor.find(key);
+      if (found == nullptr) {
+        step(Verb::add, wanted);
+      } else if (!satisfies(*found, wanted)) {
+        step(Verb::change, wanted);
       }
     }
   }

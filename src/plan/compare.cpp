@@ -63,13 +63,18 @@ bool satisfies(const Neighbour& actual, const Neighbour& wanted) {
   return actual.mac == wanted.mac;
 }
 
+bool satisfies(const ForwardingEntry& actual, const ForwardingEntry& wanted) {
+  return actual.node == wanted.node;
+}
+
 bool satisfies(const Route& actual, const Route& wanted) {
   return actual.type == wanted.type && actual.link == wanted.link && actual.via == wanted.via &&
          actual.source == wanted.source && actual.mtu == wanted.mtu && actual.onlink == wanted.onlink;
 }
 
 bool mustBeMade(const Link& wanted, const Link* actual) {
-  return actual == nullptr || (actual->ours() && actual->kind != wanted.kind);
+  return actual == nullptr ||
+         (actual->ours() && (actual->kind != wanted.kind || (wanted.vxlan && actual->vxlan != wanted.vxlan)));
 }
 
 }  // namespace twill

@@ -13,6 +13,7 @@ namespace twill {
 [[nodiscard]] bool satisfies(const SetElement& actual, const SetElement& wanted);
 [[nodiscard]] bool satisfies(const Link& actual, const Link& wanted);
 [[nodiscard]] bool satisfies(const Neighbour& actual, const Neighbour& wanted);
+[[nodiscard]] bool satisfies(const ForwardingEntry& actual, const ForwardingEntry& wanted);
 [[nodiscard]] bool satisfies(const Route& actual, const Route& wanted);
 
 /// True when a table has chains or sets that are not wanted.
@@ -23,7 +24,8 @@ namespace twill {
 [[nodiscard]] bool keepsElements(const std::string& set, const Firewall& actual, const Firewall& wanted);
 
 /// True when a wanted link has to be made: it is not there (`actual` is null), or one of ours with another
-/// kind has its name. Whatever an actual state says to be on such a link is gone, or goes with the old link.
+/// kind, or with what only making it anew can change, has its name. Whatever an actual state says to be on
+/// such a link is gone, or goes with the old link.
 [[nodiscard]] bool mustBeMade(const Link& wanted, const Link* actual);
 
 /// Finds ascending keys in a sorted map: steps when they are dense, searches when they are sparse. Walking

@@ -80,6 +80,7 @@ KernelState leftOver(const KernelState& wanted, const KernelState& actual) {
   collect(actual.addresses, wanted.addresses,
           [&](const Address& address) { return isOnNewLink(address) || isReplaced(address, wanted); });
   collect(actual.neighbours, wanted.neighbours, isOnNewLink);
+  collect(actual.forwarding, wanted.forwarding, isOnNewLink);
   collect(actual.routes, wanted.routes, isOnNewLink);
   Cursor cursor(wanted.setElements);
   for (const auto& [key, element] : actual.setElements) {
@@ -107,6 +108,7 @@ Difference removals(const KernelState& part, const KernelState& actual) {
   auto& operations = out.operations;
   removeEntries(&KernelState::routes, part, actual, operations);
   std::stable_partition(operations.begin(), operations.end(), isViaNextHop);
+  removeEntries(&KernelState::forwarding, part, actual, operations);
   removeEntries(&KernelState::neighbours, part, actual, operations);
   removeEntries(&KernelState::addresses, part, actual, operations);
   const auto links = std::ssize(operations);

@@ -82,6 +82,11 @@ std::string settings(const Link& link) {
 
 std::string addLink(const Link& link) {
   auto out = fmt::format("ip link add {} type {}", quoted(link.name), kindWord(link.kind));
+  if (link.vxlan) {
+    out += fmt::format(" id {} dev {} local {} dstport {} {}{}", link.vxlan->vni,
+                       quoted(link.vxlan->underlay), link.vxlan->local.text(), link.vxlan->port,
+                       link.vxlan->learning ? "learning" : "nolearning", link.vxlan->gbp ? " gbp" : "");
+  }
   if (link.peer) {
     out += fmt::format(" peer name {} address {}", quoted(link.peer->name), link.peer->mac.text());
     if (link.mtu) out += fmt::format(" mtu {}", *link.mtu);
@@ -161,6 +166,12 @@ struct Command {
     shown.link = quoted(neighbour.link);
     return fmt::format("ip neigh replace {}{} protocol {}", neighbourWords(shown),
                        shown.proxy ? "" : " nud permanent", shown.protocol);
+  }
+  std::string operator()(const ForwardingEntry& entry) const {
+    ForwardingEntry shown = entry;
+    shown.link = quoted(entry.link);
+    return fmt::format("bridge fdb {} {} self permanent", verb == Verb::remove ? "del" : "replace",
+                       forwardingWords(shown));
   }
   std::string operator()(const Route& route) const {
     Route shown = route;

@@ -27,6 +27,9 @@ struct Describer {
   std::string operator()(const Neighbour& neighbour) const {
     return fmt::format("neighbour {}", neighbourWords(neighbour));
   }
+  std::string operator()(const ForwardingEntry& entry) const {
+    return fmt::format("forwarding entry {}", forwardingWords(entry));
+  }
   std::string operator()(const Route& route) const { return fmt::format("route {}", routeWords(route)); }
 };
 
@@ -38,6 +41,8 @@ std::string_view kindWord(LinkKind kind) {
       return "bridge";
     case LinkKind::veth:
       return "veth";
+    case LinkKind::vxlan:
+      return "vxlan";
     case LinkKind::other:
       break;
   }
@@ -47,6 +52,10 @@ std::string_view kindWord(LinkKind kind) {
 std::string neighbourWords(const Neighbour& neighbour) {
   if (neighbour.proxy) return fmt::format("proxy {} dev {}", neighbour.address.text(), neighbour.link);
   return fmt::format("{} lladdr {} dev {}", neighbour.address.text(), neighbour.mac.text(), neighbour.link);
+}
+
+std::string forwardingWords(const ForwardingEntry& entry) {
+  return fmt::format("{} dev {} dst {}", entry.mac.text(), entry.link, entry.node.text());
 }
 
 std::string routeWords(const Route& route) {
@@ -91,6 +100,10 @@ AddressKey keyOf(const Address& address) {
 
 NeighbourKey keyOf(const Neighbour& neighbour) {
   return {neighbour.link, neighbour.address, neighbour.proxy};
+}
+
+ForwardingKey keyOf(const ForwardingEntry& entry) {
+  return {entry.link, entry.mac};
 }
 
 SetElementKey keyOf(const SetElement& element) {

@@ -22,7 +22,7 @@ inline constexpr const char* kAliasPrefix = "twill:";
 inline constexpr const char* kTable = "inet twill";
 inline constexpr const char* kBridgeTable = "bridge twill";
 
-enum class LinkKind : std::uint8_t { other, bridge, veth };
+enum class LinkKind : std::uint8_t { other, bridge, veth, vxlan };
 
 /// The container's end of a veth, made together with the node's end. Never read back: it is another
 /// namespace's.
@@ -39,6 +39,18 @@ struct VethPeer {
   auto operator<=>(const VethPeer&) const = default;
 };
 
+/// What a VXLAN device is made with. To have another one, it has to be made again.
+struct Vxlan {
+  std::uint32_t vni = 1;
+  std::uint16_t port = 8472;  ///< UDP: where it listens, and where it sends to
+  std::string underlay;       ///< name of the link that carries the tunnel
+  IpAddress local;            ///< source address of the outer packets; the tunnel's family
+  bool learning = false;      ///< takes from what it receives which MAC is behind which node
+  bool gbp = false;           ///< carries the mark of a packet as group policy
+
+  auto operator<=>(const Vxlan&) const = default;
+};
+
 /// A network interface on the node. In a wanted state an empty optional means "leave as it is".
 struct Link {
   std::string name;
@@ -50,6 +62,7 @@ struct Link {
   std::optional<std::string> master;  ///< name of the bridge; "" means none
   std::optional<bool> hairpin;        ///< bridge port only
   std::optional<VethPeer> peer;       ///< wanted veths only
+  std::optional<Vxlan> vxlan;         ///< VXLAN devices only
   /// Wanted veths only: of what the node sends to the container. Set when the veth is made and never read
   /// back, so a changed or missing limit is not drift.
   std::optional<Rate> rate;
@@ -109,6 +122,17 @@ struct Neighbour {
 
   bool operator==(const Neighbour&) const = default;  ///< every member, the owner too
   [[nodiscard]] bool ours() const { return protocol == kProtocol; }
+};
+
+/// Behind which node a MAC is, as an entry of a VXLAN device of ours. All that is permanent there is ours.
+struct ForwardingEntry {
+  std::string link;
+  MacAddress mac;
+  IpAddress node;  ///< address that the outer packets go to
+  std::string owner;
+
+  bool operator==(const ForwardingEntry&) const = default;  ///< every member, the owner too
+  [[nodiscard]] static bool ours() { return true; }
 };
 
 /// A setting under /proc/sys. Never removed: what it was before is not known after a restart.
@@ -192,6 +216,12 @@ struct NeighbourKey {
   auto operator<=>(const NeighbourKey&) const = default;
 };
 
+struct ForwardingKey {
+  std::string link;
+  MacAddress mac;
+  auto operator<=>(const ForwardingKey&) const = default;
+};
+
 struct SetElementKey {
   std::string table;
   std::string set;
@@ -203,9 +233,10 @@ struct SetElementKey {
 [[nodiscard]] RouteKey keyOf(const Route& route);
 [[nodiscard]] AddressKey keyOf(const Address& address);
 [[nodiscard]] NeighbourKey keyOf(const Neighbour& neighbour);
+[[nodiscard]] ForwardingKey keyOf(const ForwardingEntry& entry);
 [[nodiscard]] SetElementKey keyOf(const SetElement& element);
 
-using Object = std::variant<Sysctl, Firewall, SetElement, Link, Address, Neighbour, Route>;
+using Object = std::variant<Sysctl, Firewall, SetElement, Link, Address, Neighbour, ForwardingEntry, Route>;
 
 /// "route 172.16.1.0/24 via 10.0.0.20 dev eth0": how messages name an object.
 [[nodiscard]] std::string describe(const Object& object);

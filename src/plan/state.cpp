@@ -35,6 +35,11 @@ void KernelState::put(Neighbour neighbour) {
   neighbours.insert_or_assign(std::move(key), std::move(neighbour));
 }
 
+void KernelState::put(ForwardingEntry entry) {
+  auto key = keyOf(entry);
+  forwarding.insert_or_assign(std::move(key), std::move(entry));
+}
+
 void KernelState::put(Route route) {
   auto key = keyOf(route);
   routes.insert_or_assign(key, std::move(route));
@@ -48,6 +53,7 @@ void merge(KernelState& into, const KernelState& part) {
   add(into.links, part.links);
   add(into.addresses, part.addresses);
   add(into.neighbours, part.neighbours);
+  add(into.forwarding, part.forwarding);
   add(into.routes, part.routes);
   add(into.setElements, part.setElements);
   for (const auto& [name, table] : part.firewalls) {
@@ -78,6 +84,7 @@ void subtract(KernelState& from, const KernelState& part) {
   take(from.links, part.links);
   take(from.addresses, part.addresses);
   take(from.neighbours, part.neighbours);
+  take(from.forwarding, part.forwarding);
   take(from.routes, part.routes);
   take(from.setElements, part.setElements);
 }

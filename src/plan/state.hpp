@@ -20,6 +20,7 @@ struct KernelState {
   std::map<std::string, Link> links;  ///< by name
   std::map<AddressKey, Address> addresses;
   std::map<NeighbourKey, Neighbour> neighbours;
+  std::map<ForwardingKey, ForwardingEntry> forwarding;
   std::map<RouteKey, Route> routes;
 
   void put(Sysctl sysctl);
@@ -28,6 +29,7 @@ struct KernelState {
   void put(Link link);
   void put(Address address);
   void put(Neighbour neighbour);
+  void put(ForwardingEntry entry);
   void put(Route route);
 };
 
@@ -41,8 +43,8 @@ void merge(Firewall& into, const Firewall& part);
 /// The interface that a setting belongs to: "eth0" for net/ipv4/conf/eth0/forwarding, else empty.
 [[nodiscard]] std::string_view linkOfSetting(std::string_view path);
 
-/// Takes out the links, addresses, neighbours, routes and elements whose keys `part` holds, and the settings
-/// of those links. Other settings and tables stay.
+/// Takes out the links, addresses, neighbours, forwarding entries, routes and elements whose keys `part`
+/// holds, and the settings of those links. Other settings and tables stay.
 void subtract(KernelState& from, const KernelState& part);
 
 }  // namespace twill

@@ -8,7 +8,7 @@
 
 namespace twill {
 
-/// "bridge", "veth", and "link" for all others.
+/// "bridge", "veth", "vxlan", and "link" for all others.
 [[nodiscard]] std::string_view kindWord(LinkKind kind);
 
 /// The object in iproute2's own words, for messages and commands alike: "172.16.1.0/24 via 10.0.0.20 dev
@@ -16,5 +16,7 @@ namespace twill {
 [[nodiscard]] std::string routeWords(const Route& route);
 /// "172.16.0.2 lladdr 0a:58:ac:10:00:02 dev twill0", or "proxy 172.16.0.2 dev twill0"
 [[nodiscard]] std::string neighbourWords(const Neighbour& neighbour);
+/// "0a:58:ac:10:00:02 dev twill-vx1 dst 10.0.0.20"
+[[nodiscard]] std::string forwardingWords(const ForwardingEntry& entry);
 
 }  // namespace twill

@@ -65,6 +65,9 @@ void checkSound(const KernelState& state) {
   for (const auto& [key, neighbour] : state.neighbours) {
     require(key == keyOf(neighbour) && state.links.contains(neighbour.link));
   }
+  for (const auto& [key, entry] : state.forwarding) {
+    require(key == keyOf(entry) && state.links.at(entry.link).ours());
+  }
   for (const auto& [key, route] : state.routes) {
     require(key == keyOf(route) && (route.link.empty() || state.links.contains(route.link)));
   }
@@ -72,7 +75,7 @@ void checkSound(const KernelState& state) {
 
 bool same(const KernelState& a, const KernelState& b) {
   return a.links == b.links && a.addresses == b.addresses && a.neighbours == b.neighbours &&
-         a.routes == b.routes;
+         a.forwarding == b.forwarding && a.routes == b.routes;
 }
 
 /// Up to the first "lost", after which a state is thrown away and read anew.

@@ -174,11 +174,14 @@ Result<void> FakeNetwork::checkLink(const std::string& name) const {
 
 Result<void> FakeNetwork::add(const Link& link) {
   if (state_.links.contains(link.name)) return failErrno("its name is taken", EEXIST);
-  if (link.kind != LinkKind::bridge && !link.peer) {
-    return fail(fmt::format("{} can only be changed; Twill makes bridges, and veths with a peer", link.name),
-                Error::Kind::invalid);
+  if (link.kind != LinkKind::bridge && !link.peer && !link.vxlan) {
+    return fail(
+        fmt::format("{} can only be changed; Twill makes bridges, VXLAN devices, and veths with a peer",
+                    link.name),
+        Error::Kind::invalid);
   }
   if (!link.master.value_or("").empty()) TWILL_CHECK(checkLink(*link.master));
+  if (link.vxlan) TWILL_CHECK(checkLink(link.vxlan->underlay));
   plug(link);
   return {};
 }
@@ -230,12 +233,18 @@ void FakeNetwork::remove(const Link& link) {
     std::erase_if(state_.sysctls,
                   [&](const auto& entry) { return entry.first.starts_with(family + link.name + "/"); });
   }
+  std::erase_if(state_.forwarding, [&](const auto& entry) { return entry.first.link == link.name; });
   for (auto& [name, port] : state_.links) {
     if (port.master != link.name) continue;
     port.master = "";
     port.hairpin.reset();
   }
   state_.links.erase(found);
+  std::vector<Link> tunnels;
+  for (const auto& [name, tunnel] : state_.links) {
+    if (tunnel.vxlan && tunnel.vxlan->underlay == link.name) tunnels.push_back(tunnel);
+  }
+  for (const auto& tunnel : tunnels) remove(tunnel);
 }
 
 Result<void> FakeNetwork::add(const Address& address) {
@@ -292,6 +301,13 @@ void FakeNetwork::remove(const Address& address) {
 Result<void> FakeNetwork::add(const Neighbour& neighbour) {
   TWILL_CHECK(checkLink(neighbour.link));
   state_.put(withoutOwner(neighbour));
+  return {};
+}
+
+Result<void> FakeNetwork::add(const ForwardingEntry& entry) {
+  TWILL_CHECK(checkLink(entry.link));
+  if (state_.links.at(entry.link).kind != LinkKind::vxlan) return refused(EOPNOTSUPP);
+  state_.put(withoutOwner(entry));
   return {};
 }
 

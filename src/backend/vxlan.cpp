@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// vxlan: the kernel puts each packet into a UDP datagram to the peer (RFC 7348), one device for each IP
+// version. Nodes need only reach one another, over any number of routers. Programmed as flannel does it, so
+// that the two interoperate: nothing is flooded or learned, all is known from the leases.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "backend/backend.hpp"
+#include "backend/peers.hpp"
+
+namespace twill {
+namespace {
+
+constexpr std::string_view kType = "vxlan";
+constexpr const char* kOwner = "node";
+constexpr std::uint16_t kLinuxPort = 8472;  // what Linux took before IANA had one, and flannel with it
+constexpr int kLeastMtu6 = 1280;            // RFC 8200; with less the kernel turns IPv6 off
+
+/// Outer IP header, UDP (8), VXLAN (8) and the inner Ethernet header (14).
+int overhead(Family family) {
+  return (family == Family::v4 ? 20 : 40) + 8 + 8 + 14;
+}
+
+/// Backend.MTU is that of the underlay, as in flannel.
+int underlayMtu(const NetworkConfig& config, const Underlay& underlay) {
+  return config.backend.mtu != 0 ? config.backend.mtu : underlay.mtu;
+}
+
+int deviceMtu(const NetworkConfig& config, const Underlay& underlay, Family family) {
+  return underlayMtu(config, underlay) - overhead(family);
+}
+
+/// The smallest that holds for all peers and IP versions. With DirectRouting peers near by take all of it,
+/// and who sends to others learns of the smaller one by ICMP.
+int mtu(const NetworkConfig& config, const Underlay& underlay) {
+  if (config.backend.directRouting) return underlayMtu(config, underlay);
+  return deviceMtu(config, underlay, config.v6 ? Family::v6 : Family::v4);
+}
+
+/// 15 characters at most (IFNAMSIZ), which a VNI of eight digits takes to the last.
+std::string deviceName(std::uint32_t vni, Family family) {
+  const bool longest = vni >= 10'000'000;
+  if (family == Family::v4) return fmt::format("{}{}", longest ? "twillvx" : "twill-vx", vni);
+  return fmt::format("{}{}", longest ? "twill6x" : "twill6vx", vni);
+}
+
+/// Derived, so that it survives a restart, and peers need not be told of another one.
+MacAddress deviceMac(const std::string& node, std::uint32_t vni, Family family) {
+  return MacAddress::derive(node + "/" + deviceName(vni, family));
+}
+
+std::string dataOf(const NetworkConfig& config, const std::string& node, Family family) {
+  const auto vni = config.backend.vni;
+  return fmt::format(R"({{"VNI":{},"VtepMAC":"{}"}})", vni, deviceMac(node, vni, family).text());
+}
+
+void publish(const NetworkConfig& config, Lease& lease) {
+  if (config.v4) lease.backendData = dataOf(config, lease.node, Family::v4);
+  if (config.v6) lease.backendV6Data = dataOf(config, lease.node, Family::v6);
+}
+
+/// A peer's end of the tunnel, out of what it has published.
+struct Endpoint {
+  std::uint32_t vni = 0;
+  MacAddress mac;
+};
+
+Result<Endpoint> endpointOf(const Lease& peer, Family family) {
+  const auto& text = family == Family::v4 ? peer.backendData : peer.backendV6Data;
+  const auto unusable = [&](std::string_view why) {
+    return fail(fmt::format("its {} {}; expected {{\"VNI\":1,\"VtepMAC\":\"aa:bb:cc:dd:ee:ff\"}}, which its "
+                            "agent publishes by itself",
+                            family == Family::v4 ? "BackendData" : "BackendV6Data", why),
+                Error::Kind::invalid);
+  };
+  if (text.empty()) return unusable("is missing");
+  const auto data = nlohmann::json::parse(text, nullptr, false);
+  if (!data.is_object()) return unusable("is not a JSON object");
+  const auto vni = data.find("VNI");
+  const auto mac = data.find("VtepMAC");
+  if (vni == data.end() || !vni->is_number_unsigned() || mac == data.end() || !mac->is_string()) {
+    return unusable("lacks VNI or VtepMAC");
+  }
+  auto address = MacAddress::parse(mac->get_ref<const std::string&>());
+  if (!address || address->isZero() || address->isMulticast()) return unusable("has a VtepMAC that is none");
+  return Endpoint{.vni = vni->get<std::uint32_t>(), .mac = *address};
+}
+
+void addDevice(const NetworkConfig& config, Family family, const Self& self, KernelState& out) {
+  const auto& backend = config.backend;
+  const auto name = deviceName(backend.vni, family);
+  out.put(Link{.name = name,
+               .kind = LinkKind::vxlan,
+               .alias = std::string(kAliasPrefix) + "vxlan",
+               .mtu = deviceMtu(config, self.underlay, family),
+               .mac = deviceMac(self.node, backend.vni, family),
+               .vxlan = Vxlan{.vni = backend.vni,
+                              .port = backend.port != 0 ? backend.port : kLinuxPort,
+                              .underlay = self.underlay.link,
+                              .local = self.underlay.addressOf(family)->address,
+                              .learning = backend.learning,
+                              .gbp = backend.gbp},
+               .owner = kOwner});
+  // What the node itself sends to a container has this source address, which every peer knows the way to.
+  const auto base = self.lease.subnetOf(family)->address();
+  out.put(Address{.link = name, .address = {base, base.bits()}, .owner = kOwner});
+  if (family == Family::v6) {
+    out.put(Sysctl{.path = fmt::format("net/ipv6/conf/{}/accept_ra", name), .value = "0", .owner = kOwner});
+  }
+}
+
+/// The next hop is an address that only the neighbour entry knows; that leads to the MAC of the peer's
+/// device, and the forwarding entry from there to the node.
+void addPeer(const Lease& peer, const FamilyConfig& network, const Prefix& subnet, const Endpoint& endpoint,
+             KernelState& out) {
+  const auto name = deviceName(endpoint.vni, subnet.family());
+  const auto owner = peer.name();
+  out.put(Neighbour{.link = name, .address = subnet.address(), .mac = endpoint.mac, .owner = owner});
+  out.put(ForwardingEntry{
+      .link = name, .mac = endpoint.mac, .node = *peer.publicIpOf(subnet.family()), .owner = owner});
+  Route route = routeTo(peer, network, subnet);
+  route.link = name;
+  route.via = subnet.address();
+  route.onlink = true;
+  out.put(std::move(route));
+}
+
+/// Gives one peer a road; else says why there is none.
+std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix& subnet, const Self& self,
+                    KernelState& out) {
+  const Family family = subnet.family();
+  const auto& network = *config.family(family);
+  if (auto reason = reasonAgainstPeer(peer, family, self, kType); !reason.empty()) return reason;
+  if (config.backend.directRouting && self.underlay.onSegment(*peer.publicIpOf(family))) {
+    out.put(directRoute(peer, network, subnet, self));
+    return {};
+  }
+  const auto endpoint = endpointOf(peer, family);
+  if (!endpoint) return endpoint.error().text;
+  if (endpoint->vni != config.backend.vni) {
+    return fmt::format("its VNI is {}, here it is {}; give all nodes the same network config", endpoint->vni,
+                       config.backend.vni);
+  }
+  addPeer(peer, network, subnet, *endpoint, out);
+  return {};
+}
+
+/// Why there can be no device in that family; empty when there can.
+std::string reasonAgainstDevice(const NetworkConfig& config, Family family, const Self& self) {
+  const auto& underlay = self.underlay;
+  if (!underlay.addressOf(family)) return {};  // said for each peer
+  const auto mtu = deviceMtu(config, underlay, family);
+  if (family == Family::v4 || mtu >= kLeastMtu6) return {};
+  return fmt::format("the underlay's MTU of {} leaves {} bytes, and IPv6 needs {}; raise the MTU of {}",
+                     underlayMtu(config, underlay), mtu, kLeastMtu6, underlay.link);
+}
+
+void desired(const Cluster& cluster, const Self& self, Desired& out) {
+  const auto& config = cluster.network;
+  Notices notices;
+  for (const Family family : {Family::v4, Family::v6}) {
+    if (config.family(family) == nullptr || !self.lease.subnetOf(family)) continue;
+    if (auto reason = reasonAgainstDevice(config, family, self); !reason.empty()) {
+      out.notices.push_back(fmt::format("no {}: {}", deviceName(config.backend.vni, family), reason));
+      continue;
+    }
+    if (self.underlay.addressOf(family)) addDevice(config, family, self, out.state);
+    for (const auto& peer : cluster.leases) {
+      const auto& subnet = peer.subnetOf(family);
+      if (!subnet || isOwn(peer, self)) continue;
+      const auto reason = connect(config, peer, *subnet, self, out.state);
+      if (reason.empty()) continue;
+      notices.add(fmt::format("no route to {} of {}: {}", subnet->text(), peer.name(), reason));
+    }
+  }
+  std::move(notices).moveTo(out.notices, "subnets without a route");
+}
+
+}  // namespace
+
+extern const Backend vxlan;
+constinit const Backend vxlan{.type = kType, .mtu = mtu, .publish = publish, .desired = desired};
+
+}  // namespace twill

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include "backend/samples.hpp"
+
+using namespace twill;
+using namespace twill::samples;
+
+namespace {
+
+const Backend& backend() {
+  return **findBackend("vxlan");
+}
+
+/// twoNodes() with what their agents publish.
+Cluster published(const BackendConfig& config = {}) {
+  auto cluster = twoNodes();
+  cluster.network.backend = config;
+  for (auto& lease : cluster.leases) backend().publish(cluster.network, lease);
+  return cluster;
+}
+
+Desired vxlan(const Cluster& cluster, const Self& self = node1()) {
+  Desired out;
+  backend().desired(cluster, self, out);
+  return out;
+}
+
+std::string onlyNotice(const Cluster& cluster, const Self& self = node1()) {
+  const auto notices = vxlan(cluster, self).notices;
+  return notices.size() == 1 ? notices.front() : "";
+}
+
+}  // namespace
+
+TEST_CASE("a device in each family, and for a peer a neighbour, a forwarding entry and a route over it") {
+  const auto out = vxlan(published());
+  CHECK(text(out) ==
+        "ip link add twill-vx1 type vxlan id 1 dev eth0 local 10.0.0.10 dstport 8472 nolearning\n"
+        "ip link set dev twill-vx1 alias twill:vxlan mtu 1450 address 5e:da:8b:1a:20:6f up\n"
+        "ip link add twill6vx1 type vxlan id 1 dev eth0 local fd00::10 dstport 8472 nolearning\n"
+        "ip link set dev twill6vx1 alias twill:vxlan mtu 1430 address ca:d8:96:88:4f:c8 up\n"
+        "sysctl -w net.ipv6.conf.twill6vx1.accept_ra=0\n"
+        "ip address add 172.16.0.0/32 dev twill-vx1\n"
+        "ip address add fd42::/128 dev twill6vx1 nodad\n"
+        "ip neigh replace 172.16.1.0 lladdr fa:10:d9:90:88:0e dev twill-vx1 nud permanent protocol 116\n"
+        "ip neigh replace fd42:0:0:1:: lladdr 26:63:43:cc:29:2c dev twill6vx1 nud permanent protocol 116\n"
+        "bridge fdb replace fa:10:d9:90:88:0e dev twill-vx1 dst 10.0.0.20 self permanent\n"
+        "bridge fdb replace 26:63:43:cc:29:2c dev twill6vx1 dst fd00::20 self permanent\n"
+        "ip route add 172.16.1.0/24 via 172.16.1.0 dev twill-vx1 metric 2001 onlink proto 116\n"
+        "ip -6 route add fd42:0:0:1::/64 via fd42:0:0:1:: dev twill6vx1 metric 2001 onlink proto 116\n");
+  CHECK(out.state.routes.begin()->second.owner == "node2");
+  CHECK(out.state.links.begin()->second.owner == "node");
+}
+
+TEST_CASE("what is published is what flannel publishes, and stays the same") {
+  const auto lease = published().leases.at(0);
+  CHECK(lease.backendData == R"({"VNI":1,"VtepMAC":"5e:da:8b:1a:20:6f"})");
+  CHECK(lease.backendV6Data == R"({"VNI":1,"VtepMAC":"ca:d8:96:88:4f:c8"})");
+  CHECK(published().leases.at(0) == lease);
+  CHECK(published({.vni = 2}).leases.at(0).backendData != lease.backendData);
+}
+
+TEST_CASE("a name fits whatever the VNI, and the port is flannel's unless another is given") {
+  for (const std::uint32_t vni : {1U, 9'999'999U, 10'000'000U, 16'777'215U}) {
+    for (const auto& [name, link] : vxlan(published({.vni = vni, .port = 4789})).state.links) {
+      CHECK(name.size() <= 15);
+      CHECK(link.vxlan->vni == vni);
+      CHECK(link.vxlan->port == 4789);
+    }
+  }
+  CHECK(vxlan(published()).state.links.begin()->second.vxlan->port == 8472);
+}
+
+TEST_CASE("the MTU leaves room for the headers, those of IPv6 are longer") {
+  auto network = published().network;
+  CHECK(backend().mtu(network, {.mtu = 1500}) == 1430);
+  network.v6.reset();
+  CHECK(backend().mtu(network, {.mtu = 1500}) == 1450);
+  network.backend.mtu = 1400;
+  CHECK(backend().mtu(network, {.mtu = 1500}) == 1350);
+  network.backend = {.directRouting = true};
+  CHECK(backend().mtu(network, {.mtu = 1500}) == 1500);
+}
+
+TEST_CASE("with DirectRouting a peer on the segment is routed to, one elsewhere is reached by the tunnel") {
+  auto cluster = published({.directRouting = true});
+  cluster.network.v6.reset();
+  auto far = lease("node3", "10.0.1.30", "172.16.2.0/24");
+  backend().publish(cluster.network, far);
+  cluster.leases.push_back(far);
+  const auto state = vxlan(cluster).state;
+  const auto at = [&](const char* subnet) {
+    return state.routes.lower_bound({*Prefix::parse(subnet), 0})->second;
+  };
+  CHECK(at("172.16.1.0/24").link == "eth0");
+  CHECK(at("172.16.1.0/24").via == cluster.leases[1].publicIp);
+  CHECK(at("172.16.2.0/24").link == "twill-vx1");
+  CHECK(state.forwarding.size() == 1);
+}
+
+TEST_CASE("a peer whose data is of no use gets no route but a notice with what is wrong") {
+  auto cluster = published();
+  cluster.network.v6.reset();
+  auto& data = cluster.leases[1].backendData;
+  for (const auto& [bad, why] :
+       {std::pair{"", "is missing"},
+        {"[", "is not a JSON object"},
+        {"{}", "lacks VNI or VtepMAC"},
+        {R"({"VNI":-1,"VtepMAC":"0a:58:00:00:00:01"})", "lacks VNI or VtepMAC"},
+        {R"({"VNI":1,"VtepMAC":"x"})", "has a VtepMAC that is none"},
+        {R"({"VNI":1,"VtepMAC":"01:00:5e:00:00:01"})", "has a VtepMAC that is none"},
+        {R"({"VNI":7,"VtepMAC":"0a:58:00:00:00:01"})", "its VNI is 7, here it is 1"}}) {
+    data = bad;
+    const auto notice = onlyNotice(cluster);
+    INFO(notice);
+    CHECK(notice.find("no route to 172.16.1.0/24 of node2: its ") == 0);
+    CHECK(notice.find(why) != std::string::npos);
+    CHECK(vxlan(cluster).state.routes.empty());
+  }
+}
+
+TEST_CASE("IPv6 needs 1280 bytes inside; IPv4 goes on without it") {
+  auto self = node1();
+  self.underlay.mtu = 1300;
+  const auto out = vxlan(published(), self);
+  CHECK(out.notices ==
+        std::vector<std::string>{
+            "no twill6vx1: the underlay's MTU of 1300 leaves 1230 bytes, and IPv6 needs 1280; raise "
+            "the MTU of eth0"});
+  CHECK(out.state.links.size() == 1);
+  CHECK(out.state.routes.size() == 1);
+}
