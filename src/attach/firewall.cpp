@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "attach/host_ports.hpp"
+#include "plan/words.hpp"
 
 namespace twill {
 namespace {
@@ -144,13 +145,6 @@ void addMasquerade(const Attachment& attachment, KernelState& out) {
   }
 }
 
-/// As nft writes a number of 128 bits.
-std::string hexOf(const IpAddress& address) {
-  std::string digits;
-  for (const auto byte : address.bytes()) digits += fmt::format("{:02x}", byte);
-  return "0x" + digits.substr(std::min(digits.find_first_not_of('0'), digits.size() - 1));
-}
-
 const Firewall& guardShape(AttachMode mode) {
   static const Firewall bridge = bridgeGuardShape();
   static const Firewall routed = routedGuardShape();
@@ -170,7 +164,7 @@ void addGuard(const Attachment& attachment, KernelState& out) {
   for (const auto& [address, length] : attachment.addresses) {
     put(address.isV4() ? "guard_ips4" : "guard_ips6", from + " . " + address.text());
     if (!address.isV4() && shape.sets.contains("guard_targets"))
-      put("guard_targets", attachment.hostIfname + " . " + hexOf(address));
+      put("guard_targets", attachment.hostIfname + " . " + numberWord(address));
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "backend/backend.hpp"
 #include "backend/peers.hpp"
+#include "backend/senders.hpp"
 
 namespace twill {
 namespace {
@@ -18,9 +19,11 @@ constexpr const char* kOwner = "node";
 constexpr std::uint16_t kLinuxPort = 8472;  // what Linux took before IANA had one, and flannel with it
 constexpr int kLeastMtu6 = 1280;            // RFC 8200; with less the kernel turns IPv6 off
 
-/// Outer IP header, UDP (8), VXLAN (8) and the inner Ethernet header (14).
+constexpr int kHeaders = 8 + 14;  // VXLAN's, and the Ethernet header of what is inside
+
+/// With the outer IP header and UDP's.
 int overhead(Family family) {
-  return (family == Family::v4 ? 20 : 40) + 8 + 8 + 14;
+  return (family == Family::v4 ? 20 : 40) + 8 + kHeaders;
 }
 
 /// Backend.MTU is that of the underlay, as in flannel.
@@ -44,6 +47,10 @@ std::string deviceName(std::uint32_t vni, Family family) {
   const bool longest = vni >= 10'000'000;
   if (family == Family::v4) return fmt::format("{}{}", longest ? "twillvx" : "twill-vx", vni);
   return fmt::format("{}{}", longest ? "twill6x" : "twill6vx", vni);
+}
+
+std::uint16_t portOf(const NetworkConfig& config) {
+  return config.backend.port != 0 ? config.backend.port : kLinuxPort;
 }
 
 /// Derived, so that it survives a restart, and peers need not be told of another one.
@@ -97,7 +104,7 @@ void addDevice(const NetworkConfig& config, Family family, const Self& self, Ker
                .mtu = deviceMtu(config, self.underlay, family),
                .mac = deviceMac(self.node, backend.vni, family),
                .vxlan = Vxlan{.vni = backend.vni,
-                              .port = backend.port != 0 ? backend.port : kLinuxPort,
+                              .port = portOf(config),
                               .underlay = self.underlay.link,
                               .local = self.underlay.addressOf(family)->address,
                               .learning = backend.learning,
@@ -166,7 +173,10 @@ void desired(const Cluster& cluster, const Self& self, Desired& out) {
       out.notices.push_back(fmt::format("no {}: {}", deviceName(config.backend.vni, family), reason));
       continue;
     }
-    if (self.underlay.addressOf(family)) addDevice(config, family, self, out.state);
+    if (self.underlay.addressOf(family)) {
+      addDevice(config, family, self, out.state);
+      admitPeers({.family = family, .port = portOf(config), .headers = kHeaders}, cluster, self, out.state);
+    }
     for (const auto& peer : cluster.leases) {
       const auto& subnet = peer.subnetOf(family);
       if (!subnet || isOwn(peer, self)) continue;

@@ -35,7 +35,10 @@ std::string onlyNotice(const Cluster& cluster, const Self& self = node1()) {
 
 TEST_CASE("a device in each family, and for a peer a neighbour, a forwarding entry and a route over it") {
   const auto out = vxlan(published());
-  CHECK(text(out) ==
+  KernelState all = out.state;
+  all.firewalls.clear();
+  all.setElements.clear();
+  CHECK(text({.state = all}) ==
         "ip link add twill-vx1 type vxlan id 1 dev eth0 local 10.0.0.10 dstport 8472 nolearning\n"
         "ip link set dev twill-vx1 alias twill:vxlan mtu 1450 address 5e:da:8b:1a:20:6f up\n"
         "ip link add twill6vx1 type vxlan id 1 dev eth0 local fd00::10 dstport 8472 nolearning\n"
@@ -51,6 +54,23 @@ TEST_CASE("a device in each family, and for a peer a neighbour, a forwarding ent
         "ip -6 route add fd42:0:0:1::/64 via fd42:0:0:1:: dev twill6vx1 metric 2001 onlink proto 116\n");
   CHECK(out.state.routes.begin()->second.owner == "node2");
   CHECK(out.state.links.begin()->second.owner == "node");
+}
+
+TEST_CASE("only peers get in, each with packets from its own subnet and address") {
+  const auto state = vxlan(published()).state;
+  CHECK(state.firewalls.at(kTable).chains.at("tunnel").rules ==
+        std::vector<std::string>{
+            "meta nfproto ipv4 udp dport 8472 @th,240,4 4 ip saddr . @th,336,32 @senders4 accept",
+            "meta nfproto ipv4 udp dport 8472 counter drop",
+            "meta nfproto ipv6 udp dport 8472 @th,240,4 6 ip6 saddr . @th,304,128 @senders6 accept",
+            "meta nfproto ipv6 udp dport 8472 counter drop"});
+  std::string elements;
+  for (const auto& [key, element] : state.setElements) elements += element.set + " " + element.text() + "\n";
+  CHECK(elements ==
+        "senders4 10.0.0.20 . 167772180\n"
+        "senders4 10.0.0.20 . 2886729984-2886730239\n"
+        "senders6 fd00::20 . 0xfd000000000000000000000000000020\n"
+        "senders6 fd00::20 . 0xfd420000000000010000000000000000-0xfd42000000000001ffffffffffffffff\n");
 }
 
 TEST_CASE("what is published is what flannel publishes, and stays the same") {

@@ -47,16 +47,24 @@ std::string wordsOf(const Json& value, const char* separator) {
   return fmt::format("{}", fmt::join(words, separator));
 }
 
-std::string elementText(const Json& element) {
+/// One of the values that make up an element.
+std::string valueText(const Json& element) {
   if (!element.is_object() || element.size() != 1) return wordsOf(element, " . ");
   const std::string& kind = element.begin().key();
   const Json& value = element.begin().value();
-  if (kind == "concat") return wordsOf(value, " . ");
   if (kind == "range") return wordsOf(value, "-");
   if (kind == "prefix" && value.is_object() && value.contains("len")) {
     return textOf(value, "addr") + "/" + value["len"].dump();
   }
   return element.dump();
+}
+
+std::string elementText(const Json& element) {
+  const auto values = element.is_object() ? element.find("concat") : element.end();
+  if (values == element.end() || !values->is_array()) return valueText(element);
+  std::vector<std::string> texts;
+  for (const auto& value : *values) texts.push_back(valueText(value));
+  return fmt::format("{}", fmt::join(texts, " . "));
 }
 
 /// An element of a set, or of a map, which is a pair.

@@ -155,11 +155,11 @@ TEST_CASE("commands for maps, for sets without a type's name, and for their elem
         "table bridge twill {\n"
         "  map m {\n"
         "    type inet_service : ipv4_addr\n"
-        "    comment \"one element for each container\"\n"
+        "    comment \"elements come and go one by one\"\n"
         "  }\n"
         "  set s {\n"
         "    typeof iifname . @th,64,128\n"
-        "    comment \"one element for each container\"\n"
+        "    comment \"elements come and go one by one\"\n"
         "  }\n"
         "  chain own {\n"
         "    drop comment \"" +

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/objects.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "plan/words.hpp"
@@ -47,6 +49,13 @@ std::string_view kindWord(LinkKind kind) {
       break;
   }
   return "link";
+}
+
+std::string numberWord(const IpAddress& address) {
+  std::string digits;
+  for (const auto byte : address.bytes()) digits += fmt::format("{:02x}", byte);
+  if (address.isV4()) return std::to_string(std::stoul(digits, nullptr, 16));
+  return "0x" + digits.substr(std::min(digits.find_first_not_of('0'), digits.size() - 1));
 }
 
 std::string neighbourWords(const Neighbour& neighbour) {

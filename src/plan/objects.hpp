@@ -179,7 +179,7 @@ struct Firewall {
 };
 
 /// A set's comment in the kernel when it is Firewall::Set::apart.
-inline constexpr const char* kApart = "one element for each container";
+inline constexpr const char* kApart = "elements come and go one by one";
 
 /// An element of a set whose elements stand apart from the table's shape (Firewall::Set::apart): what one
 /// container adds to it.

@@ -68,7 +68,7 @@ constexpr std::array kDamages{
     Damage{
         "a map replaced by one of another type",
         "nft 'delete table inet twill; table inet twill { map ports { type inet_service : ipv4_addr; comment "
-        "\"one element for each container\"; elements = { 80 : 1.2.3.4 }; }; }'"},
+        "\"elements come and go one by one\"; elements = { 80 : 1.2.3.4 }; }; }'"},
     Damage{"a table deleted", "nft delete table inet twill"},
     Damage{"the bridge's table deleted", "nft delete table bridge twill"},
     Damage{"a set of the bridge's table flushed", "nft flush set bridge twill own"},

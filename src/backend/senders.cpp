@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/senders.hpp"
+
+#include <fmt/format.h>
+
+#include "backend/peers.hpp"
+#include "plan/words.hpp"
+
+namespace twill {
+namespace {
+
+constexpr const char* kOwner = "node";
+constexpr int kUdpHeader = 8;
+
+struct FamilyWords {
+  const char* ip;        ///< the header's keyword
+  const char* protocol;  ///< nft's number of the family (meta nfproto)
+  const char* type;      ///< of the set
+  int version;           ///< first four bits of the inner packet
+  int source;            ///< bytes before the source address in its header (RFC 791, RFC 8200)
+  const char* set;
+};
+constexpr FamilyWords kWords4{"ip", "ipv4", "ipv4_addr . integer", 4, 12, "senders4"};
+constexpr FamilyWords kWords6{"ip6", "ipv6", "ipv6_addr . integer", 6, 8, "senders6"};
+
+std::string rangeOf(const Prefix& subnet) {
+  return numberWord(subnet.address()) + "-" + numberWord(subnet.last());
+}
+
+}  // namespace
+
+void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out) {
+  const auto& words = tunnel.family == Family::v4 ? kWords4 : kWords6;
+  const int inner = (kUdpHeader + tunnel.headers) * 8;
+  const auto sender = fmt::format("{} saddr . @th,{},{}", words.ip, inner + words.source * 8,
+                                  tunnel.family == Family::v4 ? 32 : 128);
+  auto& table = out.firewalls[kTable];
+  table.owner = kOwner;
+  table.sets[words.set] = {
+      .type = words.type, .flags = "interval", .elements = {}, .apart = true, .declared = "typeof " + sender};
+  auto& chain = table.chains["tunnel"];
+  chain.hook = "type filter hook input priority filter";
+  const auto arriving = fmt::format("meta nfproto {} udp dport {}", words.protocol, tunnel.port);
+  chain.rules.push_back(
+      fmt::format("{} @th,{},4 {} {} @{} accept", arriving, inner, words.version, sender, words.set));
+  chain.rules.push_back(arriving + " counter drop");
+
+  for (const auto& peer : cluster.leases) {
+    const auto& address = peer.publicIpOf(tunnel.family);
+    const auto& subnet = peer.subnetOf(tunnel.family);
+    if (!address || !subnet || isOwn(peer, self)) continue;
+    // The node itself answers containers from its own address.
+    for (const auto& source : {rangeOf(*subnet), numberWord(*address)}) {
+      out.put(SetElement{.table = kTable,
+                         .set = words.set,
+                         .key = fmt::format("{} . {}", address->text(), source),
+                         .data = "",
+                         .owner = peer.name()});
+    }
+  }
+}
+
+}  // namespace twill
