@@ -34,7 +34,7 @@ inline void removesTwice(Kernel& kernel) {
   auto kept = node();
   kept.links.clear();
   const auto operations = removals(kept, state).operations;
-  CHECK(operations.size() == 11);
+  CHECK(operations.size() == 15);
   mustApply(kernel, operations);
   mustApply(kernel, operations);
   const auto end = follow(kernel, state);
@@ -74,7 +74,9 @@ inline void dropsWithADownLink(Kernel& kernel) {
         "add neighbour proxy fd42::8 dev twill0\n"
         "add neighbour fd42::9 lladdr 0a:58:ac:10:00:09 dev twill0\n"
         "add route 172.16.9.9/32 dev twill0\n"
+        "add route 10.0.0.20/32 via 172.16.0.20 dev twill0 table 116 metric 2001\n"
         "add route 172.16.1.0/24 via 172.16.0.20 dev twill0 metric 2001\n"
+        "add route fd00::20/128 via fd42::20 dev twill0 table 116 metric 2001\n"
         "add route fd42:1::/64 via fd42::20 dev twill0 metric 2001\n"
         "add route fd42:2::/64 via fd42::20 dev twill0\n");
   CHECK_FALSE(state.routes.contains({net("172.16.0.0/24"), 0}));
@@ -100,6 +102,7 @@ inline void dropsWithTheLastAddress(Kernel& kernel) {
         "add neighbour proxy 172.16.0.8 dev twill0\n"
         "add neighbour 172.16.0.9 lladdr 0a:58:ac:10:00:09 dev twill0\n"
         "add route 172.16.9.9/32 dev twill0\n"
+        "add route 10.0.0.20/32 via 172.16.0.20 dev twill0 table 116 metric 2001\n"
         "add route 172.16.1.0/24 via 172.16.0.20 dev twill0 metric 2001\n");
   mustHeal(kernel, std::move(state));
 }

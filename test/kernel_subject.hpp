@@ -50,7 +50,7 @@ inline Route route(std::string_view dst, std::string_view via = "", std::uint32_
   return route;
 }
 
-/// A bridge with addresses, neighbours and routes in both families.
+/// A bridge with addresses, neighbours, routes and rules in both families.
 inline KernelState node() {
   KernelState out;
   out.put(Sysctl{.path = "net/ipv4/ip_forward", .value = "1"});
@@ -66,6 +66,12 @@ inline KernelState node() {
   out.put(route("fd42:1::/64", "fd42::20", 2001));
   out.put(route("fd42:2::/64", "fd42::20"));
   out.put(route("172.16.9.9/32"));
+  for (const auto* network : {"172.16.0.0/24", "fd42::/64"}) out.put(Rule{.from = net(network)});
+  for (const auto& [dst, via] : {std::pair{"10.0.0.20/32", "172.16.0.20"}, {"fd00::20/128", "fd42::20"}}) {
+    Route inside = route(dst, via, 2001);
+    inside.table = kRoutingTable;
+    out.put(inside);
+  }
   Route hole = route("172.31.0.0/16");
   hole.type = RouteType::blackhole;
   hole.link.clear();
@@ -112,6 +118,7 @@ inline std::string differences(const KernelState& a, const KernelState& b) {
   compare("addresses", a.addresses == b.addresses);
   compare("neighbours", a.neighbours == b.neighbours);
   compare("forwarding", a.forwarding == b.forwarding);
+  compare("rules", a.rules == b.rules);
   compare("routes", a.routes == b.routes);
   compare("firewalls", a.firewalls == b.firewalls);
   compare("elements", a.setElements == b.setElements);

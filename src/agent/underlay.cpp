@@ -96,7 +96,8 @@ Result<std::optional<std::string>> linkByRegex(const KernelState& actual, const 
 std::vector<const Route*> defaultRoutes(const KernelState& actual, Family family) {
   std::vector<const Route*> found;
   for (const auto& [key, route] : actual.routes) {
-    bool fits = key.dst.length() == 0 && key.dst.family() == family && route.type == RouteType::unicast;
+    bool fits = key.dst.length() == 0 && key.table == 0 && key.dst.family() == family &&
+                route.type == RouteType::unicast;
     if (fits && !route.link.empty()) found.push_back(&route);
   }
   return found;  // the map is ordered by destination, then metric

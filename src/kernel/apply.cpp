@@ -13,6 +13,7 @@
 #include "kernel/neighbour.hpp"
 #include "kernel/read.hpp"
 #include "kernel/route.hpp"
+#include "kernel/rule.hpp"
 #include "kernel/sysctl.hpp"
 #include "kernel/veth.hpp"
 
@@ -30,7 +31,7 @@ bool isGone(const Error& error) {
   switch (error.code) {
     case ESRCH:          // route
     case ENODEV:         // link
-    case ENOENT:         // neighbour
+    case ENOENT:         // neighbour, rule
     case EADDRNOTAVAIL:  // address
       return true;
     default:
@@ -280,6 +281,14 @@ Result<void> Application::perform(Verb verb, const Route& route) {
   } else {
     netlink::encodeRoute(message, route, index);
   }
+  gather(message);
+  return {};
+}
+
+Result<void> Application::perform(Verb verb, const Rule& rule) {
+  const bool remove = verb == Verb::remove;
+  Message message(remove ? RTM_DELRULE : RTM_NEWRULE, remove ? 0 : kAdd);
+  netlink::encodeRule(message, rule);
   gather(message);
   return {};
 }

@@ -38,6 +38,7 @@ class Application {
   Result<void> perform(Verb verb, const Neighbour& neighbour);
   Result<void> perform(Verb verb, const ForwardingEntry& entry);
   Result<void> perform(Verb verb, const Route& route);
+  Result<void> perform(Verb verb, const Rule& rule);
 
   Result<void> addLink(const Link& link);
   Result<void> changeLink(const Link& link);

@@ -37,8 +37,9 @@ Result<std::unique_ptr<LinuxKernel>> LinuxKernel::open() {
 
 Result<void> LinuxKernel::arm() {
   monitor_.setReceiveBuffer(kMonitorBuffer);
-  for (unsigned group : {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-                         RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF}) {
+  for (unsigned group :
+       {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+        RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEIGH, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF}) {
     TWILL_CHECK(monitor_.join(group));
   }
   touched_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

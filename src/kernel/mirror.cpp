@@ -7,6 +7,7 @@
 
 #include "kernel/address.hpp"
 #include "kernel/route.hpp"
+#include "kernel/rule.hpp"
 
 namespace twill {
 namespace {
@@ -84,7 +85,7 @@ bool sameRoute(const Route& a, Route b) {
 }
 
 bool isWanted(const Route& route, const Interest& interest) {
-  if (route.ours() || route.dst.length() == 0) return true;
+  if (route.ours() || (route.dst.length() == 0 && route.table == 0)) return true;
   return std::any_of(interest.networks.begin(), interest.networks.end(),
                      [&](const Prefix& network) { return network.overlaps(route.dst); });
 }
@@ -119,6 +120,9 @@ Drained Mirror::fold(const netlink::Received& message, KernelState& state, const
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
       return foldRoute(message, state, interest);
+    case RTM_NEWRULE:
+    case RTM_DELRULE:
+      return foldRule(message.payload, message.type == RTM_NEWRULE, state);
     default:
       return Drained::nothing;
   }
@@ -217,6 +221,12 @@ Drained Mirror::foldNeighbour(netlink::Bytes payload, bool there, KernelState& s
   neighbour.link = *link;
   if (there && message->permanent) return assign(state.neighbours, keyOf(neighbour), neighbour);
   return erase(state.neighbours, keyOf(neighbour));
+}
+
+Drained Mirror::foldRule(netlink::Bytes payload, bool there, KernelState& state) {
+  const auto rule = netlink::decodeRule(payload);
+  if (!rule) return Drained::nothing;
+  return there ? assign(state.rules, keyOf(*rule), *rule) : erase(state.rules, keyOf(*rule));
 }
 
 Drained Mirror::foldForwarding(const netlink::ForwardingMessage& message, bool there,

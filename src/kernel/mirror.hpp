@@ -35,6 +35,7 @@ class Mirror {
   Drained bridgePort(const netlink::LinkMessage& message, bool isPort, KernelState& state) const;
   Drained foldAddress(netlink::Bytes payload, bool there, KernelState& state) const;
   Drained foldNeighbour(netlink::Bytes payload, bool there, KernelState& state) const;
+  static Drained foldRule(netlink::Bytes payload, bool there, KernelState& state);
   Drained foldForwarding(const netlink::ForwardingMessage& message, bool there, KernelState& state) const;
   Drained foldRoute(const netlink::Received& message, KernelState& state, const Interest& interest) const;
   /// Null when a link of this index is not known: it is gone, or will be announced.

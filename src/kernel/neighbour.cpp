@@ -38,6 +38,12 @@ std::optional<ForwardingMessage> decodeForwarding(Bytes payload) {
   return out;
 }
 
+void encodeForwardingFilter(Message& message, int index) {
+  auto& header = message.header<ndmsg>();
+  header.ndm_family = AF_BRIDGE;
+  header.ndm_ifindex = index;
+}
+
 void encodeForwarding(Message& message, const ForwardingEntry& entry, int index) {
   auto& header = message.header<ndmsg>();
   header.ndm_family = AF_BRIDGE;

@@ -28,6 +28,8 @@ struct ForwardingMessage {
 /// Entries that lead to a node; nothing for a bridge's own.
 [[nodiscard]] std::optional<ForwardingMessage> decodeForwarding(Bytes payload);
 
+/// The body of RTM_GETNEIGH for the entries of one device.
+void encodeForwardingFilter(Message& message, int index);
 /// The body of RTM_NEWNEIGH and of RTM_DELNEIGH.
 void encodeForwarding(Message& message, const ForwardingEntry& entry, int index);
 

@@ -4,10 +4,10 @@
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
 
 #include "kernel/link.hpp"
 #include "kernel/route.hpp"
+#include "kernel/rule.hpp"
 
 namespace twill {
 namespace {
@@ -36,9 +36,7 @@ Result<void> readForwarding(netlink::Socket& socket, KernelState& state, const F
     state.forwarding.clear();
     for (const int device : devices) {
       netlink::Message request(RTM_GETNEIGH, 0);
-      auto& header = request.header<ndmsg>();
-      header.ndm_family = AF_BRIDGE;
-      header.ndm_ifindex = device;
+      netlink::encodeForwardingFilter(request, device);
       TWILL_CHECK(socket.dump(request, fold));
     }
     return {};
@@ -78,9 +76,15 @@ Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror, const Int
   TWILL_CHECK(readForwarding(socket, state, fold));
   TWILL_CHECK(untilConsistent([&]() -> Result<void> {
     state.routes.clear();
+    state.rules.clear();
     for (const Family family : {Family::v4, Family::v6}) {
-      netlink::Message request(RTM_GETROUTE, 0);
-      netlink::encodeRouteFilter(request, family);
+      for (const std::uint32_t table : {0U, kRoutingTable}) {
+        netlink::Message request(RTM_GETROUTE, 0);
+        netlink::encodeRouteFilter(request, family, table);
+        TWILL_CHECK(socket.dump(request, fold));
+      }
+      netlink::Message request(RTM_GETRULE, 0);
+      netlink::encodeRuleFilter(request, family);
       TWILL_CHECK(socket.dump(request, fold));
     }
     return {};

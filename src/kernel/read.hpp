@@ -8,7 +8,8 @@
 
 namespace twill {
 
-/// All of a KernelState that rtnetlink knows: links, addresses, neighbours, forwarding entries and routes.
+/// All of a KernelState that rtnetlink knows: links, addresses, neighbours, forwarding entries, routes and
+/// rules.
 [[nodiscard]] Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror,
                                             const Interest& interest);
 

@@ -69,11 +69,16 @@ void decodeFirstHop(const Attributes& attributes, RouteMessage& out) {
   }
 }
 
+std::uint8_t tableOf(std::uint32_t table) {
+  static_assert(kRoutingTable < 256);  // the field's width; higher ones take RTA_TABLE
+  return table == 0 ? std::uint8_t{RT_TABLE_MAIN} : static_cast<std::uint8_t>(table);
+}
+
 /// What identifies a route to the kernel.
 void encodeIdentity(Message& message, rtmsg& header, const Route& route, int index) {
   header.rtm_family = route.dst.isV4() ? AF_INET : AF_INET6;
   header.rtm_dst_len = static_cast<std::uint8_t>(route.dst.length());
-  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_table = tableOf(route.table);
   header.rtm_protocol = route.protocol;
   header.rtm_type = numberOf(route.type);
   if (route.onlink) header.rtm_flags = RTNH_F_ONLINK;
@@ -108,7 +113,9 @@ std::optional<IpAddress> decodeNextHop(const Attributes& attributes) {
 
 std::optional<RouteMessage> decodeRoute(Bytes payload) {
   auto found = decodeRouteOfAnyTable(payload);
-  return found && found->table == RT_TABLE_MAIN ? found : std::nullopt;
+  if (!found || (found->table != RT_TABLE_MAIN && found->table != kRoutingTable)) return std::nullopt;
+  if (found->table == kRoutingTable) found->route.table = kRoutingTable;
+  return found;
 }
 
 std::optional<RouteMessage> decodeRouteOfAnyTable(Bytes payload) {
@@ -173,10 +180,10 @@ void encodeDeleteRoute(Message& message, const Route& route, int index) {
   encodeIdentity(message, header, route, index);
 }
 
-void encodeRouteFilter(Message& message, Family family) {
+void encodeRouteFilter(Message& message, Family family, std::uint32_t table) {
   auto& header = message.header<rtmsg>();
   header.rtm_family = family == Family::v4 ? AF_INET : AF_INET6;
-  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_table = tableOf(table);
 }
 
 void encodeEveryTable(Message& message, Family family) {

@@ -16,8 +16,8 @@ struct RouteMessage {
   std::uint32_t table = 0;
 };
 
-/// Routes of the main table that carry or refuse unicast traffic; nothing for cached ones, those of other
-/// tables and kinds, and those for one type of service.
+/// Routes of the main table and of Twill's that carry or refuse unicast traffic; nothing for cached ones,
+/// those of other tables and kinds, and those for one type of service.
 [[nodiscard]] std::optional<RouteMessage> decodeRoute(Bytes payload);
 /// The same of any table.
 [[nodiscard]] std::optional<RouteMessage> decodeRouteOfAnyTable(Bytes payload);
@@ -33,8 +33,8 @@ void encodeContainerRoute(Message& message, const ContainerRoute& route, std::ui
                           std::uint8_t protocol, int index);
 /// The body of RTM_DELROUTE, so exact that only this route of this protocol can match.
 void encodeDeleteRoute(Message& message, const Route& route, int index);
-/// The body of RTM_GETROUTE for a dump of one family's main table, or of all of its tables.
-void encodeRouteFilter(Message& message, Family family);
+/// The body of RTM_GETROUTE for a dump of one of a family's tables (Route::table), or of all of them.
+void encodeRouteFilter(Message& message, Family family, std::uint32_t table = 0);
 void encodeEveryTable(Message& message, Family family);
 
 }  // namespace twill::netlink

@@ -40,6 +40,7 @@ class Additions {
     addNeighbours();
     addForwarding();
     addRoutes();
+    addRules();
     return std::move(out_);
   }
 
@@ -233,12 +234,28 @@ class Additions {
     std::move(viaNextHop.begin(), viaNextHop.end(), std::back_inserter(out_.operations));
   }
 
+  /// Behind the routes that they lead to.
+  void addRules() {
+    for (const auto& [key, wanted] : part_.rules) {
+      const auto found = actual_.rules.find(key);
+      if (found == actual_.rules.end()) {
+        step(Verb::add, wanted);
+      } else if (!found->second.ours()) {
+        obstacle(wanted.owner,
+                 fmt::format("{} cannot be had: one with its priority and source (protocol {}) is "
+                             "there, which is not Twill's; delete it or give it another priority",
+                             describe(wanted), found->second.protocol));
+      }
+    }
+  }
+
   /// What has to be done for one route, if anything. `at` is the first route to the same destination.
   std::optional<Verb> routeVerb(const RouteKey& key, const Route& wanted,
                                 std::map<RouteKey, Route>::const_iterator at) {
     std::optional<Verb> verb = Verb::add;
     for (; at != actual_.routes.end() && at->first.dst == key.dst; ++at) {
       const auto& [otherKey, other] = *at;
+      if (otherKey.table != key.table) continue;
       if (fresh_.contains(other.link)) continue;  // goes with its link, or went
       if (otherKey != key) {
         if (!other.ours() && !isConnected(other)) noteRival(key, wanted, otherKey, other);

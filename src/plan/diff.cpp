@@ -37,6 +37,13 @@ void removeEntries(const Map KernelState::*entries, const KernelState& part, con
   }
 }
 
+void removeRules(const KernelState& part, const KernelState& actual, std::vector<Operation>& out) {
+  for (const auto& [key, unwanted] : part.rules) {
+    const auto found = actual.rules.find(key);
+    if (found != actual.rules.end() && found->second.ours()) remove(found->second, unwanted.owner, out);
+  }
+}
+
 bool isPort(const Operation& operation) {
   return !std::get<Link>(operation.object).master.value_or("").empty();
 }
@@ -82,6 +89,7 @@ KernelState leftOver(const KernelState& wanted, const KernelState& actual) {
   collect(actual.neighbours, wanted.neighbours, isOnNewLink);
   collect(actual.forwarding, wanted.forwarding, isOnNewLink);
   collect(actual.routes, wanted.routes, isOnNewLink);
+  collect(actual.rules, wanted.rules, [](const Rule&) { return false; });
   Cursor cursor(wanted.setElements);
   for (const auto& [key, element] : actual.setElements) {
     if (cursor.find(key) == nullptr && !goesWithSet(element, wanted, actual)) out.put(element);
@@ -106,8 +114,10 @@ void removeTables(const KernelState& wanted, const KernelState& actual, std::vec
 Difference removals(const KernelState& part, const KernelState& actual) {
   Difference out;
   auto& operations = out.operations;
+  removeRules(part, actual, operations);
+  const auto routes = std::ssize(operations);
   removeEntries(&KernelState::routes, part, actual, operations);
-  std::stable_partition(operations.begin(), operations.end(), isViaNextHop);
+  std::stable_partition(operations.begin() + routes, operations.end(), isViaNextHop);
   removeEntries(&KernelState::forwarding, part, actual, operations);
   removeEntries(&KernelState::neighbours, part, actual, operations);
   removeEntries(&KernelState::addresses, part, actual, operations);

@@ -38,8 +38,8 @@ struct Difference {
 };
 
 /// What must change so that `actual` becomes `wanted`. Pure; linear in the sizes. Order: settings, tables,
-/// their elements, links, addresses, neighbours, forwarding entries, routes; then removals the other way
-/// round. Only objects that are ours are removed.
+/// their elements, links, addresses, neighbours, forwarding entries, routes, rules; then removals the other
+/// way round. Only objects that are ours are removed.
 [[nodiscard]] Difference diff(const KernelState& wanted, const KernelState& actual);
 
 /// The first half of diff() alone: what must be added or changed so that `actual` holds all of `part`, where

@@ -173,6 +173,10 @@ struct Command {
     return fmt::format("bridge fdb {} {} self permanent", verb == Verb::remove ? "del" : "replace",
                        forwardingWords(shown));
   }
+  std::string operator()(const Rule& rule) const {
+    return fmt::format("{} rule {} {} protocol {}", familyFlag(rule.from.family()), word(), ruleWords(rule),
+                       rule.protocol);
+  }
   std::string operator()(const Route& route) const {
     Route shown = route;
     if (!shown.link.empty()) shown.link = quoted(route.link);

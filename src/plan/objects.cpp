@@ -32,6 +32,7 @@ struct Describer {
   std::string operator()(const ForwardingEntry& entry) const {
     return fmt::format("forwarding entry {}", forwardingWords(entry));
   }
+  std::string operator()(const Rule& rule) const { return fmt::format("rule {}", ruleWords(rule)); }
   std::string operator()(const Route& route) const { return fmt::format("route {}", routeWords(route)); }
 };
 
@@ -86,10 +87,15 @@ std::string routeWords(const Route& route) {
   if (route.via) words += " via " + route.via->text();
   if (!route.link.empty()) words += " dev " + route.link;
   if (route.source) words += " src " + route.source->text();
+  if (route.table != 0) words += fmt::format(" table {}", route.table);
   if (route.metric != 0) words += fmt::format(" metric {}", route.metric);
   if (route.mtu != 0) words += fmt::format(" mtu {}", route.mtu);
   if (route.onlink) words += " onlink";
   return words;
+}
+
+std::string ruleWords(const Rule& rule) {
+  return fmt::format("from {} lookup {} priority {}", rule.from.text(), kRoutingTable, rule.priority);
 }
 
 std::string ruleId(const std::string& rule) {
@@ -100,7 +106,11 @@ std::string ruleId(const std::string& rule) {
 
 RouteKey keyOf(const Route& route) {
   const bool defaulted = route.metric == 0 && route.dst.family() == Family::v6;
-  return {route.dst, defaulted ? kIpv6DefaultMetric : route.metric};
+  return {route.dst, defaulted ? kIpv6DefaultMetric : route.metric, route.table};
+}
+
+RuleKey keyOf(const Rule& rule) {
+  return {rule.priority, rule.from};
 }
 
 AddressKey keyOf(const Address& address) {

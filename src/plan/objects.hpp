@@ -18,6 +18,10 @@ namespace twill {
 inline constexpr std::uint8_t kProtocol = 116;
 /// Every link that Twill makes carries an alias that starts so.
 inline constexpr const char* kAliasPrefix = "twill:";
+/// The routing table that Twill's rules lead to; beside it only the main table is looked at.
+inline constexpr std::uint32_t kRoutingTable = 116;
+/// Where Twill's rules stand: before those for the main table (32766), behind the local one (0).
+inline constexpr std::uint32_t kRulePriority = 11600;
 /// The tables that Twill makes, by nft's family and name. Nobody else's rules are in them.
 inline constexpr const char* kTable = "inet twill";
 inline constexpr const char* kBridgeTable = "bridge twill";
@@ -89,10 +93,11 @@ struct Address {
 
 enum class RouteType : std::uint8_t { unicast, blackhole, unreachable, prohibit };
 
-/// A route in the main table.
+/// A route.
 struct Route {
   Prefix dst;
   std::uint32_t metric = 0;  ///< 0: the family's default (0 for IPv4, 1024 for IPv6)
+  std::uint32_t table = 0;   ///< kRoutingTable, or 0: the main one
   RouteType type = RouteType::unicast;
   std::string link;                   ///< empty for blackhole and its kin
   std::optional<IpAddress> via;       ///< next hop; absent: dst is on the link itself
@@ -106,6 +111,17 @@ struct Route {
   std::string otherLink;
 
   bool operator==(const Route&) const = default;  ///< every member, the owner too
+  [[nodiscard]] bool ours() const { return protocol == kProtocol; }
+};
+
+/// Packets from these addresses are routed by kRoutingTable first, if that has a route for them.
+struct Rule {
+  Prefix from;
+  std::uint32_t priority = kRulePriority;
+  std::uint8_t protocol = kProtocol;  ///< FRA_PROTOCOL
+  std::string owner;
+
+  bool operator==(const Rule&) const = default;  ///< every member, the owner too
   [[nodiscard]] bool ours() const { return protocol == kProtocol; }
 };
 
@@ -202,7 +218,13 @@ struct SetElement {
 struct RouteKey {
   Prefix dst;
   std::uint32_t metric = 0;
+  std::uint32_t table = 0;
   auto operator<=>(const RouteKey&) const = default;
+};
+struct RuleKey {
+  std::uint32_t priority = 0;
+  Prefix from;
+  auto operator<=>(const RuleKey&) const = default;
 };
 struct AddressKey {
   std::string link;
@@ -231,12 +253,14 @@ struct SetElementKey {
 
 /// The metric under which the kernel files a route: IPv6 turns 0 into 1024 (IP6_RT_PRIO_USER).
 [[nodiscard]] RouteKey keyOf(const Route& route);
+[[nodiscard]] RuleKey keyOf(const Rule& rule);
 [[nodiscard]] AddressKey keyOf(const Address& address);
 [[nodiscard]] NeighbourKey keyOf(const Neighbour& neighbour);
 [[nodiscard]] ForwardingKey keyOf(const ForwardingEntry& entry);
 [[nodiscard]] SetElementKey keyOf(const SetElement& element);
 
-using Object = std::variant<Sysctl, Firewall, SetElement, Link, Address, Neighbour, ForwardingEntry, Route>;
+using Object =
+    std::variant<Sysctl, Firewall, SetElement, Link, Address, Neighbour, ForwardingEntry, Route, Rule>;
 
 /// "route 172.16.1.0/24 via 10.0.0.20 dev eth0": how messages name an object.
 [[nodiscard]] std::string describe(const Object& object);

@@ -45,6 +45,11 @@ void KernelState::put(Route route) {
   routes.insert_or_assign(key, std::move(route));
 }
 
+void KernelState::put(Rule rule) {
+  auto key = keyOf(rule);
+  rules.insert_or_assign(key, std::move(rule));
+}
+
 void merge(KernelState& into, const KernelState& part) {
   const auto add = [](auto& to, const auto& entries) {
     for (const auto& [key, object] : entries) to.insert_or_assign(key, object);
@@ -55,6 +60,7 @@ void merge(KernelState& into, const KernelState& part) {
   add(into.neighbours, part.neighbours);
   add(into.forwarding, part.forwarding);
   add(into.routes, part.routes);
+  add(into.rules, part.rules);
   add(into.setElements, part.setElements);
   for (const auto& [name, table] : part.firewalls) {
     const auto [at, fresh] = into.firewalls.try_emplace(name, table);
@@ -86,6 +92,7 @@ void subtract(KernelState& from, const KernelState& part) {
   take(from.neighbours, part.neighbours);
   take(from.forwarding, part.forwarding);
   take(from.routes, part.routes);
+  take(from.rules, part.rules);
   take(from.setElements, part.setElements);
 }
 

@@ -12,7 +12,8 @@ namespace twill {
 /// What a node's kernel holds, or should hold: as far as Twill is concerned with it. A plain value.
 ///
 /// A wanted state names only what Twill wants. An actual state (kernel/kernel.hpp) also holds what is foreign
-/// but may be in the way: all links and addresses, default routes, and routes inside the cluster's networks.
+/// but may be in the way: all links and addresses, rules that lead to our table, default routes, and routes
+/// inside the cluster's networks.
 struct KernelState {
   std::map<std::string, Sysctl> sysctls;      ///< by path
   std::map<std::string, Firewall> firewalls;  ///< by table
@@ -22,6 +23,7 @@ struct KernelState {
   std::map<NeighbourKey, Neighbour> neighbours;
   std::map<ForwardingKey, ForwardingEntry> forwarding;
   std::map<RouteKey, Route> routes;
+  std::map<RuleKey, Rule> rules;
 
   void put(Sysctl sysctl);
   void put(Firewall firewall);
@@ -31,6 +33,7 @@ struct KernelState {
   void put(Neighbour neighbour);
   void put(ForwardingEntry entry);
   void put(Route route);
+  void put(Rule rule);
 };
 
 /// Adds all of `part`; where both hold an object under one key, `part`'s stays. A table becomes that of both,
@@ -43,8 +46,8 @@ void merge(Firewall& into, const Firewall& part);
 /// The interface that a setting belongs to: "eth0" for net/ipv4/conf/eth0/forwarding, else empty.
 [[nodiscard]] std::string_view linkOfSetting(std::string_view path);
 
-/// Takes out the links, addresses, neighbours, forwarding entries, routes and elements whose keys `part`
-/// holds, and the settings of those links. Other settings and tables stay.
+/// Takes out the links, addresses, neighbours, forwarding entries, routes, rules and elements whose keys
+/// `part` holds, and the settings of those links. Other settings and tables stay.
 void subtract(KernelState& from, const KernelState& part);
 
 }  // namespace twill

@@ -14,6 +14,8 @@ namespace twill {
 /// The object in iproute2's own words, for messages and commands alike: "172.16.1.0/24 via 10.0.0.20 dev
 /// eth0". The metric is named only when it is not the family's default.
 [[nodiscard]] std::string routeWords(const Route& route);
+/// "from 172.16.0.0/24 lookup 116 priority 11600"
+[[nodiscard]] std::string ruleWords(const Rule& rule);
 /// An address as nft writes one that it takes for a number: "2886729984", or in hex with 128 bits.
 [[nodiscard]] std::string numberWord(const IpAddress& address);
 /// "172.16.0.2 lladdr 0a:58:ac:10:00:02 dev twill0", or "proxy 172.16.0.2 dev twill0"

@@ -68,6 +68,7 @@ void checkSound(const KernelState& state) {
   for (const auto& [key, entry] : state.forwarding) {
     require(key == keyOf(entry) && state.links.at(entry.link).ours());
   }
+  for (const auto& [key, rule] : state.rules) require(key == keyOf(rule));
   for (const auto& [key, route] : state.routes) {
     require(key == keyOf(route) && (route.link.empty() || state.links.contains(route.link)));
   }
@@ -75,7 +76,7 @@ void checkSound(const KernelState& state) {
 
 bool same(const KernelState& a, const KernelState& b) {
   return a.links == b.links && a.addresses == b.addresses && a.neighbours == b.neighbours &&
-         a.forwarding == b.forwarding && a.routes == b.routes;
+         a.forwarding == b.forwarding && a.routes == b.routes && a.rules == b.rules;
 }
 
 /// Up to the first "lost", after which a state is thrown away and read anew.

@@ -152,6 +152,7 @@ std::string differences(const KernelState& a, const KernelState& b) {
   compare(a.addresses, b.addresses, out);
   compare(a.neighbours, b.neighbours, out);
   compare(a.forwarding, b.forwarding, out);
+  compare(a.rules, b.rules, out);
   compare(a.routes, b.routes, out);
   compare(a.firewalls, b.firewalls, out);
   compare(a.setElements, b.setElements, out);

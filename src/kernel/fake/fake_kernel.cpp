@@ -19,7 +19,7 @@ bool isSeen(const Route& route, const Interest& interest) {
 bool same(const KernelState& a, const KernelState& b) {
   return a.sysctls == b.sysctls && a.firewalls == b.firewalls && a.setElements == b.setElements &&
          a.links == b.links && a.addresses == b.addresses && a.neighbours == b.neighbours &&
-         a.forwarding == b.forwarding && a.routes == b.routes;
+         a.forwarding == b.forwarding && a.routes == b.routes && a.rules == b.rules;
 }
 
 }  // namespace

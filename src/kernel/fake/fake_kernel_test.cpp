@@ -51,7 +51,7 @@ TEST_CASE("every kind of damage by others is noticed and can be repaired") {
   (void)kernel.byOthers(Verb::change, Sysctl{.path = "net/ipv4/ip_forward", .value = "0"});
   CHECK(kernel.log().empty());
   state = follow(kernel, std::move(state));
-  CHECK(diff(node(), state).operations.size() == 10);
+  CHECK(diff(node(), state).operations.size() == 12);
   for (const auto& result : converge(kernel)) CHECK(result);
   CHECK(names(diff(node(), follow(kernel, std::move(state))).operations) == "");
 }

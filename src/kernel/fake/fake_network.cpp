@@ -311,6 +311,11 @@ Result<void> FakeNetwork::add(const ForwardingEntry& entry) {
   return {};
 }
 
+Result<void> FakeNetwork::add(const Rule& rule) {
+  const bool fresh = state_.rules.try_emplace(keyOf(rule), withoutOwner(rule)).second;
+  return fresh ? Result<void>() : refused(EEXIST);
+}
+
 Result<void> FakeNetwork::checkRoute(const Route& route) const {
   if (route.type != RouteType::unicast) return {};
   TWILL_CHECK(checkLink(route.link));

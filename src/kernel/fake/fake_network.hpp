@@ -33,6 +33,7 @@ class FakeNetwork {
   Result<void> add(const Address& address);
   Result<void> add(const Neighbour& neighbour);
   Result<void> add(const ForwardingEntry& entry);
+  Result<void> add(const Rule& rule);
   Result<void> add(const Route& route);
   Result<void> change(const SetElement& element);
   Result<void> change(const Link& link);
@@ -42,6 +43,7 @@ class FakeNetwork {
   void remove(const SetElement& element) { state_.setElements.erase(keyOf(element)); }
   void remove(const Link& link);
   void remove(const Address& address);
+  void remove(const Rule& rule) { state_.rules.erase(keyOf(rule)); }
   void remove(const ForwardingEntry& entry) { state_.forwarding.erase(keyOf(entry)); }
   void remove(const Neighbour& neighbour) { state_.neighbours.erase(keyOf(neighbour)); }
   void remove(const Route& route);
