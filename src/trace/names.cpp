@@ -67,6 +67,8 @@ std::string_view textOf(Reason reason) {
       return "mtu";
     case Reason::loop:
       return "loop";
+    case Reason::tunnel:
+      return "tunnel";
     case Reason::group:
       break;
   }

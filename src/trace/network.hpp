@@ -71,7 +71,8 @@ struct Place {
   PlaceKind kind = PlaceKind::node;
   std::map<std::string, Interface> interfaces;  ///< by name
   std::vector<NeighbourEntry> neighbours;
-  std::vector<Route> routes;  ///< the main table
+  std::vector<ForwardingEntry> forwarding;  ///< of VXLAN devices
+  std::vector<Route> routes;                ///< the main table
   /// Its kernel's own answer.
   std::function<Result<RouteAnswer>(const RouteQuery&)> lookUp;
 

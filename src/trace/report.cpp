@@ -61,12 +61,29 @@ class Report {
     if (hop.nextHop) {
       row("next hop", neighbourText(hop));
       row("out", fmt::format("{}, MTU {}, TTL {}", hop.out, hop.mtu, hop.ttl));
+      if (hop.tunnel) tunnel(*hop.tunnel);
     }
     std::vector<std::string> passes;
     for (const Pass& pass : hop.passes)
       passes.push_back(fmt::format("{} {} of {}", pass.place, pass.link, pass.bridge));
     if (!passes.empty()) row("over", fmt::format("{}", fmt::join(passes, " → ")));
     for (const auto& note : hop.notes) row("note", note);
+  }
+
+  /// The outer packet, and its road in a line for each place.
+  void tunnel(const Tunnel& tunnel) {
+    row("tunnel", fmt::format("VXLAN {} in UDP {}, {} → {}: {} bytes more (Ethernet 14, VXLAN 8, UDP 8, {})",
+                              tunnel.vni, tunnel.port, tunnel.src.text(), tunnel.dst.text(), tunnel.added,
+                              tunnel.dst.isV4() ? "IPv4 20" : "IPv6 40"));
+    for (const Trace& outer : tunnel.road) {
+      for (const Hop& hop : outer.hops) row("", outerText(outer, hop));
+    }
+  }
+
+  static std::string outerText(const Trace& outer, const Hop& hop) {
+    if (!hop.nextHop) return fmt::format("· {} in by {}", hop.place, hop.in);
+    return fmt::format("· {} out by {} to {}, MTU {}, TTL {}, {} bytes", hop.place, hop.out,
+                       hop.nextHop->text(), hop.mtu, hop.ttl, outer.bytes);
   }
 
   void row(std::string_view label, const std::string& text) {

@@ -34,6 +34,20 @@ Json neighbourJson(const Hop& hop) {
           {"state", textOf(entry.state)}};
 }
 
+Json traceJson(const Trace& trace);
+
+Json tunnelJson(const Hop& hop) {
+  if (!hop.tunnel) return nullptr;
+  const Tunnel& tunnel = *hop.tunnel;
+  return {{"type", "vxlan"},
+          {"vni", tunnel.vni},
+          {"port", tunnel.port},
+          {"src", tunnel.src.text()},
+          {"dst", tunnel.dst.text()},
+          {"added", tunnel.added},
+          {"road", tunnel.road.empty() ? Json(nullptr) : traceJson(tunnel.road.front())}};
+}
+
 Json hopJson(const Hop& hop) {
   Json passes = Json::array();
   for (const Pass& pass : hop.passes) {
@@ -46,6 +60,7 @@ Json hopJson(const Hop& hop) {
           {"out", hop.out},
           {"mtu", hop.mtu},
           {"ttl", hop.ttl},
+          {"tunnel", tunnelJson(hop)},
           {"passes", passes},
           {"notes", hop.notes}};
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include <linux/rtnetlink.h>
@@ -133,6 +135,29 @@ inline Sample twoNodes() {
     sample.addRoute(node, prefix(i == 0 ? "172.16.1.0/24" : "172.16.0.0/24"), "eth0",
                     ip(i == 0 ? "10.0.0.20" : "10.0.0.10"), kProtocol);
     sample.routing[container]->forwarding = false;
+  }
+  return sample;
+}
+
+/// twoNodes(), but the containers' packets go from node to node by VXLAN.
+inline Sample twoNodesByVxlan() {
+  Sample sample = twoNodes();
+  for (const auto& [own, peer, address, far, subnet] :
+       {std::tuple{"node1", "node2", "10.0.0.10", "10.0.0.20", "172.16.1.0"},
+        std::tuple{"node2", "node1", "10.0.0.20", "10.0.0.10", "172.16.0.0"}}) {
+    const auto index = *sample.network.placeNamed(own);
+    sample.addLink(index, "twill-vx1", LinkKind::vxlan);
+    Link& device = sample.link(own, "twill-vx1").link;
+    device.mtu = 1450;
+    device.vxlan = Vxlan{.vni = 1, .port = 8472, .underlay = "eth0", .local = ip(address)};
+    auto& routes = sample.routingOf(own).routes;
+    std::erase_if(routes, [](const Route& route) { return route.protocol == kProtocol; });
+    const auto net = std::string(subnet) + "/24";
+    sample.addRoute(index, prefix(net.c_str()), "twill-vx1", ip(subnet), kProtocol);
+    const auto mac = MacAddress::derive(std::string(peer) + "twill-vx1");
+    sample.place(own).neighbours.push_back(
+        {.link = "twill-vx1", .address = ip(subnet), .mac = mac, .state = NeighbourState::permanent});
+    sample.place(own).forwarding.push_back({.link = "twill-vx1", .mac = mac, .node = ip(far), .owner = ""});
   }
   return sample;
 }

@@ -69,12 +69,14 @@ NeighbourState stateOf(std::uint16_t nud) {
 Result<void> readLinks(netlink::Socket& socket, Sighting& out) {
   TWILL_TRY(const auto links, dump(socket, RTM_GETLINK, netlink::encodeLinkFilter));
   std::map<std::string, int> masters;
+  std::map<std::string, int> underlays;
   for (const auto& payload : links) {
     auto message = netlink::decodeLink(payload);
     if (!message || message->fromBridge) continue;
     const std::string name = message->link.name;
     out.names[message->link.index] = name;
     masters[name] = message->master;
+    if (message->link.vxlan) underlays[name] = message->underlay;
     const auto nsid = Attributes(payload, sizeof(ifinfomsg)).u32(IFLA_LINK_NETNSID);
     if (message->link.kind == LinkKind::veth) {
       out.cableEnds[name] = {message->peerIndex, nsid.has_value(), nsid.value_or(0)};
@@ -83,6 +85,9 @@ Result<void> readLinks(netlink::Socket& socket, Sighting& out) {
   }
   for (const auto& [name, master] : masters) {
     if (master != 0) out.place.interfaces[name].link.master = out.names[master];
+  }
+  for (const auto& [name, underlay] : underlays) {
+    if (underlay != 0) out.place.interfaces[name].link.vxlan->underlay = out.names[underlay];
   }
   return {};
 }
@@ -128,6 +133,22 @@ Result<void> readNeighbours(netlink::Socket& socket, Sighting& out) {
   return {};
 }
 
+Result<void> readForwarding(netlink::Socket& socket, Sighting& out) {
+  for (const auto& [name, interface] : out.place.interfaces) {
+    if (!interface.link.vxlan) continue;
+    TWILL_TRY(const auto entries, dump(socket, RTM_GETNEIGH, [&](auto& message) {
+                netlink::encodeForwardingFilter(message, interface.link.index);
+              }));
+    for (const auto& payload : entries) {
+      auto message = netlink::decodeForwarding(payload);
+      if (!message) continue;
+      message->entry.link = name;
+      out.place.forwarding.push_back(std::move(message->entry));
+    }
+  }
+  return {};
+}
+
 Result<void> readRoutes(netlink::Socket& socket, Sighting& out) {
   for (const Family family : {Family::v4, Family::v6}) {
     TWILL_TRY(const auto routes, dump(socket, RTM_GETROUTE,
@@ -162,6 +183,7 @@ Result<void> look(Sighting& out) {
   TWILL_CHECK(readLinks(socket, out));
   TWILL_CHECK(readAddresses(socket, out));
   TWILL_CHECK(readNeighbours(socket, out));
+  TWILL_CHECK(readForwarding(socket, out));
   TWILL_CHECK(readRoutes(socket, out));
   readSettings(out.place);
   out.place.lookUp = [netns = out.netns](const RouteQuery& query) -> Result<RouteAnswer> {

@@ -9,6 +9,7 @@
 
 #include "trace/delivery.hpp"
 #include "trace/route_class.hpp"
+#include "trace/tunnel.hpp"
 
 namespace twill::trace {
 namespace {
@@ -156,6 +157,7 @@ class Walker {
     if (const auto obstacle = obstructionOn(network_, {{out, ""}}, 0)) return obstruct(*obstacle);
     if (!trace_.src) trace_.src = route.source;
     if (!fits(*interface)) return false;
+    if (interface->link.vxlan) return sendInside(interface->link);
 
     TWILL_TRY(auto delivery, deliver(network_, out, *hop().nextHop, askingAddress(*interface)));
     hop().neighbour = delivery.entry;
@@ -171,6 +173,45 @@ class Walker {
     if (const auto obstacle = obstructionOn(network_, delivery.to->way, bytes)) return obstruct(*obstacle);
     at_ = delivery.to->port.place;
     in_ = delivery.to->port.link;
+    return true;
+  }
+
+  /// Into a tunnel, where nobody can be asked: neighbour and forwarding entry say all.
+  Result<bool> sendInside(const Link& device) {
+    for (const NeighbourEntry& entry : here().neighbours) {
+      if (entry.link == device.name && entry.address == *hop().nextHop) hop().neighbour = entry;
+    }
+    const MacAddress mac = hop().neighbour.mac;
+    if (!hop().neighbour.usable() || mac.isZero()) {
+      return drop(Reason::tunnel, fmt::format("{} {} has no neighbour entry for {}", here().name, device.name,
+                                              hop().nextHop->text()));
+    }
+    hop().tunnel = encapsulate(here(), device, mac);
+    if (!hop().tunnel) {
+      return drop(Reason::tunnel,
+                  fmt::format("{} {} has no forwarding entry for {}", here().name, device.name, mac.text()));
+    }
+    Tunnel& tunnel = *hop().tunnel;
+    const int bytes = std::min(trace_.bytes, hop().mtu) + tunnel.added;
+    TWILL_TRY(Trace outer,
+              walk(network_, {.from = at_, .in = "", .dst = tunnel.dst, .src = tunnel.src, .bytes = bytes}));
+    tunnel.road.push_back(std::move(outer));
+    return comeOut(tunnel, mac);
+  }
+
+  /// Goes on where the outer packet was delivered.
+  bool comeOut(const Tunnel& tunnel, const MacAddress& mac) {
+    const Trace& outer = tunnel.road.front();
+    if (outer.outcome == Outcome::dropped) return drop(outer.reason, "in the tunnel: " + outer.text);
+    if (outer.outcome == Outcome::leaves) {
+      trace_.outcome = Outcome::leaves;
+      trace_.text = "in the tunnel " + outer.text;
+      return false;
+    }
+    at_ = *network_.placeNamed(outer.to);
+    const auto device = decapsulate(here(), tunnel, mac);
+    if (!device) return drop(Reason::tunnel, device.error().text);
+    in_ = *device;
     return true;
   }
 

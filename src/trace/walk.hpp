@@ -41,7 +41,8 @@ enum class Reason : std::uint8_t {
   ttl,
   mtu,
   loop,
-  group,  ///< a broadcast or multicast address has many roads
+  group,   ///< a broadcast or multicast address has many roads
+  tunnel,  ///< it cannot get into a tunnel, or not out of it
 };
 
 /// A bridge port that the packet passes between two places on its road.
@@ -49,6 +50,18 @@ struct Pass {
   std::string place;
   std::string link;
   std::string bridge;
+};
+
+struct Trace;
+
+/// The packet goes on inside another one.
+struct Tunnel {
+  IpAddress src;
+  IpAddress dst;  ///< the node where it is taken out again
+  std::uint16_t port = 0;
+  std::uint32_t vni = 0;
+  int added = 0;            ///< bytes of all headers around the packet
+  std::vector<Trace> road;  ///< of the outer packet; one, when it is known where to send it
 };
 
 /// One place on the road.
@@ -61,6 +74,7 @@ struct Hop {
   NeighbourEntry neighbour;        ///< the next hop's; state `none`: no entry
   int mtu = 0;                     ///< of the road from here: the route's or the link's
   int ttl = 0;                     ///< when it leaves here, or arrives for good
+  std::optional<Tunnel> tunnel;    ///< where `out` is one
   std::vector<Pass> passes;        ///< on the way to the next place
   std::vector<std::string> notes;  ///< what is worth knowing but stops nothing
 };

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trace/tunnel.hpp"
+
+#include <doctest/doctest.h>
+
+#include "trace/report.hpp"
+#include "trace/samples.hpp"
+
+using namespace twill;
+using namespace twill::trace;
+using namespace twill::trace::samples;
+
+namespace {
+
+Trace containerToContainer(const Sample& sample) {
+  const auto trace = walk(sample.network, {.from = *sample.network.placeNamed("node1/con1"),
+                                           .in = "",
+                                           .dst = ip("172.16.1.2"),
+                                           .src = {},
+                                           .bytes = 1450});
+  REQUIRE(trace);
+  return *trace;
+}
+
+void checkDropped(const Sample& sample, Reason reason, const char* words) {
+  const auto trace = containerToContainer(sample);
+  INFO(trace.text);
+  CHECK(trace.outcome == Outcome::dropped);
+  CHECK(textOf(trace.reason) == textOf(reason));
+  CHECK(trace.text.find(words) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("a packet goes through a tunnel from node to node, and the outer one has a road of its own") {
+  const auto trace = containerToContainer(twoNodesByVxlan());
+  INFO(trace.text);
+  CHECK(trace.outcome == Outcome::delivered);
+  REQUIRE(trace.hops.size() == 4);
+  CHECK(trace.hops[1].out == "twill-vx1");
+  CHECK(trace.hops[2].in == "twill-vx1");
+  CHECK(trace.hops[3].ttl == 62);
+  REQUIRE(trace.hops[1].tunnel);
+  const Tunnel& tunnel = *trace.hops[1].tunnel;
+  CHECK(tunnel.dst == ip("10.0.0.20"));
+  CHECK(tunnel.added == 50);
+  REQUIRE(tunnel.road.size() == 1);
+  CHECK(tunnel.road[0].bytes == 1500);
+  CHECK(tunnel.road[0].to == "node2");
+  CHECK(tunnel.road[0].hops.size() == 2);
+}
+
+TEST_CASE("the report shows the outer packet") {
+  const auto text = toText({.there = containerToContainer(twoNodesByVxlan()), .back = {}}, plainPaint);
+  CHECK(text.find(R"(
+    │ out      twill-vx1, MTU 1450, TTL 63
+    │ tunnel   VXLAN 1 in UDP 8472, 10.0.0.10 → 10.0.0.20: 50 bytes more (Ethernet 14, VXLAN 8, UDP 8, IPv4 20)
+    │          · node1 out by eth0 to 10.0.0.20, MTU 1500, TTL 64, 1500 bytes
+    │          · node2 in by eth0
+)") != std::string::npos);
+}
+
+TEST_CASE("trace says why a packet does not get through a tunnel") {
+  auto sample = twoNodesByVxlan();
+  sample.place("node1").neighbours.clear();
+  checkDropped(sample, Reason::tunnel, "node1 twill-vx1 has no neighbour entry for 172.16.1.0");
+  sample = twoNodesByVxlan();
+  sample.place("node1").forwarding.clear();
+  checkDropped(sample, Reason::tunnel, "node1 twill-vx1 has no forwarding entry for ");
+  sample = twoNodesByVxlan();
+  sample.link("node2", "twill-vx1").link.vxlan->vni = 2;
+  checkDropped(sample, Reason::tunnel, "node2 has no VXLAN device for VNI 1 at UDP port 8472");
+  sample = twoNodesByVxlan();
+  sample.link("node2", "twill-vx1").link.mac = MacAddress::derive("another");
+  checkDropped(sample, Reason::tunnel, "node2 twill-vx1 has the MAC ");
+  sample = twoNodesByVxlan();
+  sample.link("node2", "twill-vx1").link.up = false;
+  checkDropped(sample, Reason::tunnel, "node2 twill-vx1 is down");
+  sample = twoNodesByVxlan();
+  sample.place("node1").forwarding[0].node = ip("10.9.9.9");
+  checkDropped(sample, Reason::noRoute, "in the tunnel: node1 has no route to 10.9.9.9");
+}
+
+TEST_CASE("an underlay that is too small for the outer packet is seen") {
+  auto sample = twoNodesByVxlan();
+  sample.link("node1", "eth0").link.mtu = 1400;
+  const auto trace = containerToContainer(sample);
+  REQUIRE(trace.hops[1].tunnel);
+  const auto& first = trace.hops[1].tunnel->road.at(0).hops.at(0);
+  REQUIRE(first.notes.size() == 1);
+  CHECK(first.notes[0].find("1500 bytes do not fit into the MTU of 1400") == 0);
+}
