@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
@@ -142,6 +143,8 @@ void Agent::evaluate() {
   redecide();
   if (!decided_) return;
   reconcile(cause);
+  // Peers are told when the kernel holds what they are told of: a tunnel is there before anything comes.
+  if (std::exchange(publishDue_, false)) publish(*decision_.publish);
   // What was wanted before. A large one takes long to free, so the kernel came first.
   decision_.desired.state = {};
   writeSubnetEnv();
@@ -184,7 +187,7 @@ void Agent::redecide() {
     wake(Cause::cluster);  // what is seen now may change the choice of the underlay
   }
   if (!decision_.publish) problems_.set("publish", {});
-  if (decision_.publish && decision_.publish != publishing_) publish(*decision_.publish);
+  publishDue_ = decision_.publish && decision_.publish != publishing_;
 }
 
 /// Makes sure that a setting which decides something is known before the decision; true when it was not. With

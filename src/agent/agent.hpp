@@ -139,6 +139,7 @@ class Agent {
   bool posted_ = false;           ///< evaluate() is about to run; pending_ alone: after driftTimer_
   TimePoint restsUntil_;          ///< drift alone is not looked into before
   bool clusterChanged_ = false;
+  bool publishDue_ = false;          ///< decision_.publish is news
   std::optional<Lease> publishing_;  ///< in flight at the datastore
   std::optional<Lease> published_;   ///< the last one that went well
   TimePoint publishedAt_;

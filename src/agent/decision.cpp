@@ -108,6 +108,15 @@ void notePublicAddresses(const Backend& backend, const Inputs& inputs, std::vect
   if (network.v6) note(inputs.underlay.publicIp6, underlay.v6, "--public-ipv6");
 }
 
+/// The network's backend and, while the cluster changes from one to another, those by which some node,
+/// perhaps this one, is still reached: what is on its way to us is to arrive.
+bool isInUse(const Backend& backend, const Inputs& inputs) {
+  const Cluster& cluster = inputs.cluster.cluster;
+  return backend.type == cluster.network.backend.type ||
+         std::any_of(cluster.leases.begin(), cluster.leases.end(),
+                     [&](const Lease& lease) { return lease.backendType == backend.type; });
+}
+
 }  // namespace
 
 Result<Decision> decide(const Inputs& inputs) {
@@ -141,7 +150,9 @@ Result<Decision> decide(const Inputs& inputs) {
                        .lease = decision.leased ? *own : heldLease(inputs),
                        .ipMasq = inputs.options.ipMasq};
   desiredNode(inputs.cluster.cluster, decision.self, decision.desired);
-  backend->desired(inputs.cluster.cluster, decision.self, decision.desired);
+  for (const Backend& one : backends()) {
+    if (isInUse(one, inputs)) one.desired(inputs.cluster.cluster, decision.self, decision.desired);
+  }
   notePublicAddresses(*backend, inputs, decision.desired.notices);
   return decision;
 }

@@ -53,8 +53,8 @@ struct Backend {
   int (*mtu)(const NetworkConfig& config, const Underlay& underlay);
   /// Adds to this node's lease what peers need to know; its type is there already. Null: nothing.
   void (*publish)(const NetworkConfig& config, Lease& lease);
-  /// Adds to `out` what this node's kernel should hold for the peers in `cluster`. Pure. Own lease is
-  /// skipped.
+  /// Adds to `out` what this node's kernel should hold for those peers in `cluster` that are reached by this
+  /// backend, and to be reached by it. Pure. Own lease is skipped.
   void (*desired)(const Cluster& cluster, const Self& self, Desired& out);
   /// Peers have a route via the public address itself, so it has to be on the underlay's link.
   bool viaPublicAddress = false;

@@ -17,7 +17,7 @@ int mtu(const NetworkConfig&, const Underlay& underlay) {
 
 /// Why there is no route to this peer's subnet in that family; empty when there can be one.
 std::string reasonAgainst(const Lease& peer, Family family, const Self& self) {
-  if (auto reason = reasonAgainstPeer(peer, family, self, kType); !reason.empty()) return reason;
+  if (auto reason = reasonAgainstPeer(peer, family, self); !reason.empty()) return reason;
   const auto& nextHop = *peer.publicIpOf(family);
   if (self.underlay.onSegment(nextHop)) return {};
   return fmt::format(
@@ -29,7 +29,7 @@ std::string reasonAgainst(const Lease& peer, Family family, const Self& self) {
 void desired(const Cluster& cluster, const Self& self, Desired& out) {
   Notices notices;
   for (const auto& peer : cluster.leases) {
-    if (isOwn(peer, self)) continue;
+    if (isOwn(peer, self) || !isReachedBy(kType, peer, cluster.network)) continue;
     for (const Family family : {Family::v4, Family::v6}) {
       const auto* network = cluster.network.family(family);
       const auto& subnet = peer.subnetOf(family);

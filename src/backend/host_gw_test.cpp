@@ -69,9 +69,9 @@ TEST_CASE("whatever else stands against a route is said too") {
         "lease or "
         "correct its address");
   cluster.leases[1] = lease("node2", "10.0.0.20", "172.16.1.0/24");
-  cluster.leases[1].backendType = "vxlan";
+  cluster.leases[1].backendType = "pigeons";
   CHECK(hostGw(cluster, self).notices.at(0) ==
-        "no route to 172.16.1.0/24 of node2: its backend is vxlan; give all nodes the same network config");
+        "no route to 172.16.1.0/24 of node2: its backend is pigeons; give all nodes the same network config");
   cluster.leases[1].backendType = "host-gw";
   CHECK(hostGw(cluster, self).notices.empty());
 }

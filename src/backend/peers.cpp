@@ -15,10 +15,15 @@ bool isOwn(const Lease& lease, const Self& self) {
          (lease.publicIp6 && lease.publicIp6 == self.lease.publicIp6);
 }
 
-std::string reasonAgainstPeer(const Lease& peer, Family family, const Self& self, std::string_view type) {
+bool isReachedBy(std::string_view type, const Lease& peer, const NetworkConfig& config) {
+  const std::string& named = peer.backendType;
+  return type == (named.empty() || !findBackend(named) ? config.backend.type : named);
+}
+
+std::string reasonAgainstPeer(const Lease& peer, Family family, const Self& self) {
   const std::string_view familyName = family == Family::v4 ? "IPv4" : "IPv6";
   const auto& address = peer.publicIpOf(family);
-  if (!peer.backendType.empty() && peer.backendType != type) {
+  if (!peer.backendType.empty() && !findBackend(peer.backendType)) {
     return fmt::format("its backend is {}; give all nodes the same network config", peer.backendType);
   }
   if (!address) {

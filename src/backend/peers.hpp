@@ -14,9 +14,12 @@ namespace twill {
 /// has no name.
 [[nodiscard]] bool isOwn(const Lease& lease, const Self& self);
 
-/// Why a node of this backend cannot send to this peer in that family; empty when nothing speaks against it.
-[[nodiscard]] std::string reasonAgainstPeer(const Lease& peer, Family family, const Self& self,
-                                            std::string_view type);
+/// True when this backend is the one to reach a peer by: the one that its lease names or, where it names none
+/// that this build has, the network's. They differ while a cluster changes from one to another.
+[[nodiscard]] bool isReachedBy(std::string_view type, const Lease& peer, const NetworkConfig& config);
+
+/// Why a peer cannot be sent to in that family; empty when nothing speaks against it.
+[[nodiscard]] std::string reasonAgainstPeer(const Lease& peer, Family family, const Self& self);
 
 /// The route to one of a peer's subnets, but for where it leads.
 [[nodiscard]] Route routeTo(const Lease& peer, const FamilyConfig& network, const Prefix& subnet);

@@ -33,6 +33,7 @@ inline Lease lease(std::string node, std::string_view publicIp, std::string_view
 /// Two nodes on one segment, dual stack.
 inline Cluster twoNodes() {
   Cluster cluster;
+  cluster.network.backend.type = "host-gw";
   cluster.network.v4 = family("172.16.0.0/16", 24);
   cluster.network.v6 = family("fd42::/56", 64);
   cluster.leases = {lease("node1", "10.0.0.10", "172.16.0.0/24", "fd00::10", "fd42::/64"),

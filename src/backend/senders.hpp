@@ -12,8 +12,8 @@ struct TunnelPort {
   int headers;         ///< bytes between the UDP header and the inner packet
 };
 
-/// Lets nobody but peers into the tunnel, each with packets from its own subnet and address alone. What others send is
-/// dropped and counted before the tunnel sees it.
+/// Lets nobody but peers into the tunnel, each with packets from its own subnet and address alone. What
+/// others send is dropped and counted before the tunnel sees it.
 void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out);
 
 }  // namespace twill

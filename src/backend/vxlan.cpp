@@ -118,6 +118,12 @@ void addDevice(const NetworkConfig& config, Family family, const Self& self, Ker
   }
 }
 
+/// What containers send to a node goes through the tunnel, too: routers between may know nothing of their
+/// addresses, or refuse them.
+void addRule(Family family, const Self& self, KernelState& out) {
+  out.put(Rule{.from = *self.lease.subnetOf(family), .owner = kOwner});
+}
+
 /// The next hop is an address that only the neighbour entry knows; that leads to the MAC of the peer's
 /// device, and the forwarding entry from there to the node.
 void addPeer(const Lease& peer, const FamilyConfig& network, const Prefix& subnet, const Endpoint& endpoint,
@@ -131,6 +137,9 @@ void addPeer(const Lease& peer, const FamilyConfig& network, const Prefix& subne
   route.link = name;
   route.via = subnet.address();
   route.onlink = true;
+  out.put(route);
+  route.dst = Prefix::host(*peer.publicIpOf(subnet.family()));
+  route.table = kRoutingTable;
   out.put(std::move(route));
 }
 
@@ -139,7 +148,7 @@ std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix
                     KernelState& out) {
   const Family family = subnet.family();
   const auto& network = *config.family(family);
-  if (auto reason = reasonAgainstPeer(peer, family, self, kType); !reason.empty()) return reason;
+  if (auto reason = reasonAgainstPeer(peer, family, self); !reason.empty()) return reason;
   if (config.backend.directRouting && self.underlay.onSegment(*peer.publicIpOf(family))) {
     out.put(directRoute(peer, network, subnet, self));
     return {};
@@ -175,11 +184,12 @@ void desired(const Cluster& cluster, const Self& self, Desired& out) {
     }
     if (self.underlay.addressOf(family)) {
       addDevice(config, family, self, out.state);
+      addRule(family, self, out.state);
       admitPeers({.family = family, .port = portOf(config), .headers = kHeaders}, cluster, self, out.state);
     }
     for (const auto& peer : cluster.leases) {
       const auto& subnet = peer.subnetOf(family);
-      if (!subnet || isOwn(peer, self)) continue;
+      if (!subnet || isOwn(peer, self) || !isReachedBy(kType, peer, config)) continue;
       const auto reason = connect(config, peer, *subnet, self, out.state);
       if (reason.empty()) continue;
       notices.add(fmt::format("no route to {} of {}: {}", subnet->text(), peer.name(), reason));

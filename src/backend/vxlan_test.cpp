@@ -16,6 +16,7 @@ const Backend& backend() {
 Cluster published(const BackendConfig& config = {}) {
   auto cluster = twoNodes();
   cluster.network.backend = config;
+  cluster.network.backend.type = "vxlan";
   for (auto& lease : cluster.leases) backend().publish(cluster.network, lease);
   return cluster;
 }
@@ -50,8 +51,12 @@ TEST_CASE("a device in each family, and for a peer a neighbour, a forwarding ent
         "ip neigh replace fd42:0:0:1:: lladdr 26:63:43:cc:29:2c dev twill6vx1 nud permanent protocol 116\n"
         "bridge fdb replace fa:10:d9:90:88:0e dev twill-vx1 dst 10.0.0.20 self permanent\n"
         "bridge fdb replace 26:63:43:cc:29:2c dev twill6vx1 dst fd00::20 self permanent\n"
+        "ip route add 10.0.0.20/32 via 172.16.1.0 dev twill-vx1 table 116 metric 2001 onlink proto 116\n"
         "ip route add 172.16.1.0/24 via 172.16.1.0 dev twill-vx1 metric 2001 onlink proto 116\n"
-        "ip -6 route add fd42:0:0:1::/64 via fd42:0:0:1:: dev twill6vx1 metric 2001 onlink proto 116\n");
+        "ip -6 route add fd00::20/128 via fd42:0:0:1:: dev twill6vx1 table 116 metric 2001 onlink proto 116\n"
+        "ip -6 route add fd42:0:0:1::/64 via fd42:0:0:1:: dev twill6vx1 metric 2001 onlink proto 116\n"
+        "ip rule add from 172.16.0.0/24 lookup 116 priority 11600 protocol 116\n"
+        "ip -6 rule add from fd42::/64 lookup 116 priority 11600 protocol 116\n");
   CHECK(out.state.routes.begin()->second.owner == "node2");
   CHECK(out.state.links.begin()->second.owner == "node");
 }
@@ -140,6 +145,22 @@ TEST_CASE("a peer whose data is of no use gets no route but a notice with what i
   }
 }
 
+TEST_CASE("a peer is reached by the backend that its lease names, whatever the network's is by now") {
+  auto cluster = published();
+  cluster.network.v6.reset();
+  cluster.leases[1].backendType = "host-gw";
+  CHECK(vxlan(cluster).state.routes.empty());
+  CHECK(vxlan(cluster).notices.empty());
+  CHECK(vxlan(cluster).state.setElements.size() == 2);  // it may still send through the tunnel
+  Desired direct;
+  (*findBackend("host-gw"))->desired(cluster, node1(), direct);
+  CHECK(direct.state.routes.size() == 1);
+
+  cluster.network.backend.type = "host-gw";
+  cluster.leases[1].backendType = "vxlan";
+  CHECK(vxlan(cluster).state.routes.size() == 2);
+}
+
 TEST_CASE("IPv6 needs 1280 bytes inside; IPv4 goes on without it") {
   auto self = node1();
   self.underlay.mtu = 1300;
@@ -149,5 +170,5 @@ TEST_CASE("IPv6 needs 1280 bytes inside; IPv4 goes on without it") {
             "no twill6vx1: the underlay's MTU of 1300 leaves 1230 bytes, and IPv6 needs 1280; raise "
             "the MTU of eth0"});
   CHECK(out.state.links.size() == 1);
-  CHECK(out.state.routes.size() == 1);
+  CHECK(out.state.routes.size() == 2);
 }

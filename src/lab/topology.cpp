@@ -160,8 +160,8 @@ int routersBetween(const Topology& topology, const Spec& spec, const PlaceName& 
     return found == topology.nodes.end() ? 0 : found->segment;
   };
   // Either node routes for its own container, and between segments there is the router, whom what is
-  // encapsulated, all that goes to a container, shows another header.
-  const bool encapsulated = spec.backend != "host-gw" && !to.container.empty();
+  // encapsulated shows another header.
+  const bool encapsulated = spec.backend != "host-gw" && !(from.container.empty() && to.container.empty());
   return int{!from.container.empty()} + int{!to.container.empty()} +
          int{!encapsulated && segmentOf(from.machine) != segmentOf(to.machine)};
 }

@@ -7,6 +7,7 @@ A time runs from the kernel's first notification about the damage to its last on
 of this program; whether all is back is decided by comparing what ip and nft show with what they showed before.
 """
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -15,8 +16,8 @@ import time
 
 LIMIT = 5.0
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NETLINK_NETFILTER = 270, 1, 12
-# linux/rtnetlink.h RTNLGRP_*: LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE, IPV4_NETCONF
-ROUTE_GROUPS = (1, 3, 5, 7, 9, 11, 24)
+# linux/rtnetlink.h RTNLGRP_*: LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, IPV4_NETCONF
+ROUTE_GROUPS = (1, 3, 5, 7, 8, 9, 11, 24)
 NFTABLES_GROUP = 7  # linux/netfilter/nfnetlink.h NFNLGRP_NFTABLES
 
 
@@ -49,11 +50,15 @@ def snapshot():
         if link.get("ifalias", "").startswith("twill:"):
             links.append((link["ifname"], link["address"], link["mtu"], link.get("master", ""), "UP" in link["flags"]))
     addresses = sorted(line.split()[1] + " " + line.split()[3] for line in run("ip -o addr show").splitlines()
-                       if " twill0 " in line and " fe80:" not in line)
-    routes = sorted(run("ip route show proto 116").splitlines() + run("ip -6 route show proto 116").splitlines())
+                       if " twill" in line and " fe80:" not in line)
+    routes = sorted(line for family in ("-4", "-6")
+                    for line in run(f"ip {family} route show table all proto 116").splitlines()
+                    + run(f"ip {family} rule show table 116").splitlines())
     routes = [route.replace(" linkdown", "").strip() for route in routes]
     neighbours = sorted(line for line in run("ip neigh show nud permanent").splitlines() if " tw" in line)
-    rules = run("nft list table inet twill")
+    neighbours += sorted(run("bridge fdb show | grep ' dev twill'").splitlines())
+    # Counters of what was dropped go on, and start anew.
+    rules = re.sub(r"packets \d+ bytes \d+", "", run("nft list table inet twill"))
     forward = run("sysctl -n net.ipv4.ip_forward")
     return [sorted(links), addresses, routes, neighbours, rules, forward]
 
@@ -80,10 +85,26 @@ def kinds():
         found.append(("port deleted", f"ip link del {port}"))
     if neighbour:
         found.append(("neighbour deleted", f"ip neigh del {neighbour[0]} dev {neighbour[2]}"))
+    tunnel = run("ip -o link show type vxlan | head -1 | cut -d: -f2").strip()
+    if tunnel:
+        entry = run(f"bridge fdb show dev {tunnel} | head -1").split()
+        found.append(("tunnel deleted", f"ip link del {tunnel}"))
+        found.append(("tunnel set down", f"ip link set {tunnel} down"))
+        found.append(("tunnel MAC changed", f"ip link set {tunnel} address 02:00:00:00:00:01"))
+        found.append(("tunnel without addresses", f"ip addr flush dev {tunnel}"))
+        found.append(("entry deleted", f"bridge fdb del {entry[0]} dev {tunnel} dst {entry[2]} self"))
+        found.append(("entry to another node", f"bridge fdb replace {entry[0]} dev {tunnel} dst 10.0.0.99 self permanent"))
+        found.append(("entry too many", f"bridge fdb append 00:00:00:00:00:00 dev {tunnel} dst 10.0.0.99 self permanent"))
+        found.append(("tunnel's neighbour deleted", f"ip neigh flush nud permanent dev {tunnel}"))
+        found.append(("rule deleted", "ip rule del table 116"))
+        found.append(("rule's routes deleted", "ip route flush table 116"))
     if run("nft list table inet twill"):
         found.append(("table flushed", "nft flush table inet twill"))
         found.append(("table deleted", "nft delete table inet twill"))
-    found.append(("underlay flapped", "ip link set eth0 down; ip link set eth0 up"))
+    # The way out of the segment is not Twill's, so that nobody else would bring it back.
+    out = [(family, run(f"ip {family} route show default").strip()) for family in ("-4", "-6")]
+    back = "".join(f"; ip {family} route add {route}" for family, route in out if route)
+    found.append(("underlay flapped", f"ip link set eth0 down; ip link set eth0 up{back}"))
     found.append(("forwarding turned off", "sysctl -qw net.ipv4.ip_forward=0"))
     return found
 

@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Another backend in the network config of a living cluster: make before break, under a flood of pings and a TCP stream.
+
+usage: change_test.py BINARIES
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import Lab, wait_for  # noqa: E402
+
+CONFIG = "/etc/twill/network/net-conf.json"
+SECONDS = 12      # of each flood; a change takes well below one
+ALLOWED = 1000    # one in so many pings may be lost
+SERVER = """
+import socket
+ear = socket.create_server(("0.0.0.0", 7000))
+end = ear.accept()[0]
+while data := end.recv(65536):
+    end.sendall(data)
+"""
+CLIENT = """
+import socket, sys, time
+end = socket.create_connection((sys.argv[1], 7000), timeout=5)
+until, rounds, longest = time.monotonic() + float(sys.argv[2]), 0, 0.0
+while time.monotonic() < until:
+    begin = time.monotonic()
+    end.sendall(b"x" * 4000)
+    left = 4000
+    while left > 0:
+        left -= len(end.recv(left))
+    rounds, longest = rounds + 1, max(longest, time.monotonic() - begin)
+print(rounds, longest)
+"""
+
+
+def change(lab, backend):
+    """In every node's config at once, as it is one file; then waits until all have come over."""
+    config = json.loads(lab.execute("node1", "cat", CONFIG))
+    config["Backend"] = backend
+    lab.execute("node1", "sh", "-c", f"printf '%s' '{json.dumps(config)}' >{CONFIG}.new && mv {CONFIG}.new {CONFIG}")
+    for node in ("node1", "node2"):
+        wait_for(f"{node} has come over to {backend}", lambda at=node: lab.status(at)["ready"] and all(
+            lease["backend_type"] == backend["Type"] for lease in lab.status(at)["leases"]))
+
+
+def background(lab, place, *command):
+    return subprocess.Popen([lab.twill, "lab", "exec", "--name", lab.name, place, "--", *command],
+                            stdout=subprocess.PIPE, text=True)
+
+
+def under_load(lab, changes):
+    """Carries out the changes under load, and returns what was lost and how long the stream stood still at most."""
+    server = background(lab, "node2/con1", "/usr/bin/python3", "-c", SERVER)
+    wait_for("the server listens", lambda: ":7000" in lab.execute("node2/con1", "ss", "-Hltn"))
+    stream = background(lab, "node1/con1", "/usr/bin/python3", "-c", CLIENT, "172.16.1.2", str(SECONDS))
+    flood = background(lab, "node1/con1", "ping", "-q", "-i", "0.002", "-w", str(SECONDS), "172.16.1.2")
+    time.sleep(1)
+    for backend in changes:
+        change(lab, backend)
+        time.sleep(1)
+    said = flood.communicate(timeout=SECONDS + 10)[0]
+    rounds, longest = stream.communicate(timeout=SECONDS + 10)[0].split()
+    server.wait(timeout=10)
+    sent, received = (int(word) for word in said.replace(",", "").split() if word.isdigit())
+    print(f"{sent} pings, {sent - received} lost; {rounds} rounds of the stream, the longest took {float(longest):.3f} s")
+    return sent, sent - received
+
+
+def main():
+    with Lab(sys.argv[1], "change", "--nodes", "2", "--containers", "1") as lab:
+        changes = [{"Type": "vxlan"}, {"Type": "host-gw"}, {"Type": "vxlan", "DirectRouting": True}, {"Type": "host-gw"}]
+        sent, lost = under_load(lab, changes)
+        assert lost * ALLOWED <= sent, f"{lost} of {sent} pings were lost"
+        lab.test()
+        for node in ("node1", "node2"):
+            assert "vxlan" not in lab.execute(node, "ip", "-d", "link"), "the tunnel's device stays"
+            assert "116" not in lab.execute(node, "ip", "rule"), "the tunnel's rule stays"
+
+
+main()

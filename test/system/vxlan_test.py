@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The backend vxlan from outside: over segments, damaged, intruded upon, changed to another backend and back.
+
+usage: vxlan_test.py BINARIES
+"""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import Lab, wait_for  # noqa: E402
+
+CONFIG = "/etc/twill/network/net-conf.json"
+DAMAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "damage.py")
+KINDS = {"tunnel deleted", "tunnel set down", "entry deleted", "entry to another node", "entry too many", "rule deleted",
+         "rule's routes deleted", "tunnel's neighbour deleted"}
+# A VXLAN packet of VNI 1 with an ICMP echo request inside, to where the arguments say: node, source, destination, VTEP's MAC.
+INTRUDER = """
+import socket, struct, sys
+node, source, destination, mac = sys.argv[1:]
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+echo = struct.pack("!BBHHH", 8, 0, 0, 1, 1)
+echo = echo[:2] + struct.pack("!H", checksum(echo)) + echo[4:]
+ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, 1, 0, socket.inet_aton(source), socket.inet_aton(destination))
+ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+frame = bytes.fromhex(mac.replace(":", "")) + b"\\x02\\0\\0\\0\\0\\x01" + b"\\x08\\0" + ip + echo
+end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(3):
+    end.sendto(struct.pack("!BBHI", 8, 0, 0, 1 << 8) + frame, (node, 8472))
+"""
+
+
+def requests_seen(lab, place):
+    """How many ICMP echo requests a place has been asked."""
+    words = lab.execute(place, "sh", "-c", "grep ^Icmp: /proc/net/snmp").splitlines()
+    return int(dict(zip(words[0].split(), words[1].split()))["InEchos"])
+
+
+def dropped(lab, node):
+    """Packets that were kept out of the tunnel."""
+    rules = json.loads(lab.execute(node, "nft", "-j", "list", "chain", "inet", "twill", "tunnel"))["nftables"]
+    return sum(part["counter"]["packets"] for one in rules for part in one.get("rule", {}).get("expr", [])
+               if "counter" in part)
+
+
+def intrude(lab, where, node, source, destination):
+    mac = json.loads(lab.execute("node1", "ip", "-j", "link", "show", "twill-vx1"))[0]["address"]
+    lab.execute(where, "/usr/bin/python3", "-c", INTRUDER, node, source, destination, mac)
+
+
+def only_peers_get_in(lab):
+    before, seen = dropped(lab, "node1"), requests_seen(lab, "node1/con1")
+    intrude(lab, "router", "10.0.0.10", "172.16.2.2", "172.16.0.2")  # from an address that has no lease
+    intrude(lab, "node3", "10.0.0.10", "172.16.1.2", "172.16.0.2")   # a peer, with a source that is another's
+    intrude(lab, "node3", "10.0.0.10", "8.8.8.8", "172.16.0.2")
+    wait_for("what is not theirs is dropped", lambda: dropped(lab, "node1") == before + 9)
+    assert requests_seen(lab, "node1/con1") == seen
+    intrude(lab, "node3", "10.0.0.10", "172.16.2.2", "172.16.0.2")   # its own: this is what gets in
+    wait_for("what is theirs gets in", lambda: requests_seen(lab, "node1/con1") == seen + 3)
+
+
+def damage_is_repaired(lab):
+    results = json.loads(lab.execute("node1", "/usr/bin/python3", DAMAGE, "1"))
+    assert not KINDS - results.keys(), f"nothing to damage for {KINDS - results.keys()}"
+    broken = [kind for kind, measured in results.items() if measured is None]
+    assert not broken, f"not repaired within 5 s: {broken}"
+    lab.test()
+
+
+def the_road_is_shown(lab):
+    trace = json.loads(lab.run("trace", "--lab", lab.name, "--json", "node1/con1", "node3/con1"))
+    tunnel = next(hop["tunnel"] for hop in trace["hops"] if hop["tunnel"])
+    assert trace["outcome"] == "delivered" and trace["symmetric"], trace
+    assert (tunnel["dst"], tunnel["added"]) == ("10.0.1.10", 50), tunnel
+    assert [hop["place"] for hop in tunnel["road"]["hops"]] == ["node1", "router", "node3"], tunnel
+
+
+def full_packets_fit(lab):
+    """The containers' MTU is what the tunnel takes, in each family, and not a byte less than it could be."""
+    for address, header in (("172.16.2.2", 28), ("fd42:0:0:2::2", 48)):
+        ping = ["ping", "-c1", "-W2", "-M", "do"]
+        lab.execute("node1/con1", *ping, "-s", str(1430 - header), address)
+
+
+def the_port_moves(lab):
+    """What a device was made with it keeps: there is another one at once."""
+    lab.execute("node1", "sed", "-i", 's/"Type": "vxlan"/"Type": "vxlan", "Port": 4789/', CONFIG)
+    for node in ("node1", "node2", "node3"):
+        wait_for(f"{node} listens there", lambda at=node: "dstport 4789" in
+                 lab.execute(at, "ip", "-d", "link", "show", "twill-vx1", check=False))
+        wait_for(f"{node} is well", lambda at=node: lab.status(at)["ready"])
+    lab.test()
+
+
+def main():
+    with Lab(sys.argv[1], "vxlan", "--backend", "vxlan", "--segments", "2", "--ipv6") as lab:
+        lab.test()
+        full_packets_fit(lab)
+        the_road_is_shown(lab)
+        only_peers_get_in(lab)
+        damage_is_repaired(lab)
+        the_port_moves(lab)
+
+
+main()
