@@ -86,6 +86,21 @@ def full_packets_fit(lab):
         lab.execute("node1/con1", *ping, "-s", str(1430 - header), address)
 
 
+def a_node_moves(lab):
+    """Another address on the underlay, without a restart: the device is made anew over it, and the others follow."""
+    lab.execute("node2", "sh", "-c", "ip addr del 10.0.0.20/24 dev eth0 && ip addr add 10.0.0.77/24 dev eth0 && "
+                "ip route replace default via 10.0.0.1")
+    wait_for("node1 sends to the new address", lambda: "dst 10.0.0.77" in
+             lab.execute("node1", "bridge", "fdb", "show", "dev", "twill-vx1"))
+    for node in ("node1", "node2", "node3"):
+        wait_for(f"{node} is well", lambda at=node: lab.status(at)["ready"])
+    assert "local 10.0.0.77" in lab.execute("node2", "ip", "-d", "link", "show", "twill-vx1")
+    trace = json.loads(lab.run("trace", "--lab", lab.name, "--json", "node3/con1", "node2/con1"))
+    assert trace["outcome"] == "delivered" and trace["symmetric"], trace
+    lab.execute("node3/con1", "ping", "-c1", "-W2", "172.16.1.2")
+    lab.execute("node2/con1", "ping", "-c1", "-W2", "10.0.1.10")
+
+
 def the_port_moves(lab):
     """What a device was made with it keeps: there is another one at once."""
     lab.execute("node1", "sed", "-i", 's/"Type": "vxlan"/"Type": "vxlan", "Port": 4789/', CONFIG)
@@ -104,6 +119,7 @@ def main():
         only_peers_get_in(lab)
         damage_is_repaired(lab)
         the_port_moves(lab)
+        a_node_moves(lab)
 
 
 main()
