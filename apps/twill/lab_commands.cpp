@@ -9,6 +9,7 @@
 
 #include "commands.hpp"
 #include "lab/lab_files.hpp"
+#include "lab_capture.hpp"
 #include "lab_status.hpp"
 #include "lab_step.hpp"
 #include "lab_up.hpp"
@@ -26,6 +27,7 @@ Examples:
   twill lab up --nodes 5 --segments 2 --ipv6  over two segments with a router, dual stack
   twill lab exec node1/con1 -- ping 172.16.1.2
   twill lab exec node2 -- ip route            what the agent put there
+  twill lab capture node1 --host 172.16.1.2   one packet at eth0 with that address, header by header
   twill lab test                              can everybody reach everybody, without NAT?
   twill lab down)";
 
@@ -159,6 +161,33 @@ void addExec(CLI::App& app) {
   command->add_option("command", execution->command, "after --; a shell when left out");
 }
 
+struct Capturing {
+  std::string name = lab::Spec().name;
+  Capture what;
+};
+
+void addCapture(CLI::App& app) {
+  auto capturing = std::make_shared<Capturing>();
+  CLI::App* command =
+      add(app, "capture", "packets as they pass an interface, header by header, into tunnels too", capturing,
+          [](Capturing& how) -> Result<int> {
+            TWILL_TRY(const lab::Lab lab, lab::Lab::open(how.name));
+            return capturePackets(lab, how.what);
+          });
+  addName(*command, capturing->name);
+  Capture& what = capturing->what;
+  command->add_option("place", what.place, "node1, node1/con1, router")->required();
+  command->add_option("--link", what.link, "the interface")->capture_default_str();
+  command->add_option("--host", what.host, "only packets with this address in one of their headers");
+  command->add_option("--count", what.count, "how many packets")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  command->add_option("--seconds", what.seconds, "how long to wait for them at most")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 86'400));
+  command->add_flag("--json", what.json, "print JSON");
+}
+
 }  // namespace
 
 void addLabCommands(CLI::App& app) {
@@ -174,6 +203,7 @@ void addLabCommands(CLI::App& app) {
           "can every node and container reach every other, at the right distance and without NAT? exit "
           "status 1 if not",
           runTest);
+  addCapture(*group);
   addLogs(*group);
   addStep(*group);
 }

@@ -6,7 +6,6 @@ usage: change_test.py BINARIES
 """
 import json
 import os
-import subprocess
 import sys
 import time
 
@@ -48,17 +47,12 @@ def change(lab, backend):
             lease["backend_type"] == backend["Type"] for lease in lab.status(at)["leases"]))
 
 
-def background(lab, place, *command):
-    return subprocess.Popen([lab.twill, "lab", "exec", "--name", lab.name, place, "--", *command],
-                            stdout=subprocess.PIPE, text=True)
-
-
 def under_load(lab, changes):
     """Carries out the changes under load, and returns what was lost and how long the stream stood still at most."""
-    server = background(lab, "node2/con1", "/usr/bin/python3", "-c", SERVER)
+    server = lab.background("node2/con1", "/usr/bin/python3", "-c", SERVER)
     wait_for("the server listens", lambda: ":7000" in lab.execute("node2/con1", "ss", "-Hltn"))
-    stream = background(lab, "node1/con1", "/usr/bin/python3", "-c", CLIENT, "172.16.1.2", str(SECONDS))
-    flood = background(lab, "node1/con1", "ping", "-q", "-i", "0.002", "-w", str(SECONDS), "172.16.1.2")
+    stream = lab.background("node1/con1", "/usr/bin/python3", "-c", CLIENT, "172.16.1.2", str(SECONDS))
+    flood = lab.background("node1/con1", "ping", "-q", "-i", "0.002", "-w", str(SECONDS), "172.16.1.2")
     time.sleep(1)
     for backend in changes:
         change(lab, backend)

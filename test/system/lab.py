@@ -58,6 +58,11 @@ class Lab:
     def execute(self, place, *command, check=True):
         return self.run("lab", "exec", "--name", self.name, place, "--", *command, check=check)
 
+    def background(self, place, *command):
+        """A process that runs a command in a place; what it prints can be read from its stdout."""
+        return subprocess.Popen([self.twill, "lab", "exec", "--name", self.name, place, "--", *command],
+                                stdout=subprocess.PIPE, text=True)
+
     def test(self):
         """The rows of `lab test --json`; all of them must be fine."""
         rows = json.loads(self.run("lab", "test", "--name", self.name, "--json"))

@@ -79,6 +79,18 @@ def the_road_is_shown(lab):
     assert [hop["place"] for hop in tunnel["road"]["hops"]] == ["node1", "router", "node3"], tunnel
 
 
+def a_packet_is_taken_apart(lab):
+    """The same echo request before it gets into the tunnel, inside it, and as it crosses the underlay."""
+    names = {}
+    for link in ("twill0", "twill-vx1", "eth0"):
+        with lab.background("node1/con1", "ping", "-i", "0.2", "-w", "10", "172.16.2.2") as ping:
+            seen = lab.run("lab", "capture", "--name", lab.name, "--json", "--host", "172.16.2.2", "--link", link, "node1")
+            ping.terminate()
+        names[link] = [layer["name"] for layer in json.loads(seen)[0]["layers"]]
+    inside = ["Ethernet", "IPv4", "ICMP", "data"]
+    assert names == {"twill0": inside, "twill-vx1": inside, "eth0": ["Ethernet", "IPv4", "UDP", "VXLAN"] + inside}, names
+
+
 def full_packets_fit(lab):
     """The containers' MTU is what the tunnel takes, in each family, and not a byte less than it could be."""
     for address, header in (("172.16.2.2", 28), ("fd42:0:0:2::2", 48)):
@@ -116,6 +128,7 @@ def main():
         lab.test()
         full_packets_fit(lab)
         the_road_is_shown(lab)
+        a_packet_is_taken_apart(lab)
         only_peers_get_in(lab)
         damage_is_repaired(lab)
         the_port_moves(lab)
