@@ -135,9 +135,9 @@ void addLogs(CLI::App& app) {
 void addStep(CLI::App& app) {
   auto number = std::make_shared<int>(1);
   CLI::App* command = add<std::shared_ptr<int>>(
-      app, "step", "container networking from scratch: 1 a namespace, 2 a node, 3 many nodes", number,
-      [](int& which) { return runStep(which); });
-  command->add_option("number", *number, "which step")->required()->check(CLI::IsMember({1, 2, 3}));
+      app, "step", "container networking from scratch: 1 a namespace, 2 a node, 3 many nodes, 4 an overlay",
+      number, [](int& which) { return runStep(which); });
+  command->add_option("number", *number, "which step")->required()->check(CLI::IsMember({1, 2, 3, 4}));
 }
 
 struct Execution {

@@ -2,13 +2,17 @@
 #include "lab_step.hpp"
 
 #include <array>
+#include <csignal>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "api/client.hpp"
 #include "base/file.hpp"
 #include "lab/lab_files.hpp"
+#include "lab/process.hpp"
+#include "lab_capture.hpp"
 #include "lab_status.hpp"
 #include "lab_up.hpp"
 #include "terminal.hpp"
@@ -25,9 +29,10 @@ struct Lesson {
   int containers;
   AttachMode attach;
   const char* next;  ///< what to try
+  const char* backend = "host-gw";
 };
 
-constexpr std::array<Lesson, 3> kLessons{
+constexpr std::array<Lesson, 4> kLessons{
     {{"one network namespace",
       "A container is, for the network, a namespace: links, addresses and routes of its own. A veth pair is "
       "a\n"
@@ -47,7 +52,16 @@ constexpr std::array<Lesson, 3> kLessons{
       "other node's address as next hop. Which node has which subnet stands in a file that both read, "
       "written\n"
       "by hand here; the agents turn it into routes. This is flannel's host-gw, and Calico within a segment.",
-      2, 1, AttachMode::bridge, "trace --lab step3 node1/con1 node2/con1"}}};
+      2, 1, AttachMode::bridge, "trace --lab step3 node1/con1 node2/con1"},
+     {"an overlay",
+      "Routers between the nodes may know nothing of containers. So each packet between them travels inside "
+      "another\n"
+      "one, from node to node: here in VXLAN, over UDP. The route to the other node's subnet leads into a "
+      "device;\n"
+      "a neighbour entry says which MAC is there, a forwarding entry behind which node that MAC is. This is "
+      "flannel's\n"
+      "vxlan, and Calico's and Weave's.",
+      2, 1, AttachMode::bridge, "trace --lab step4 node1/con1 node2/con1", "vxlan"}}};
 
 Result<Json> ask(const lab::Lab& lab, const std::string& node, const std::string& target) {
   TWILL_TRY(const api::Reply reply, api::call(lab::socketFile(lab.directory(), node), {.target = target}));
@@ -92,6 +106,26 @@ Result<void> printMap(const lab::Lab& lab) {
   return {};
 }
 
+/// One and the same echo request, as it passes the node's interfaces.
+Result<void> printPacket(const lab::Lab& lab) {
+  fmt::print("One packet of node1/con1 to node2/con1 on its way out of node1:\n\n");
+  TWILL_TRY(
+      const pid_t ping, lab::spawn([&] {
+        if (!lab.enter({"node1", "con1"})) return 126;
+        ::close(STDOUT_FILENO);
+        return lab::become({"ping", "-q", "-i", "0.2", "-w", "60", "172.16.1.2"}, {"PATH=/usr/bin:/bin"});
+      }));
+  Result<int> seen = 0;
+  for (const char* link : {"twill0", "twill-vx1", "eth0"}) {
+    if (seen) seen = capturePackets(lab, {.place = "node1", .link = link, .host = "172.16.1.2"});
+  }
+  ::kill(ping, SIGTERM);
+  TWILL_TRY(const int ended, lab::waitFor(ping));
+  (void)ended;  // by our signal
+  fmt::print("\n");
+  return seen ? Result<void>() : Failure(seen.error());
+}
+
 }  // namespace
 
 Result<int> runStep(int number) {
@@ -99,6 +133,7 @@ Result<int> runStep(int number) {
   const lab::Spec spec{.name = fmt::format("step{}", number),
                        .nodes = lesson.nodes,
                        .containers = lesson.containers,
+                       .backend = lesson.backend,
                        .attach = lesson.attach};
   fmt::print("{}\n\n{}\n\n", paint(Tone::bold, fmt::format("Step {}: {}", number, lesson.title)),
              lesson.text);
@@ -106,6 +141,7 @@ Result<int> runStep(int number) {
   TWILL_TRY(const lab::Lab lab, bringUp(spec));
   if (lesson.nodes > 1) TWILL_CHECK(printMap(lab));
   for (const auto& node : lab.topology().nodes) TWILL_CHECK(printNode(lab, node));
+  if (spec.backend != lab::Spec().backend) TWILL_CHECK(printPacket(lab));
   TWILL_TRY(const int ready, showStatus(lab, false));
   fmt::print("\n");
   TWILL_TRY(const int passed, runTest(lab, false));

@@ -123,6 +123,15 @@ def the_port_moves(lab):
     lab.test()
 
 
+def step_four_teaches(binaries):
+    lab = Lab(binaries, "step4")
+    try:
+        said = lab.run("lab", "step", "4")
+        assert "all 24 checks passed" in said and "VXLAN     VNI 1" in said and "bridge fdb replace" in said, said
+    finally:
+        lab.run("lab", "down", "--name", "step4")
+
+
 def main():
     with Lab(sys.argv[1], "vxlan", "--backend", "vxlan", "--segments", "2", "--ipv6") as lab:
         lab.test()
@@ -133,6 +142,7 @@ def main():
         damage_is_repaired(lab)
         the_port_moves(lab)
         a_node_moves(lab)
+    step_four_teaches(sys.argv[1])
 
 
 main()
