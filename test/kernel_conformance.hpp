@@ -32,6 +32,7 @@ inline const Rule kRules[] = {
     {"nothing takes a key that another holds", refusesAnotherUnderTheSameKey},
     {"a setting without a file is refused by name", refusesSettingsThatAreNotThere},
     {"an operation that fails hurts only itself", failsOneAlone},
+    {"a table has counters, and a change of its sets keeps them", keepsCounters},
     {"elements that stand apart are added, changed and removed alone", keepsElementsApart},
     {"a table that changes keeps its elements, one that goes takes them along", keepsElementsOfAChangedTable},
     {"an element that cannot be had hurts only itself", failsOneElementAlone},

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +54,37 @@ inline void keepsElementsApart(Kernel& kernel) {
         "remove element inet twill ports { sctp . 9 : 172.16.0.5 . 80 }\n");
   mustApply(kernel, diff(wanted, state).operations);
   CHECK(names(diff(wanted, follow(kernel, std::move(state))).operations) == "");
+}
+
+inline void keepsCounters(Kernel& kernel) {
+  KernelState wanted;
+  Firewall shape;
+  shape.counters = {"strangers4"};
+  shape.sets["senders4"] = {.type = "ipv4_addr . integer",
+                            .flags = "interval",
+                            .apart = true,
+                            .declared = "typeof ip saddr . @th,336,32"};
+  shape.chains["tunnel"] = {
+      "type filter hook input priority filter",
+      {"udp dport 8472 ip saddr . @th,336,32 != @senders4 counter name strangers4 drop"}};
+  wanted.put(shape);
+  for (const auto* inner : {"2886729984-2886730239", "167772180"}) {
+    wanted.put(SetElement{.table = kTable, .set = "senders4", .key = std::string("10.0.0.20 . ") + inner});
+  }
+  mustApply(kernel, diff(wanted, read(kernel)).operations);
+  auto state = follow(kernel, read(kernel));
+  CHECK(names(diff(wanted, state).operations) == "");
+  CHECK(kernel.counted(kTable).value() == std::map<std::string, std::uint64_t>{{"strangers4", 0}});
+  CHECK(kernel.counted(kBridgeTable).value().empty());
+
+  for (const auto& counters : {std::set<std::string>{"strangers4", "strangers6"}, {"strangers4"}}) {
+    wanted.firewalls.at(kTable).counters = counters;
+    mustApply(kernel, diff(wanted, state).operations);
+    state = follow(kernel, std::move(state));
+    CHECK(state.firewalls.at(kTable).counters == counters);
+    CHECK(state.setElements.size() == 2);
+    CHECK(names(diff(wanted, state).operations) == "");
+  }
 }
 
 inline void keepsElementsOfAChangedTable(Kernel& kernel) {

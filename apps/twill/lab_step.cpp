@@ -29,7 +29,7 @@ struct Lesson {
   int containers;
   AttachMode attach;
   const char* next;  ///< what to try
-  const char* backend = "host-gw";
+  const char* backend;
 };
 
 constexpr std::array<Lesson, 4> kLessons{
@@ -38,21 +38,21 @@ constexpr std::array<Lesson, 4> kLessons{
       "a\n"
       "cable into it. The node finds the container by a /32 route; the container sends everything to\n"
       "169.254.1.1, an address that exists only so that the node can answer for it.",
-      1, 1, AttachMode::routed, "lab exec --name step1 node1 -- ip route get 172.16.0.1"},
+      1, 1, AttachMode::routed, "lab exec --name step1 node1 -- ip route get 172.16.0.1", "host-gw"},
      {"one node, several containers",
       "A bridge is a switch: each container's cable ends in one of its ports, so containers reach each "
       "other\n"
       "by their MAC addresses alone. The bridge has an address too, 172.16.0.1: that is the gateway by "
       "which\n"
       "they reach the node and all else.",
-      1, 2, AttachMode::bridge, "lab exec --name step2 node1 -- bridge fdb show br twill0"},
+      1, 2, AttachMode::bridge, "lab exec --name step2 node1 -- bridge fdb show br twill0", "host-gw"},
      {"many nodes, joined by routes",
       "Each node has a subnet of its own. What is missing is the way to the others' subnets: a route with "
       "the\n"
       "other node's address as next hop. Which node has which subnet stands in a file that both read, "
       "written\n"
       "by hand here; the agents turn it into routes. This is flannel's host-gw, and Calico within a segment.",
-      2, 1, AttachMode::bridge, "trace --lab step3 node1/con1 node2/con1"},
+      2, 1, AttachMode::bridge, "trace --lab step3 node1/con1 node2/con1", "host-gw"},
      {"an overlay",
       "Routers between the nodes may know nothing of containers. So each packet between them travels inside "
       "another\n"

@@ -63,6 +63,9 @@ int printStatus(const Json& status) {
     fmt::print("underlay    {} {}  MTU {}, chosen by {}\n", text(underlay, "interface"),
                both(underlay, "address", "address6"), text(underlay, "mtu"), text(underlay, "reason"));
   }
+  if (const Json& tunnel = status["tunnel"]; !tunnel.is_null()) {
+    fmt::print("tunnel      {} packets of strangers dropped\n", text(tunnel, "strangers_dropped"));
+  }
   fmt::print("containers  {}\n", text(status, "attachments"));
   fmt::print("drift       {} repaired", text(status["drift"], "repairs"));
   if (const Json& last = status["drift"]["last"]; !last.is_null()) {

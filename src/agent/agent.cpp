@@ -210,6 +210,13 @@ void Agent::rememberHeld() {
   }
 }
 
+Result<std::map<std::string, std::uint64_t>> Agent::keptOut() const {
+  const auto table = wanted_.firewalls.find(kTable);
+  if (table == wanted_.firewalls.end() || table->second.counters.empty())
+    return std::map<std::string, std::uint64_t>();
+  return kernel_.counted(kTable);
+}
+
 Difference Agent::difference() const {
   Difference difference = diff(wanted_, actual_);
   for (const auto& [key, record] : attachments_.unknown()) spare(record.hostIfname, difference.operations);

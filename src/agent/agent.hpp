@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -69,6 +70,9 @@ class Agent {
   [[nodiscard]] const Attachments& attachments() const { return attachments_; }
   /// All wanted state is in the kernel, and the node holds its lease.
   [[nodiscard]] bool ready() const { return ready_; }
+  /// Packets that were kept out of this node's tunnels, by counter; asked of the kernel. Empty without
+  /// tunnels.
+  [[nodiscard]] Result<std::map<std::string, std::uint64_t>> keptOut() const;
   /// The comparison as it stands now, whether or not its owners are waiting for a retry.
   [[nodiscard]] Difference difference() const;
 

@@ -94,6 +94,15 @@ Json obstaclesJson(const std::vector<Obstacle>& obstacles) {
   return list;
 }
 
+/// Null without a tunnel.
+Json tunnelJson(const Agent& agent) {
+  const auto kept = agent.keptOut();
+  if (!kept || kept->empty()) return nullptr;
+  std::uint64_t packets = 0;
+  for (const auto& [name, count] : *kept) packets += count;
+  return {{"strangers_dropped", packets}};
+}
+
 }  // namespace
 
 std::string statusJson(const Agent& agent) {
@@ -115,6 +124,7 @@ std::string statusJson(const Agent& agent) {
     for (const Lease& lease : agent.cluster()->cluster.leases) status["leases"].push_back(leaseJson(lease));
   }
   status["attachments"] = agent.attachments().all().size();
+  status["tunnel"] = tunnelJson(agent);
   status["problems"] = agent.problems().all();
   status["drift"] = driftJson(agent.journal());
   status["operations"] = {{"total", agent.journal().total()},
@@ -134,6 +144,7 @@ std::string diffJson(const Agent& agent) {
   const KernelState& wanted = agent.wanted();
   Json counts = {{"links", wanted.links.size()},         {"addresses", wanted.addresses.size()},
                  {"routes", wanted.routes.size()},       {"neighbours", wanted.neighbours.size()},
+                 {"rules", wanted.rules.size()},         {"forwarding", wanted.forwarding.size()},
                  {"sysctls", wanted.sysctls.size()},     {"firewall", !wanted.firewalls.empty()},
                  {"elements", wanted.setElements.size()}};
   return dump({{"known", agent.cluster().has_value()},

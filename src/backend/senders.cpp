@@ -19,9 +19,10 @@ struct FamilyWords {
   int version;           ///< first four bits of the inner packet
   int source;            ///< bytes before the source address in its header (RFC 791, RFC 8200)
   const char* set;
+  const char* counter;
 };
-constexpr FamilyWords kWords4{"ip", "ipv4", "ipv4_addr . integer", 4, 12, "senders4"};
-constexpr FamilyWords kWords6{"ip6", "ipv6", "ipv6_addr . integer", 6, 8, "senders6"};
+constexpr FamilyWords kWords4{"ip", "ipv4", "ipv4_addr . integer", 4, 12, "senders4", "strangers4"};
+constexpr FamilyWords kWords6{"ip6", "ipv6", "ipv6_addr . integer", 6, 8, "senders6", "strangers6"};
 
 std::string rangeOf(const Prefix& subnet) {
   return numberWord(subnet.address()) + "-" + numberWord(subnet.last());
@@ -43,7 +44,8 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
   const auto arriving = fmt::format("meta nfproto {} udp dport {}", words.protocol, tunnel.port);
   chain.rules.push_back(
       fmt::format("{} @th,{},4 {} {} @{} accept", arriving, inner, words.version, sender, words.set));
-  chain.rules.push_back(arriving + " counter drop");
+  table.counters.insert(words.counter);
+  chain.rules.push_back(fmt::format("{} counter name {} drop", arriving, words.counter));
 
   for (const auto& peer : cluster.leases) {
     const auto& address = peer.publicIpOf(tunnel.family);

@@ -13,7 +13,7 @@ struct TunnelPort {
 };
 
 /// Lets nobody but peers into the tunnel, each with packets from its own subnet and address alone. What
-/// others send is dropped and counted before the tunnel sees it.
+/// others send is dropped before the tunnel sees it, and counted by the table's counters.
 void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out);
 
 }  // namespace twill

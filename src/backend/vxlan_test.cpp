@@ -66,9 +66,9 @@ TEST_CASE("only peers get in, each with packets from its own subnet and address"
   CHECK(state.firewalls.at(kTable).chains.at("tunnel").rules ==
         std::vector<std::string>{
             "meta nfproto ipv4 udp dport 8472 @th,240,4 4 ip saddr . @th,336,32 @senders4 accept",
-            "meta nfproto ipv4 udp dport 8472 counter drop",
+            "meta nfproto ipv4 udp dport 8472 counter name strangers4 drop",
             "meta nfproto ipv6 udp dport 8472 @th,240,4 6 ip6 saddr . @th,304,128 @senders6 accept",
-            "meta nfproto ipv6 udp dport 8472 counter drop"});
+            "meta nfproto ipv6 udp dport 8472 counter name strangers6 drop"});
   std::string elements;
   for (const auto& [key, element] : state.setElements) elements += element.set + " " + element.text() + "\n";
   CHECK(elements ==
@@ -161,7 +161,7 @@ TEST_CASE("a peer is reached by the backend that its lease names, whatever the n
   CHECK(vxlan(cluster).state.routes.size() == 2);
 }
 
-TEST_CASE("IPv6 needs 1280 bytes inside; IPv4 goes on without it") {
+TEST_CASE("IPv6 needs 1280 bytes inside, and IPv4 goes on without it") {
   auto self = node1();
   self.underlay.mtu = 1300;
   const auto out = vxlan(published(), self);

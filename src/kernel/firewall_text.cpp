@@ -114,6 +114,8 @@ void parseObject(const std::string& table, const std::string& kind, const Json& 
     chains[textOf(json, "chain")].rules.push_back(comment.empty() ? "not made by twilld" : comment);
   } else if (kind == "set" || kind == "map") {
     parseSet(table, textOf(json, "name"), json, out);
+  } else if (kind == "counter") {
+    out.firewalls[table].counters.insert(textOf(json, "name"));
   } else if (kind == "table" ? json.contains("flags") : kind != "metainfo") {
     chains[fmt::format("not made by twilld: {} {}", kind, textOf(json, "name"))];
   }
@@ -132,7 +134,9 @@ bool sameButElements(const Firewall::Set& a, const Firewall::Set& b) {
 
 /// True when `wanted` has all that `actual` has, but for elements: then nothing has to go first.
 bool onlyGrows(const Firewall& actual, const Firewall& wanted) {
-  return std::all_of(actual.chains.begin(), actual.chains.end(),
+  return std::includes(wanted.counters.begin(), wanted.counters.end(), actual.counters.begin(),
+                       actual.counters.end()) &&
+         std::all_of(actual.chains.begin(), actual.chains.end(),
                      [&](const auto& entry) {
                        const auto found = wanted.chains.find(entry.first);
                        return found != wanted.chains.end() && found->second == entry.second;
@@ -151,6 +155,14 @@ void writeSet(const std::string& name, const Firewall::Set& set, const std::vect
   if (set.apart) fmt::format_to(to, " comment \"{}\";", kApart);
   if (!elements.empty()) fmt::format_to(to, " elements = {{ {} }};", fmt::join(elements, ", "));
   out += " }\n";
+}
+
+/// Those that are not there yet.
+void writeCounters(const std::set<std::string>& wanted, const std::set<std::string>& there,
+                   std::string& out) {
+  for (const auto& name : wanted) {
+    if (!there.contains(name)) out += fmt::format("counter {} {{ }}\n", name);
+  }
 }
 
 void writeChain(const std::string& name, const Firewall::Chain& chain, std::string& out) {
@@ -175,6 +187,7 @@ std::string tableScript(const Firewall& wanted, const std::map<SetElementKey, Se
     kept[at->first.set].push_back(at->second.text());
   }
   std::string out = removeScript(wanted.table) + fmt::format("table {} {{\n", wanted.table);
+  writeCounters(wanted.counters, {}, out);
   for (const auto& [name, set] : wanted.sets) writeSet(name, set, set.apart ? kept[name] : set.elements, out);
   for (const auto& [name, chain] : wanted.chains) writeChain(name, chain, out);
   return out + "}\n";
@@ -183,6 +196,7 @@ std::string tableScript(const Firewall& wanted, const std::map<SetElementKey, Se
 std::optional<std::string> changeScript(const Firewall& actual, const Firewall& wanted) {
   if (!onlyGrows(actual, asRead(wanted))) return std::nullopt;
   std::string fresh;
+  writeCounters(wanted.counters, actual.counters, fresh);
   for (const auto& [name, set] : wanted.sets) {
     if (!actual.sets.contains(name)) writeSet(name, set, set.elements, fresh);
   }
@@ -231,6 +245,21 @@ Firewall asRead(const Firewall& wanted) {
   for (auto& [name, set] : out.sets) set.declared.clear();
   for (auto& [name, chain] : out.chains) {
     std::transform(chain.rules.begin(), chain.rules.end(), chain.rules.begin(), ruleId);
+  }
+  return out;
+}
+
+std::map<std::string, std::uint64_t> parseCounters(std::string_view json) {
+  std::map<std::string, std::uint64_t> out;
+  const auto document = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  const auto objects = document.is_object() ? document.find("nftables") : document.end();
+  if (objects == document.end() || !objects->is_array()) return out;
+  for (const auto& object : *objects) {
+    const auto counter = object.is_object() ? object.find("counter") : object.end();
+    if (counter == object.end() || !counter->is_object()) continue;
+    const auto packets = counter->find("packets");
+    if (packets == counter->end() || !packets->is_number_unsigned()) continue;
+    out[textOf(*counter, "name")] = packets->get<std::uint64_t>();
   }
   return out;
 }

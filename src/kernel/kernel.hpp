@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -45,6 +46,9 @@ class Kernel {
   /// errno where that keeps no such memory, or does not let us at it.
   [[nodiscard]] virtual Result<void> forgetUdp(const std::set<IpAddress>& addresses,
                                                const std::set<std::uint16_t>& ports) = 0;
+
+  /// The packets that a table's named counters have counted since it was last written as a whole.
+  [[nodiscard]] virtual Result<std::map<std::string, std::uint64_t>> counted(const std::string& table) = 0;
 
   /// Readable when drain() has something to do. Owned by the kernel object; valid as long as it.
   [[nodiscard]] virtual int notifyFd() const = 0;

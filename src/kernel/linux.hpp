@@ -25,6 +25,9 @@ class LinuxKernel final : public Kernel {
                                        const std::set<std::uint16_t>& ports) override {
     return forgetUdpFlows(addresses, ports);
   }
+  [[nodiscard]] Result<std::map<std::string, std::uint64_t>> counted(const std::string& table) override {
+    return Nftables::counted(table);
+  }
   [[nodiscard]] int notifyFd() const override { return epoll_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
 

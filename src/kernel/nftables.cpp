@@ -63,13 +63,13 @@ Failure refused(std::string_view what, std::string_view message) {
   return failure;
 }
 
-/// The table as JSON; nothing when there is none.
-Result<std::optional<std::string>> listTable(const std::string& table) {
+/// What `nft list ...` says as JSON; nothing when there is no such table.
+Result<std::optional<std::string>> list(const std::string& what) {
   const std::unique_ptr<nft_ctx, decltype(&nft_ctx_free)> context(nft_ctx_new(NFT_CTX_DEFAULT), nft_ctx_free);
   nft_ctx_buffer_output(context.get());
   nft_ctx_buffer_error(context.get());
   nft_ctx_output_set_flags(context.get(), NFT_CTX_OUTPUT_JSON);
-  if (nft_run_cmd_from_buffer(context.get(), ("list table " + table).c_str()) == 0) {
+  if (nft_run_cmd_from_buffer(context.get(), ("list " + what).c_str()) == 0) {
     return std::string(nft_ctx_get_output_buffer(context.get()));
   }
   const auto failure = refused("nftables cannot be read", nft_ctx_get_error_buffer(context.get()));
@@ -102,12 +102,17 @@ Result<void> Nftables::read(KernelState& state) {
   return {};
 }
 
+Result<std::map<std::string, std::uint64_t>> Nftables::counted(const std::string& table) {
+  TWILL_TRY(const auto json, list("counters table " + table));
+  return json ? parseCounters(*json) : std::map<std::string, std::uint64_t>();
+}
+
 Result<void> Nftables::learn() {
   stale_ = true;
   KernelState read;
   std::size_t size = 0;
   for (const std::string table : {kTable, kBridgeTable}) {
-    TWILL_TRY(const auto json, listTable(table));
+    TWILL_TRY(const auto json, list("table " + table));
     if (!json) continue;
     TWILL_TRY(const auto parsed, parseTable(table, *json));
     merge(read, parsed);

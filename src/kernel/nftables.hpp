@@ -27,6 +27,9 @@ class Nftables {
   /// Operations on elements, all in one transaction if each of them can be had, else one by one.
   [[nodiscard]] std::vector<Result<void>> change(std::span<const Operation* const> steps);
 
+  /// The packets of a table's named counters.
+  [[nodiscard]] static Result<std::map<std::string, std::uint64_t>> counted(const std::string& table);
+
   /// Readable when somebody changed a ruleset, which may be us.
   [[nodiscard]] int fd() const { return monitor_.fd(); }
   /// Brings what read() told up to date; true when it changed. After changes of our own the cost is theirs,

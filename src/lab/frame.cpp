@@ -131,7 +131,7 @@ class Decoder {
 
   void ipv4() {
     if (rest_.size() < 20 || rest_[0] >> 4U != 4) return;
-    const std::size_t header = (rest_[0] & 0x0fU) * 4U;
+    const std::size_t header = std::size_t{rest_[0] & 0x0fU} * 4;
     if (header < 20 || header > rest_.size()) return;
     const auto src = IpAddress::fromBytes(rest_.subspan(12, 4));
     const auto dst = IpAddress::fromBytes(rest_.subspan(16, 4));
@@ -176,7 +176,7 @@ class Decoder {
       take("UDP", fmt::format("{} → {}", word(rest_, 0), port), 8);
       if (std::find(kVxlanPorts.begin(), kVxlanPorts.end(), port) != kVxlanPorts.end()) vxlan();
     } else if (protocol == kTcp && rest_.size() >= 20) {
-      const std::size_t header = (rest_[12] >> 4U) * 4U;
+      const std::size_t header = std::size_t{rest_[12]} / 16 * 4;
       if (header < 20 || header > rest_.size()) return;
       take("TCP", fmt::format("{} → {}, {}", word(rest_, 0), word(rest_, 2), flagsText(rest_[13])), header);
     } else if ((protocol == kIcmp || protocol == kIcmpv6) && rest_.size() >= 8) {

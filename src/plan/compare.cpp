@@ -26,6 +26,10 @@ bool holdsAll(const Map& actual, const Map& wanted, Same same) {
   });
 }
 
+bool includes(const std::set<std::string>& all, const std::set<std::string>& some) {
+  return std::includes(all.begin(), all.end(), some.begin(), some.end());
+}
+
 }  // namespace
 
 bool satisfies(const Sysctl& actual, const Sysctl& wanted) {
@@ -33,12 +37,14 @@ bool satisfies(const Sysctl& actual, const Sysctl& wanted) {
 }
 
 bool satisfies(const Firewall& actual, const Firewall& wanted) {
-  return holdsAll(actual.sets, wanted.sets, sameSet) && holdsAll(actual.chains, wanted.chains, sameRules);
+  return holdsAll(actual.sets, wanted.sets, sameSet) && holdsAll(actual.chains, wanted.chains, sameRules) &&
+         includes(actual.counters, wanted.counters);
 }
 
 bool holdsMore(const Firewall& actual, const Firewall& wanted) {
   const auto nothing = [](const auto&, const auto&) { return true; };
-  return !holdsAll(wanted.sets, actual.sets, nothing) || !holdsAll(wanted.chains, actual.chains, nothing);
+  return !holdsAll(wanted.sets, actual.sets, nothing) || !holdsAll(wanted.chains, actual.chains, nothing) ||
+         !includes(wanted.counters, actual.counters);
 }
 
 bool keepsElements(const std::string& set, const Firewall& actual, const Firewall& wanted) {

@@ -16,7 +16,7 @@ namespace twill {
 [[nodiscard]] bool satisfies(const ForwardingEntry& actual, const ForwardingEntry& wanted);
 [[nodiscard]] bool satisfies(const Route& actual, const Route& wanted);
 
-/// True when a table has chains or sets that are not wanted.
+/// True when a table has chains, sets or counters that are not wanted.
 [[nodiscard]] bool holdsMore(const Firewall& actual, const Firewall& wanted);
 
 /// True when a set's elements that stand apart have a place in a table written as wanted. Else they go with

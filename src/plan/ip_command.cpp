@@ -102,6 +102,7 @@ std::string nftScript(const Firewall& firewall) {
   // "add, then delete" empties the table whether it was there or not; nft applies the whole file at once.
   std::string out =
       fmt::format("nft -f - <<'EOF'\nadd table {0}\ndelete table {0}\ntable {0} {{\n", firewall.table);
+  for (const auto& name : firewall.counters) out += fmt::format("  counter {} {{ }}\n", name);
   for (const auto& [name, set] : firewall.sets) {
     out += fmt::format("  {} {} {{\n    {}\n", set.isMap() ? "map" : "set", name, set.declaration());
     if (set.apart) out += fmt::format("    comment \"{}\"\n", kApart);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <variant>
@@ -188,10 +189,11 @@ struct Firewall {
   std::string table = kTable;           ///< family and name
   std::map<std::string, Chain> chains;  ///< by name
   std::map<std::string, Set> sets;      ///< by name
+  std::set<std::string> counters;       ///< names; what they have counted is asked for apart
   std::string owner;
 
   bool operator==(const Firewall&) const = default;
-  [[nodiscard]] bool empty() const { return chains.empty() && sets.empty(); }
+  [[nodiscard]] bool empty() const { return chains.empty() && sets.empty() && counters.empty(); }
 };
 
 /// A set's comment in the kernel when it is Firewall::Set::apart.

@@ -71,6 +71,7 @@ void merge(KernelState& into, const KernelState& part) {
 void merge(Firewall& into, const Firewall& part) {
   for (const auto& [name, chain] : part.chains) into.chains.insert_or_assign(name, chain);
   for (const auto& [name, set] : part.sets) into.sets.insert_or_assign(name, set);
+  into.counters.insert(part.counters.begin(), part.counters.end());
 }
 
 std::string_view linkOfSetting(std::string_view path) {

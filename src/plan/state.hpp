@@ -40,7 +40,7 @@ struct KernelState {
 /// chain by chain and set by set.
 void merge(KernelState& into, const KernelState& part);
 
-/// Adds `part`'s chains and sets to a table.
+/// Adds `part`'s chains, sets and counters to a table.
 void merge(Firewall& into, const Firewall& part);
 
 /// The interface that a setting belongs to: "eth0" for net/ipv4/conf/eth0/forwarding, else empty.

@@ -136,8 +136,9 @@ Result<void> readNeighbours(netlink::Socket& socket, Sighting& out) {
 Result<void> readForwarding(netlink::Socket& socket, Sighting& out) {
   for (const auto& [name, interface] : out.place.interfaces) {
     if (!interface.link.vxlan) continue;
-    TWILL_TRY(const auto entries, dump(socket, RTM_GETNEIGH, [&](auto& message) {
-                netlink::encodeForwardingFilter(message, interface.link.index);
+    const int index = interface.link.index;
+    TWILL_TRY(const auto entries, dump(socket, RTM_GETNEIGH, [index](auto& message) {
+                netlink::encodeForwardingFilter(message, index);
               }));
     for (const auto& payload : entries) {
       auto message = netlink::decodeForwarding(payload);

@@ -72,6 +72,14 @@ Result<void> FakeKernel::carryOut(const Operation& operation) {
   return network_.perform(operation);
 }
 
+Result<std::map<std::string, std::uint64_t>> FakeKernel::counted(const std::string& table) {
+  std::map<std::string, std::uint64_t> out;
+  const auto found = all().firewalls.find(table);
+  if (found == all().firewalls.end()) return out;
+  for (const auto& name : found->second.counters) out[name] = 0;
+  return out;
+}
+
 Kernel::Drained FakeKernel::drain(KernelState& state, const Interest& interest) {
   const bool lost = lost_;
   const bool changed = changed_;

@@ -25,6 +25,8 @@ class FakeKernel final : public Kernel {
   /// Is seen in log().
   [[nodiscard]] Result<void> forgetUdp(const std::set<IpAddress>& addresses,
                                        const std::set<std::uint16_t>& ports) override;
+  /// Nothing passes here, so that nothing is counted.
+  [[nodiscard]] Result<std::map<std::string, std::uint64_t>> counted(const std::string& table) override;
   [[nodiscard]] int notifyFd() const override { return notify_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
 
