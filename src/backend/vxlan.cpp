@@ -2,8 +2,6 @@
 // vxlan: the kernel puts each packet into a UDP datagram to the peer (RFC 7348), one device for each IP
 // version. Nodes need only reach one another, over any number of routers. Programmed as flannel does it, so
 // that the two interoperate: nothing is flooded or learned, all is known from the leases.
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -143,6 +141,13 @@ void addPeer(const Lease& peer, const FamilyConfig& network, const Prefix& subne
   out.put(std::move(route));
 }
 
+/// Who else has this MAC: this node, or a peer that came before. Two of one name, perhaps.
+std::string ownerOfMac(const Endpoint& endpoint, Family family, const Self& self, const KernelState& out) {
+  if (endpoint.mac == deviceMac(self.node, endpoint.vni, family)) return self.node;
+  const auto found = out.forwarding.find({deviceName(endpoint.vni, family), endpoint.mac});
+  return found == out.forwarding.end() ? "" : found->second.owner;
+}
+
 /// Gives one peer a road; else says why there is none.
 std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix& subnet, const Self& self,
                     KernelState& out) {
@@ -158,6 +163,12 @@ std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix
   if (endpoint->vni != config.backend.vni) {
     return fmt::format("its VNI is {}, here it is {}; give all nodes the same network config", endpoint->vni,
                        config.backend.vni);
+  }
+  if (auto owner = ownerOfMac(*endpoint, family, self, out); !owner.empty()) {
+    return fmt::format(
+        "its VtepMAC {} is that of {}, too; give each node a name of its own, and delete the lease that is "
+        "wrong",
+        endpoint->mac.text(), owner);
   }
   addPeer(peer, network, subnet, *endpoint, out);
   return {};

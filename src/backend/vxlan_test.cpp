@@ -145,6 +145,19 @@ TEST_CASE("a peer whose data is of no use gets no route but a notice with what i
   }
 }
 
+TEST_CASE("a MAC leads to one peer, the first that has it") {
+  auto cluster = published();
+  cluster.network.v6.reset();
+  cluster.leases.push_back(lease("node3", "10.0.0.30", "172.16.2.0/24"));
+  cluster.leases[2].backendData = cluster.leases[1].backendData;
+  CHECK(
+      onlyNotice(cluster).find("no route to 172.16.2.0/24 of node3: its VtepMAC fa:10:d9:90:88:0e is that of "
+                               "node2, too; ") == 0);
+  CHECK(vxlan(cluster).state.forwarding.begin()->second.node == *IpAddress::parse("10.0.0.20"));
+  cluster.leases[2].backendData = cluster.leases[0].backendData;
+  CHECK(onlyNotice(cluster).find("is that of node1, too") != std::string::npos);
+}
+
 TEST_CASE("a peer is reached by the backend that its lease names, whatever the network's is by now") {
   auto cluster = published();
   cluster.network.v6.reset();
