@@ -63,7 +63,7 @@ int printStatus(const Json& status) {
     fmt::print("underlay    {} {}  MTU {}, chosen by {}\n", text(underlay, "interface"),
                both(underlay, "address", "address6"), text(underlay, "mtu"), text(underlay, "reason"));
   }
-  if (const Json& tunnel = status["tunnel"]; !tunnel.is_null()) {
+  if (const Json tunnel = status.value("tunnel", Json()); !tunnel.is_null()) {
     fmt::print("tunnel      {} packets of strangers dropped\n", text(tunnel, "strangers_dropped"));
   }
   fmt::print("containers  {}\n", text(status, "attachments"));

@@ -20,9 +20,10 @@ struct FamilyWords {
   int source;            ///< bytes before the source address in its header (RFC 791, RFC 8200)
   const char* set;
   const char* counter;
+  int etherType;  ///< IEEE 802
 };
-constexpr FamilyWords kWords4{"ip", "ipv4", "ipv4_addr . integer", 4, 12, "senders4", "strangers4"};
-constexpr FamilyWords kWords6{"ip6", "ipv6", "ipv6_addr . integer", 6, 8, "senders6", "strangers6"};
+constexpr FamilyWords kWords4{"ip", "ipv4", "ipv4_addr . integer", 4, 12, "senders4", "strangers4", 0x800};
+constexpr FamilyWords kWords6{"ip6", "ipv6", "ipv6_addr . integer", 6, 8, "senders6", "strangers6", 0x86dd};
 
 std::string rangeOf(const Prefix& subnet) {
   return numberWord(subnet.address()) + "-" + numberWord(subnet.last());
@@ -42,8 +43,9 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
   auto& chain = table.chains["tunnel"];
   chain.hook = "type filter hook input priority filter";
   const auto arriving = fmt::format("meta nfproto {} udp dport {}", words.protocol, tunnel.port);
-  chain.rules.push_back(
-      fmt::format("{} @th,{},4 {} {} @{} accept", arriving, inner, words.version, sender, words.set));
+  // By the type, too: the kernel would take off VLAN tags, and the address be somewhere else.
+  chain.rules.push_back(fmt::format("{} @th,{},16 {:#x} @th,{},4 {} {} @{} accept", arriving, inner - 16,
+                                    words.etherType, inner, words.version, sender, words.set));
   table.counters.insert(words.counter);
   chain.rules.push_back(fmt::format("{} counter name {} drop", arriving, words.counter));
 

@@ -5,7 +5,7 @@
 
 namespace twill {
 
-/// A tunnel that takes packets out of UDP datagrams.
+/// A tunnel that takes Ethernet frames out of UDP datagrams.
 struct TunnelPort {
   Family family;       ///< of outer and inner packets alike
   std::uint16_t port;  ///< where it listens

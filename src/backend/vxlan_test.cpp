@@ -64,11 +64,12 @@ TEST_CASE("a device in each family, and for a peer a neighbour, a forwarding ent
 TEST_CASE("only peers get in, each with packets from its own subnet and address") {
   const auto state = vxlan(published()).state;
   CHECK(state.firewalls.at(kTable).chains.at("tunnel").rules ==
-        std::vector<std::string>{
-            "meta nfproto ipv4 udp dport 8472 @th,240,4 4 ip saddr . @th,336,32 @senders4 accept",
-            "meta nfproto ipv4 udp dport 8472 counter name strangers4 drop",
-            "meta nfproto ipv6 udp dport 8472 @th,240,4 6 ip6 saddr . @th,304,128 @senders6 accept",
-            "meta nfproto ipv6 udp dport 8472 counter name strangers6 drop"});
+        std::vector<std::string>{"meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 @th,240,4 4 ip saddr . "
+                                 "@th,336,32 @senders4 accept",
+                                 "meta nfproto ipv4 udp dport 8472 counter name strangers4 drop",
+                                 "meta nfproto ipv6 udp dport 8472 @th,224,16 0x86dd @th,240,4 6 ip6 saddr . "
+                                 "@th,304,128 @senders6 accept",
+                                 "meta nfproto ipv6 udp dport 8472 counter name strangers6 drop"});
   std::string elements;
   for (const auto& [key, element] : state.setElements) elements += element.set + " " + element.text() + "\n";
   CHECK(elements ==
