@@ -52,8 +52,8 @@ class Lab:
         return done.stdout
 
     def status(self, node="node1"):
-        """What `twill status --json` says on a node."""
-        return json.loads(self.execute(node, self.twill, "status", "--json", check=False))
+        """What `twill status --json` says on a node; not ready while no agent answers."""
+        return json.loads(self.execute(node, self.twill, "status", "--json", check=False) or '{"ready": false}')
 
     def execute(self, place, *command, check=True):
         return self.run("lab", "exec", "--name", self.name, place, "--", *command, check=check)
