@@ -33,12 +33,13 @@ class Additions {
   Difference run() && {
     addSysctls(false);
     addFirewalls();
-    addSetElements();
+    // Before the links: what a container may send is known before it can send.
+    addAmongOurs(&KernelState::setElements);
     addLinks();
     addSysctls(true);
     addAddresses();
     addNeighbours();
-    addForwarding();
+    addAmongOurs(&KernelState::forwarding);
     addRoutes();
     addRules();
     return std::move(out_);
@@ -77,11 +78,16 @@ class Additions {
     }
   }
 
-  /// Before the links: what a container may send is known before it can send.
-  void addSetElements() {
-    Cursor cursor(actual_.setElements);
-    for (const auto& [key, wanted] : part_.setElements) {
+  /// Objects of a kind in whose way nobody else's can be: they stand in tables or on links of ours.
+  template <class Map>
+  void addAmongOurs(const Map KernelState::*entries) {
+    Cursor cursor(actual_.*entries);
+    for (const auto& [key, wanted] : part_.*entries) {
       const auto* found = cursor.find(key);
+      if constexpr (requires { wanted.link; }) {
+        if (blocked_.contains(wanted.link)) continue;
+        if (fresh_.contains(wanted.link)) found = nullptr;
+      }
       if (found == nullptr) {
         step(Verb::add, wanted);
       } else if (!satisfies(*found, wanted)) {
@@ -204,19 +210,6 @@ class Additions {
           obstacle(wanted.owner, fmt::format("{} cannot be had: {} is there, which is not Twill's; delete it",
                                              describe(wanted), describe(*found)));
         }
-      }
-    }
-  }
-
-  void addForwarding() {
-    Cursor cursor(actual_.forwarding);
-    for (const auto& [key, wanted] : part_.forwarding) {
-      if (blocked_.contains(wanted.link)) continue;
-      const auto* found = fresh_.contains(wanted.link) ? nullptr : cursor.find(key);
-      if (found == nullptr) {
-        step(Verb::add, wanted);
-      } else if (!satisfies(*found, wanted)) {
-        step(Verb::change, wanted);
       }
     }
   }
