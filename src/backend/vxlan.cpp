@@ -17,20 +17,13 @@ constexpr const char* kOwner = "node";
 constexpr std::uint16_t kLinuxPort = 8472;  // what Linux took before IANA had one, and flannel with it
 constexpr int kLeastMtu6 = 1280;            // RFC 8200; with less the kernel turns IPv6 off
 
-constexpr int kHeaders = 8 + 14;  // VXLAN's, and the Ethernet header of what is inside
-
-/// With the outer IP header and UDP's.
-int overhead(Family family) {
-  return (family == Family::v4 ? 20 : 40) + 8 + kHeaders;
-}
-
 /// Backend.MTU is that of the underlay, as in flannel.
 int underlayMtu(const NetworkConfig& config, const Underlay& underlay) {
   return config.backend.mtu != 0 ? config.backend.mtu : underlay.mtu;
 }
 
 int deviceMtu(const NetworkConfig& config, const Underlay& underlay, Family family) {
-  return underlayMtu(config, underlay) - overhead(family);
+  return underlayMtu(config, underlay) - vxlanOverhead(family);
 }
 
 /// The smallest that holds for all peers and IP versions. With DirectRouting peers near by take all of it,
@@ -196,7 +189,8 @@ void desired(const Cluster& cluster, const Self& self, Desired& out) {
     if (self.underlay.addressOf(family)) {
       addDevice(config, family, self, out.state);
       addRule(family, self, out.state);
-      admitPeers({.family = family, .port = portOf(config), .headers = kHeaders}, cluster, self, out.state);
+      admitPeers({.family = family, .port = portOf(config), .headers = kVxlanHeaders}, cluster, self,
+                 out.state);
     }
     for (const auto& peer : cluster.leases) {
       const auto& subnet = peer.subnetOf(family);

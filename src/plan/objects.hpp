@@ -56,6 +56,14 @@ struct Vxlan {
   auto operator<=>(const Vxlan&) const = default;
 };
 
+/// Bytes between the outer UDP header and the inner packet: VXLAN's header (RFC 7348) and an Ethernet header.
+inline constexpr int kVxlanHeaders = 8 + 14;
+/// All that VXLAN puts around a packet: those, UDP's header (8), and the outer IP header, of the same family
+/// as the packet.
+[[nodiscard]] constexpr int vxlanOverhead(Family family) {
+  return (family == Family::v4 ? 20 : 40) + 8 + kVxlanHeaders;
+}
+
 /// A network interface on the node. In a wanted state an empty optional means "leave as it is".
 struct Link {
   std::string name;

@@ -6,14 +6,6 @@
 #include <fmt/format.h>
 
 namespace twill::trace {
-namespace {
-
-/// Around the inner packet: its Ethernet header (14), VXLAN (8), UDP (8), and the outer IP header.
-int headersOf(Family family) {
-  return 14 + 8 + 8 + (family == Family::v4 ? 20 : 40);
-}
-
-}  // namespace
 
 std::optional<Tunnel> encapsulate(const Place& place, const Link& device, const MacAddress& mac) {
   const auto& entries = place.forwarding;
@@ -26,7 +18,7 @@ std::optional<Tunnel> encapsulate(const Place& place, const Link& device, const 
                 .dst = entry->node,
                 .port = vxlan.port,
                 .vni = vxlan.vni,
-                .added = headersOf(entry->node.family()),
+                .added = vxlanOverhead(entry->node.family()),
                 .road = {}};
 }
 
