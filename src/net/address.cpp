@@ -223,6 +223,12 @@ MacAddress MacAddress::derive(std::string_view seed) {
   return mac;
 }
 
+IpAddress MacAddress::linkLocal() const {
+  const auto first = static_cast<std::uint8_t>(bytes[0] ^ 0x02U);
+  return IpAddress::fromBytes(std::array<std::uint8_t, 16>{
+      0xfe, 0x80, 0, 0, 0, 0, 0, 0, first, bytes[1], bytes[2], 0xff, 0xfe, bytes[3], bytes[4], bytes[5]});
+}
+
 std::string MacAddress::text() const {
   return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2], bytes[3],
                      bytes[4], bytes[5]);

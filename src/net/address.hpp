@@ -129,6 +129,8 @@ struct MacAddress {
   static MacAddress derive(std::string_view seed);
   [[nodiscard]] bool isZero() const { return *this == MacAddress{}; }
   [[nodiscard]] bool isMulticast() const { return (bytes[0] & 1U) != 0; }
+  /// The IPv6 link-local address that belongs to it (RFC 4291, appendix A).
+  [[nodiscard]] IpAddress linkLocal() const;
   [[nodiscard]] std::string text() const;
   auto operator<=>(const MacAddress&) const = default;
 };

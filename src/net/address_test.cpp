@@ -71,6 +71,10 @@ TEST_CASE("a derived MAC is local, unicast and repeatable") {
   CHECK_FALSE(MacAddress::parse("0a:58:ac:10:00:0g"));
 }
 
+TEST_CASE("a MAC's link-local address is the one that RFC 4291 gives it") {
+  CHECK(MacAddress::parse("34:56:78:9a:bc:de")->linkLocal().text() == "fe80::3656:78ff:fe9a:bcde");
+}
+
 TEST_CASE("addresses sort by family, then as the numbers that they are") {
   const char* const ascending[] = {"0.0.0.0", "0.0.0.255", "0.0.1.0", "10.0.0.9", "10.0.0.10", "255.0.0.0",
                                    "::",      "::1",       "::100",   "1::",      "fd00::9",   "fd00::10"};
