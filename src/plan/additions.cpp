@@ -82,8 +82,9 @@ class Additions {
   template <class Map>
   void addAmongOurs(const Map KernelState::*entries) {
     Cursor cursor(actual_.*entries);
-    for (const auto& [key, wanted] : part_.*entries) {
-      const auto* found = cursor.find(key);
+    for (const auto& entry : part_.*entries) {
+      const auto& wanted = entry.second;
+      const auto* found = cursor.find(entry.first);
       if constexpr (requires { wanted.link; }) {
         if (blocked_.contains(wanted.link)) continue;
         if (fresh_.contains(wanted.link)) found = nullptr;
