@@ -194,8 +194,16 @@ Result<void> Application::makeVxlan(const Link& link) {
   (void)socket_.run(silent);  // a kernel without IPv6 is silent already
   Message settings(RTM_NEWLINK, 0);
   netlink::encodeLinkSettings(settings, link, {});
-  gather(settings);
-  return {};
+  auto up = socket_.run(settings);
+  if (up) return {};
+  // The kernel does not tell of its alias then, so that what is left would count as somebody else's.
+  Message undo(RTM_DELLINK, 0);
+  netlink::encodeDeleteLink(undo, link.name);
+  (void)socket_.run(undo);  // the first failure is the one to tell
+  const bool taken = up.error().code == EADDRINUSE;
+  return Failure(std::move(up).error().in(
+      taken ? fmt::format("UDP port {} is in use; end who has it, or choose another Port", link.vxlan->port)
+            : "it cannot be set up"));
 }
 
 Result<void> Application::changeLink(const Link& link) {

@@ -5,10 +5,13 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.hpp"
 #include "node.hpp"
 #include "skip.hpp"
 
@@ -204,6 +207,29 @@ TEST_CASE("objects of ours that differ are changed in place") {
   mustApply(*kernel, diff(wanted, mustRead(*kernel)).operations);
   CHECK(leftToDo(wanted, mustRead(*kernel)) == "");
   CHECK(sh("ip -6 route show fd00:1::/32").find("fc00::20") == std::string::npos);
+}
+
+TEST_CASE(
+    "a VXLAN device whose port is taken says so, leaves nothing behind, and can be had when it is free") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  makeUnderlay();
+  const auto kernel = openKernel();
+  const Link device{.name = "twill-vx7",
+                    .kind = LinkKind::vxlan,
+                    .alias = "twill:vxlan",
+                    .vxlan = Vxlan{.vni = 7, .underlay = "eth0", .local = ip("10.0.0.10")}};
+  {
+    const Fd taken(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(8472), .sin_addr = {}, .sin_zero = {}};
+    REQUIRE(::bind(taken.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    const auto results = kernel->apply(std::vector{add(device)});
+    REQUIRE_FALSE(results[0]);
+    CHECK(results[0].error().text.find("UDP port 8472 is in use") != std::string::npos);
+    CHECK_FALSE(mustRead(*kernel).links.contains("twill-vx7"));
+  }
+  mustApply(*kernel, {add(device)});
+  CHECK(mustRead(*kernel).links.at("twill-vx7").up);
 }
 
 TEST_CASE("ten thousand routes are added, read, and removed, each in linear time") {
