@@ -49,8 +49,9 @@ struct Desired {
 /// One way to connect nodes. A new one is one file, one row in backend.cpp and one golden test.
 struct Backend {
   std::string_view type;  ///< Backend.Type of the network config
-  /// Bytes that containers can send at once, so that it fits through the underlay with all that is put around it.
-  int (*mtu)(const NetworkConfig& config, const Underlay& underlay);
+  /// Bytes that containers can send at once, so that it fits through the underlay with all that is put around
+  /// it. An error when the config alone makes that impossible.
+  Result<int> (*mtu)(const NetworkConfig& config, const Underlay& underlay);
   /// Adds to this node's lease what peers need to know; its type is there already. Null: nothing.
   void (*publish)(const NetworkConfig& config, Lease& lease);
   /// Adds to `out` what this node's kernel should hold for those peers in `cluster` that are reached by this

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kType = "host-gw";
 
-int mtu(const NetworkConfig&, const Underlay& underlay) {
+Result<int> mtu(const NetworkConfig&, const Underlay& underlay) {
   return underlay.mtu;
 }
 

@@ -25,7 +25,7 @@ TEST_CASE("a peer's subnets are routed via its addresses, in both families, one'
 }
 
 TEST_CASE("host-gw takes nothing from the MTU") {
-  CHECK((*findBackend("host-gw"))->mtu(twoNodes().network, {.mtu = 1400}) == 1400);
+  CHECK((*findBackend("host-gw"))->mtu(twoNodes().network, {.mtu = 1400}).value() == 1400);
 }
 
 TEST_CASE("a lease without a node name is known as one's own by its address") {

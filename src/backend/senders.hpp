@@ -13,7 +13,8 @@ struct TunnelPort {
 };
 
 /// Lets nobody but peers into the tunnel, each with packets from its own subnet and address alone. What
-/// others send is dropped before the tunnel sees it, and counted by the table's counters.
+/// others send is dropped before the tunnel sees it, and counted by the table's counters. Nor do containers
+/// of this node get to the tunnel's port outside of the network, which has to have that family.
 void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out);
 
 }  // namespace twill

@@ -2,6 +2,8 @@
 // vxlan: the kernel puts each packet into a UDP datagram to the peer (RFC 7348), one device for each IP
 // version. Nodes need only reach one another, over any number of routers. Programmed as flannel does it, so
 // that the two interoperate: nothing is flooded or learned, all is known from the leases.
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -15,11 +17,12 @@ namespace {
 constexpr std::string_view kType = "vxlan";
 constexpr const char* kOwner = "node";
 constexpr std::uint16_t kLinuxPort = 8472;  // what Linux took before IANA had one, and flannel with it
+constexpr int kLeastMtu = 68;               // RFC 791
 constexpr int kLeastMtu6 = 1280;            // RFC 8200; with less the kernel turns IPv6 off
 
-/// Backend.MTU is that of the underlay, as in flannel.
+/// Backend.MTU is that of the underlay, as in flannel; more than that takes is of no use.
 int underlayMtu(const NetworkConfig& config, const Underlay& underlay) {
-  return config.backend.mtu != 0 ? config.backend.mtu : underlay.mtu;
+  return config.backend.mtu != 0 ? std::min(config.backend.mtu, underlay.mtu) : underlay.mtu;
 }
 
 int deviceMtu(const NetworkConfig& config, const Underlay& underlay, Family family) {
@@ -28,9 +31,18 @@ int deviceMtu(const NetworkConfig& config, const Underlay& underlay, Family fami
 
 /// The smallest that holds for all peers and IP versions. With DirectRouting peers near by take all of it,
 /// and who sends to others learns of the smaller one by ICMP.
-int mtu(const NetworkConfig& config, const Underlay& underlay) {
+Result<int> mtu(const NetworkConfig& config, const Underlay& underlay) {
+  const Family widest = config.v6 ? Family::v6 : Family::v4;
+  const int least = (config.v6 ? kLeastMtu6 : kLeastMtu) + vxlanOverhead(widest);
+  if (config.backend.mtu != 0 && config.backend.mtu < least) {
+    return fail(
+        fmt::format("network config: Backend.MTU is {}, of which the tunnel takes {}; leave it out, or "
+                    "make it {} or more",
+                    config.backend.mtu, vxlanOverhead(widest), least),
+        Error::Kind::invalid);
+  }
   if (config.backend.directRouting) return underlayMtu(config, underlay);
-  return deviceMtu(config, underlay, config.v6 ? Family::v6 : Family::v4);
+  return deviceMtu(config, underlay, widest);
 }
 
 /// 15 characters at most (IFNAMSIZ), which a VNI of eight digits takes to the last.
@@ -59,13 +71,8 @@ void publish(const NetworkConfig& config, Lease& lease) {
   if (config.v6) lease.backendV6Data = dataOf(config, lease.node, Family::v6);
 }
 
-/// A peer's end of the tunnel, out of what it has published.
-struct Endpoint {
-  std::uint32_t vni = 0;
-  MacAddress mac;
-};
-
-Result<Endpoint> endpointOf(const Lease& peer, Family family) {
+/// The MAC of a peer's device, out of what it has published; an error that says why that is of no use.
+Result<MacAddress> macOf(const Lease& peer, Family family, std::uint32_t ownVni) {
   const auto& text = family == Family::v4 ? peer.backendData : peer.backendV6Data;
   const auto unusable = [&](std::string_view why) {
     return fail(fmt::format("its {} {}; expected {{\"VNI\":1,\"VtepMAC\":\"aa:bb:cc:dd:ee:ff\"}}, which its "
@@ -81,9 +88,14 @@ Result<Endpoint> endpointOf(const Lease& peer, Family family) {
   if (vni == data.end() || !vni->is_number_unsigned() || mac == data.end() || !mac->is_string()) {
     return unusable("lacks VNI or VtepMAC");
   }
+  if (*vni != ownVni) {
+    return fail(fmt::format("its VNI is {}, here it is {}; give all nodes the same network config",
+                            vni->dump(), ownVni),
+                Error::Kind::invalid);
+  }
   auto address = MacAddress::parse(mac->get_ref<const std::string&>());
   if (!address || address->isZero() || address->isMulticast()) return unusable("has a VtepMAC that is none");
-  return Endpoint{.vni = vni->get<std::uint32_t>(), .mac = *address};
+  return *address;
 }
 
 void addDevice(const NetworkConfig& config, Family family, const Self& self, KernelState& out) {
@@ -116,28 +128,34 @@ void addRule(Family family, const Self& self, KernelState& out) {
 }
 
 /// The next hop is an address that only the neighbour entry knows; that leads to the MAC of the peer's
-/// device, and the forwarding entry from there to the node.
-void addPeer(const Lease& peer, const FamilyConfig& network, const Prefix& subnet, const Endpoint& endpoint,
+/// device, and the forwarding entry from there to the node. In IPv4 it is the subnet's own, as flannel's. In
+/// IPv6 Linux refuses that while any other route leads there (ip6_route_check_nh_onlink() in
+/// net/ipv6/route.c), as one does when the backend changes; a link-local one it takes as it is.
+void addPeer(const NetworkConfig& config, const Lease& peer, const Prefix& subnet, const MacAddress& mac,
              KernelState& out) {
-  const auto name = deviceName(endpoint.vni, subnet.family());
+  const Family family = subnet.family();
+  const auto name = deviceName(config.backend.vni, family);
+  const auto& node = *peer.publicIpOf(family);
   const auto owner = peer.name();
-  out.put(Neighbour{.link = name, .address = subnet.address(), .mac = endpoint.mac, .owner = owner});
-  out.put(ForwardingEntry{
-      .link = name, .mac = endpoint.mac, .node = *peer.publicIpOf(subnet.family()), .owner = owner});
-  Route route = routeTo(peer, network, subnet);
+  const auto nextHop = family == Family::v4 ? subnet.address() : mac.linkLocal();
+  out.put(Neighbour{.link = name, .address = nextHop, .mac = mac, .owner = owner});
+  out.put(ForwardingEntry{.link = name, .mac = mac, .node = node, .owner = owner});
+  Route route = routeTo(peer, *config.family(family), subnet);
   route.link = name;
-  route.via = subnet.address();
-  route.onlink = true;
+  route.via = nextHop;
+  route.onlink = family == Family::v4;
   out.put(route);
-  route.dst = Prefix::host(*peer.publicIpOf(subnet.family()));
+  route.dst = Prefix::host(node);
   route.table = kRoutingTable;
   out.put(std::move(route));
 }
 
 /// Who else has this MAC: this node, or a peer that came before. Two of one name, perhaps.
-std::string ownerOfMac(const Endpoint& endpoint, Family family, const Self& self, const KernelState& out) {
-  if (endpoint.mac == deviceMac(self.node, endpoint.vni, family)) return self.node;
-  const auto found = out.forwarding.find({deviceName(endpoint.vni, family), endpoint.mac});
+std::string ownerOfMac(const MacAddress& mac, const NetworkConfig& config, Family family, const Self& self,
+                       const KernelState& out) {
+  const auto vni = config.backend.vni;
+  if (mac == deviceMac(self.node, vni, family)) return self.node;
+  const auto found = out.forwarding.find({deviceName(vni, family), mac});
   return found == out.forwarding.end() ? "" : found->second.owner;
 }
 
@@ -145,25 +163,20 @@ std::string ownerOfMac(const Endpoint& endpoint, Family family, const Self& self
 std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix& subnet, const Self& self,
                     KernelState& out) {
   const Family family = subnet.family();
-  const auto& network = *config.family(family);
   if (auto reason = reasonAgainstPeer(peer, family, self); !reason.empty()) return reason;
   if (config.backend.directRouting && self.underlay.onSegment(*peer.publicIpOf(family))) {
-    out.put(directRoute(peer, network, subnet, self));
+    out.put(directRoute(peer, *config.family(family), subnet, self));
     return {};
   }
-  const auto endpoint = endpointOf(peer, family);
-  if (!endpoint) return endpoint.error().text;
-  if (endpoint->vni != config.backend.vni) {
-    return fmt::format("its VNI is {}, here it is {}; give all nodes the same network config", endpoint->vni,
-                       config.backend.vni);
-  }
-  if (auto owner = ownerOfMac(*endpoint, family, self, out); !owner.empty()) {
+  const auto mac = macOf(peer, family, config.backend.vni);
+  if (!mac) return mac.error().text;
+  if (auto owner = ownerOfMac(*mac, config, family, self, out); !owner.empty()) {
     return fmt::format(
         "its VtepMAC {} is that of {}, too; give each node a name of its own, and delete the lease that is "
         "wrong",
-        endpoint->mac.text(), owner);
+        mac->text(), owner);
   }
-  addPeer(peer, network, subnet, *endpoint, out);
+  addPeer(config, peer, subnet, *mac, out);
   return {};
 }
 
@@ -179,6 +192,11 @@ std::string reasonAgainstDevice(const NetworkConfig& config, Family family, cons
 
 void desired(const Cluster& cluster, const Self& self, Desired& out) {
   const auto& config = cluster.network;
+  if (config.backend.mtu > self.underlay.mtu) {
+    out.notices.push_back(
+        fmt::format("Backend.MTU is {}, but {} takes {}, which is what counts; leave the key out",
+                    config.backend.mtu, self.underlay.link, self.underlay.mtu));
+  }
   Notices notices;
   for (const Family family : {Family::v4, Family::v6}) {
     if (config.family(family) == nullptr || !self.lease.subnetOf(family)) continue;

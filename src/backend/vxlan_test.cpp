@@ -48,13 +48,15 @@ TEST_CASE("a device in each family, and for a peer a neighbour, a forwarding ent
         "ip address add 172.16.0.0/32 dev twill-vx1\n"
         "ip address add fd42::/128 dev twill6vx1 nodad\n"
         "ip neigh replace 172.16.1.0 lladdr fa:10:d9:90:88:0e dev twill-vx1 nud permanent protocol 116\n"
-        "ip neigh replace fd42:0:0:1:: lladdr 26:63:43:cc:29:2c dev twill6vx1 nud permanent protocol 116\n"
+        "ip neigh replace fe80::2463:43ff:fecc:292c lladdr 26:63:43:cc:29:2c dev twill6vx1 nud permanent "
+        "protocol 116\n"
         "bridge fdb replace fa:10:d9:90:88:0e dev twill-vx1 dst 10.0.0.20 self permanent\n"
         "bridge fdb replace 26:63:43:cc:29:2c dev twill6vx1 dst fd00::20 self permanent\n"
         "ip route add 10.0.0.20/32 via 172.16.1.0 dev twill-vx1 table 116 metric 2001 onlink proto 116\n"
         "ip route add 172.16.1.0/24 via 172.16.1.0 dev twill-vx1 metric 2001 onlink proto 116\n"
-        "ip -6 route add fd00::20/128 via fd42:0:0:1:: dev twill6vx1 table 116 metric 2001 onlink proto 116\n"
-        "ip -6 route add fd42:0:0:1::/64 via fd42:0:0:1:: dev twill6vx1 metric 2001 onlink proto 116\n"
+        "ip -6 route add fd00::20/128 via fe80::2463:43ff:fecc:292c dev twill6vx1 table 116 metric 2001 "
+        "proto 116\n"
+        "ip -6 route add fd42:0:0:1::/64 via fe80::2463:43ff:fecc:292c dev twill6vx1 metric 2001 proto 116\n"
         "ip rule add from 172.16.0.0/24 lookup 116 priority 11600 protocol 116\n"
         "ip -6 rule add from fd42::/64 lookup 116 priority 11600 protocol 116\n");
   CHECK(out.state.routes.begin()->second.owner == "node2");
@@ -70,6 +72,10 @@ TEST_CASE("only peers get in, each with packets from its own subnet and address"
                                  "meta nfproto ipv6 udp dport 8472 @th,224,16 0x86dd @th,240,4 6 ip6 saddr . "
                                  "@th,304,128 @senders6 accept",
                                  "meta nfproto ipv6 udp dport 8472 counter name strangers6 drop"});
+  CHECK(state.firewalls.at(kTable).chains.at("tunnel_forward").rules ==
+        std::vector<std::string>{
+            "iifname \"tw*\" udp dport 8472 ip daddr != 172.16.0.0/16 counter name strangers4 drop",
+            "iifname \"tw*\" udp dport 8472 ip6 daddr != fd42::/56 counter name strangers6 drop"});
   std::string elements;
   for (const auto& [key, element] : state.setElements) elements += element.set + " " + element.text() + "\n";
   CHECK(elements ==
@@ -100,13 +106,33 @@ TEST_CASE("a name fits whatever the VNI, and the port is flannel's unless anothe
 
 TEST_CASE("the MTU leaves room for the headers, those of IPv6 are longer") {
   auto network = published().network;
-  CHECK(backend().mtu(network, {.mtu = 1500}) == 1430);
+  CHECK(backend().mtu(network, {.mtu = 1500}).value() == 1430);
   network.v6.reset();
-  CHECK(backend().mtu(network, {.mtu = 1500}) == 1450);
+  CHECK(backend().mtu(network, {.mtu = 1500}).value() == 1450);
   network.backend.mtu = 1400;
-  CHECK(backend().mtu(network, {.mtu = 1500}) == 1350);
+  CHECK(backend().mtu(network, {.mtu = 1500}).value() == 1350);
   network.backend = {.directRouting = true};
-  CHECK(backend().mtu(network, {.mtu = 1500}) == 1500);
+  CHECK(backend().mtu(network, {.mtu = 1500}).value() == 1500);
+}
+
+TEST_CASE(
+    "an MTU in the config that cannot work is refused, one that the underlay does not take is not taken") {
+  auto network = published().network;
+  network.backend.mtu = 1349;
+  CHECK(backend().mtu(network, {.mtu = 1500}).error().text ==
+        "network config: Backend.MTU is 1349, of which the tunnel takes 70; leave it out, or make it 1350 or "
+        "more");
+  network.backend.mtu = 1350;
+  CHECK(backend().mtu(network, {.mtu = 1500}).value() == 1280);
+  network.v6.reset();
+  network.backend.mtu = 100;
+  CHECK_FALSE(backend().mtu(network, {.mtu = 1500}));
+  network.backend.mtu = 9000;
+  CHECK(backend().mtu(network, {.mtu = 1500}).value() == 1450);
+  auto cluster = published({.mtu = 9000});
+  CHECK(vxlan(cluster).state.links.at("twill-vx1").mtu == 1450);
+  CHECK(onlyNotice(cluster) ==
+        "Backend.MTU is 9000, but eth0 takes 1500, which is what counts; leave the key out");
 }
 
 TEST_CASE("with DirectRouting a peer on the segment is routed to, one elsewhere is reached by the tunnel") {
@@ -134,6 +160,7 @@ TEST_CASE("a peer whose data is of no use gets no route but a notice with what i
         {"[", "is not a JSON object"},
         {"{}", "lacks VNI or VtepMAC"},
         {R"({"VNI":-1,"VtepMAC":"0a:58:00:00:00:01"})", "lacks VNI or VtepMAC"},
+        {R"({"VNI":4294967297,"VtepMAC":"0a:58:00:00:00:01"})", "its VNI is 4294967297"},
         {R"({"VNI":1,"VtepMAC":"x"})", "has a VtepMAC that is none"},
         {R"({"VNI":1,"VtepMAC":"01:00:5e:00:00:01"})", "has a VtepMAC that is none"},
         {R"({"VNI":7,"VtepMAC":"0a:58:00:00:00:01"})", "its VNI is 7, here it is 1"}}) {
