@@ -66,7 +66,8 @@ Agent::Agent(asio::io_context& io, Options options, Kernel& kernel, Datastore& d
       driftTimer_(io),
       publishTimer_(io),
       retryTimer_(io),
-      resyncTimer_(io) {}
+      resyncTimer_(io),
+      recentTimer_(io) {}
 
 Agent::~Agent() {
   *alive_ = false;
@@ -96,6 +97,7 @@ void Agent::onCluster(Result<Cluster> cluster) {
   bool first = !cluster_;
   cluster_ = makeSound(std::move(*cluster));
   clusterChanged_ = true;
+  reconciler_.retryAll(now());  // what failed may be wanted otherwise now
   wake(first ? Cause::start : Cause::cluster);
 }
 
@@ -171,7 +173,8 @@ void Agent::redecide() {
   if (!underlay_ || (!moved && !clusterChanged_)) return;
 
   clusterChanged_ = false;
-  auto decided = decide({*cluster_, *underlay_, options_, previous_, lastLease_});
+  recent_.note(decision_.inUse, now());
+  auto decided = decide({*cluster_, *underlay_, options_, previous_, lastLease_, recent_.at(now())});
   problems_.set("config", decided ? std::vector<std::string>{} : std::vector{decided.error().text});
   if (!decided) return;
   decision_ = std::move(*decided);
@@ -186,6 +189,7 @@ void Agent::redecide() {
     readAgain();
     wake(Cause::cluster);  // what is seen now may change the choice of the underlay
   }
+  scheduleFarewell();
   if (!decision_.publish) problems_.set("publish", {});
   publishDue_ = decision_.publish && decision_.publish != publishing_;
 }
@@ -369,6 +373,18 @@ void Agent::scheduleRetry() {
   retryTimer_.expires_at(*next);
   retryTimer_.async_wait([this](boost::system::error_code error) {
     if (!error) wake(Cause::retry);
+  });
+}
+
+/// A backend that is used no more goes when what peers still sent by it has arrived.
+void Agent::scheduleFarewell() {
+  const auto end = recent_.nextEnd(decision_.inUse, now());
+  if (!end) return;
+  recentTimer_.expires_at(*end);
+  recentTimer_.async_wait([this](boost::system::error_code cancelled) {
+    if (cancelled) return;
+    clusterChanged_ = true;
+    wake(Cause::cluster);
   });
 }
 

@@ -17,6 +17,7 @@
 #include "agent/journal.hpp"
 #include "agent/options.hpp"
 #include "agent/problems.hpp"
+#include "agent/recent_backends.hpp"
 #include "agent/reconciler.hpp"
 #include "agent/repeat_log.hpp"
 #include "attach/attachments.hpp"
@@ -107,6 +108,7 @@ class Agent {
   void setReady(bool ready);
   void writeSubnetEnv();
   void scheduleRetry();
+  void scheduleFarewell();
   void scheduleResync(std::chrono::seconds delay);
   [[nodiscard]] NodeNetwork nodeNetwork() const;
 
@@ -130,7 +132,8 @@ class Agent {
   // What follows from it.
   bool decided_ = false;  ///< until then nothing is known to be wanted, which is not to want nothing
   Decision decision_;     ///< but for desired.state, whose place is wanted_
-  Lease lastLease_;       ///< stays in force while the datastore lacks one for us
+  RecentBackends recent_;
+  Lease lastLease_;  ///< stays in force while the datastore lacks one for us
   KernelState wanted_;
   Reconciler reconciler_;
   Journal journal_;
@@ -153,6 +156,7 @@ class Agent {
   boost::asio::steady_timer publishTimer_;
   boost::asio::steady_timer retryTimer_;
   boost::asio::steady_timer resyncTimer_;
+  boost::asio::steady_timer recentTimer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -104,6 +104,22 @@ TEST_CASE("a peer whose route is refused hurts only itself and is tried again") 
   CHECK(node.agent->problems().all().empty());
 }
 
+TEST_CASE("another map is a reason to try again at once what has failed for long") {
+  Node node;
+  bool full = true;
+  node.kernel.refuse([&](const Operation& operation) { return full && operation.owner() == "node2"; },
+                     {.text = "no memory", .code = ENOMEM}, 1000);
+  node.join();
+  node.io.restart();
+  node.io.run_for(std::chrono::milliseconds(700));  // the next attempt of its own is 640 ms and more away
+  full = false;
+  Cluster cluster = threeNodes();
+  cluster.leases.pop_back();
+  node.join(cluster);
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  CHECK(node.agent->ready());
+}
+
 TEST_CASE("a foreign route in the way is named and left alone") {
   Node node;
   Route foreign{.dst = *Prefix::parse("172.16.1.0/24"),

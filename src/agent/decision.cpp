@@ -132,7 +132,7 @@ Result<Decision> decide(const Inputs& inputs) {
     }
     (ours ? decision.problems : decision.desired.notices).push_back(conflict.text);
   }
-  decision.mtu = backend->mtu(network, inputs.underlay.underlay);
+  TWILL_TRY(decision.mtu, backend->mtu(network, inputs.underlay.underlay));
 
   const Lease* own = ownLease(inputs);
   bool lost = !decision.problems.empty();
@@ -151,7 +151,11 @@ Result<Decision> decide(const Inputs& inputs) {
                        .ipMasq = inputs.options.ipMasq};
   desiredNode(inputs.cluster.cluster, decision.self, decision.desired);
   for (const Backend& one : backends()) {
-    if (isInUse(one, inputs)) one.desired(inputs.cluster.cluster, decision.self, decision.desired);
+    const bool used = isInUse(one, inputs);
+    if (used) decision.inUse.push_back(one.type);
+    const auto& recent = inputs.recent;
+    if (used || std::find(recent.begin(), recent.end(), one.type) != recent.end())
+      one.desired(inputs.cluster.cluster, decision.self, decision.desired);
   }
   notePublicAddresses(*backend, inputs, decision.desired.notices);
   return decision;

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/options.hpp"
@@ -21,16 +22,19 @@ struct Inputs {
   const SubnetEnv&
       previous;       ///< what subnet.env said when the agent started; keeps the subnet over a lost lease
   const Lease& last;  ///< our lease as the datastore held it last; empty before the first
+  /// Backends that were in use until a moment ago, and stay.
+  std::vector<std::string_view> recent = {};
 };
 
 /// What this node should do about the cluster as it is.
 struct Decision {
-  std::optional<Lease> publish;       ///< our lease as it should stand in the datastore, when it does not
-  bool leased = false;                ///< the datastore holds our lease, and it has a subnet
-  Self self;                          ///< its lease is the last one that held while leased is false
-  Desired desired;                    ///< peers' and node's state; attachments are added by the agent
-  int mtu = 1500;                     ///< what containers get
-  std::vector<std::string> problems;  ///< why the node is not as it should be; empty when all is well
+  std::optional<Lease> publish;         ///< our lease as it should stand in the datastore, when it does not
+  bool leased = false;                  ///< the datastore holds our lease, and it has a subnet
+  Self self;                            ///< its lease is the last one that held while leased is false
+  Desired desired;                      ///< peers' and node's state; attachments are added by the agent
+  std::vector<std::string_view> inUse;  ///< backends by which some node is reached, this one perhaps
+  int mtu = 1500;                       ///< what containers get
+  std::vector<std::string> problems;    ///< why the node is not as it should be; empty when all is well
 };
 
 /// Pure. Cost: linear in the leases. An error means that this node cannot do what the network config asks for

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -9,11 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "agent/time_point.hpp"
 #include "plan/diff.hpp"
 
 namespace twill {
-
-using TimePoint = std::chrono::steady_clock::time_point;
 
 /// Decides which operations of a difference are carried out now and which wait: an owner whose operation
 /// failed is retried alone, after a delay that doubles from 10 ms to 30 s, while everybody else goes on. An
