@@ -59,6 +59,7 @@ def snapshot():
     neighbours += sorted(run("bridge fdb show | grep ' dev twill'").splitlines())
     # Counters of what was dropped go on, and start anew.
     rules = re.sub(r"packets \d+ bytes \d+", "", run("nft list table inet twill"))
+    rules = re.sub(r"elements = {(.*?)}", lambda match: str(sorted(match[1].replace(",", "").split("\n"))), rules, flags=re.DOTALL)
     forward = run("sysctl -n net.ipv4.ip_forward")
     return [sorted(links), addresses, routes, neighbours, rules, forward]
 

@@ -54,8 +54,8 @@ def dropped(lab, node):
     return lab.status(node)["tunnel"]["strangers_dropped"]
 
 
-def intrude(lab, where, node, source, destination):
-    mac = json.loads(lab.execute("node1", "ip", "-j", "link", "show", "twill-vx1"))[0]["address"]
+def intrude(lab, where, node, source, destination, of="node1"):
+    mac = json.loads(lab.execute(of, "ip", "-j", "link", "show", "twill-vx1"))[0]["address"]
     lab.execute(where, "/usr/bin/python3", "-c", INTRUDER, node, source, destination, mac)
 
 
@@ -69,6 +69,30 @@ def only_peers_get_in(lab):
     assert f"twill_tunnel_strangers_total {before + 9}" in lab.execute("node1", "/usr/bin/python3", "-c", METRICS)
     intrude(lab, "node3", "10.0.0.10", "172.16.2.2", "172.16.0.2")   # its own: this is what gets in
     wait_for("what is theirs gets in", lambda: requests_seen(lab, "node1/con1") == seen + 3)
+
+
+def containers_do_not_get_in(lab):
+    """Masqueraded, at an address of a peer that no lease names, a container would look like its node."""
+    lab.execute("node2", "ip", "addr", "add", "10.0.0.21/24", "dev", "eth0")
+    before, seen = dropped(lab, "node1"), requests_seen(lab, "node2/con1")
+    intrude(lab, "node1/con1", "10.0.0.21", "172.16.0.3", "172.16.1.2", of="node2")
+    wait_for("its own node drops it", lambda: dropped(lab, "node1") == before + 3)
+    assert requests_seen(lab, "node2/con1") == seen
+    lab.execute("node2", "ip", "addr", "del", "10.0.0.21/24", "dev", "eth0")
+
+
+def near_ones_are_routed_to(lab):
+    """DirectRouting: a plain route on the segment, the tunnel beyond it, each with its own MTU."""
+    lab.execute("node1", "sed", "-i", 's/"Type": "vxlan"/"Type": "vxlan", "DirectRouting": true/', CONFIG)
+    for node in ("node1", "node2", "node3"):
+        wait_for(f"{node} has come over", lambda at=node: lab.status(at)["mtu"] == 1500 and lab.status(at)["ready"])
+    assert "dev eth0" in lab.execute("node1", "ip", "route", "show", "172.16.1.0/24")
+    assert "dev twill-vx1" in lab.execute("node1", "ip", "route", "show", "172.16.2.0/24")
+    lab.test()
+    lab.execute("node1", "sed", "-i", 's/, "DirectRouting": true//', CONFIG)
+    for family, subnet, device in (("-4", "172.16.1.0/24", "twill-vx1"), ("-6", "fd42:0:0:1::/64", "twill6vx1")):
+        wait_for("the tunnel is back", lambda v=family, s=subnet, d=device:
+                 f"dev {d}" in lab.execute("node1", "ip", v, "route", "show", s))
 
 
 def damage_is_repaired(lab):
@@ -147,6 +171,8 @@ def main():
         the_road_is_shown(lab)
         a_packet_is_taken_apart(lab)
         only_peers_get_in(lab)
+        containers_do_not_get_in(lab)
+        near_ones_are_routed_to(lab)
         damage_is_repaired(lab)
         the_port_moves(lab)
         a_node_moves(lab)
