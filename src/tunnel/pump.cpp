@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tunnel/pump.hpp"
+
+#include <map>
+
+#include <fmt/format.h>
+#include <netinet/udp.h>
+#include <sys/eventfd.h>
+
+namespace twill::tunnel {
+namespace {
+
+/// Of a socket, in either direction: some tens of milliseconds at 10 Gbit/s.
+constexpr int kBuffer = 8 * 1024 * 1024;
+
+Result<Fd> openSocket(const IpAddress& local, std::uint16_t port) {
+  const SocketAddress address(local, port);
+  Fd socket(::socket(local.isV4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) return failErrno("open a UDP socket");
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0) {
+    const int code = errno;
+    const char* hint = code == EADDRINUSE ? " (end who has it, or choose another Port)" : "";
+    return failErrno(fmt::format("listen at UDP port {} of {}{}", port, local.text(), hint), code);
+  }
+  // Large buffers and put-together datagrams are for speed; without them it goes, too.
+  const int on = 1;
+  (void)::setsockopt(socket.get(), SOL_UDP, UDP_GRO, &on, sizeof on);
+  for (const int option : {SO_RCVBUFFORCE, SO_SNDBUFFORCE})
+    (void)::setsockopt(socket.get(), SOL_SOCKET, option, &kBuffer, sizeof kBuffer);
+  return socket;
+}
+
+}  // namespace
+
+Pump::Pump(Tun tun)
+    : tun_(std::move(tun)), stop_(::eventfd(0, EFD_CLOEXEC)), broken_(::eventfd(0, EFD_CLOEXEC)) {}
+
+Result<std::unique_ptr<Pump>> Pump::start(const Settings& settings) {
+  TWILL_TRY(Tun tun, openTun(settings.device));
+  std::unique_ptr<Pump> pump(new Pump(std::move(tun)));
+  if (!pump->stop_ || !pump->broken_) return failErrno("make an event descriptor");
+  TWILL_CHECK(pump->open(settings));
+  pump->launch();
+  return pump;
+}
+
+Result<void> Pump::open(const Settings& settings) {
+  const std::optional<IpAddress>* locals[] = {&settings.local4, &settings.local6};
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (!*locals[i]) continue;
+    TWILL_TRY(sockets_[i], openSocket(**locals[i], settings.port));
+    receivers_.push_back(
+        std::make_unique<Receiver>(tun_, sockets_[i].get(), Admission{settings.own}, dropped_));
+  }
+  sender_ = std::make_unique<Sender>(tun_, sockets_[0].get(), sockets_[1].get(), settings.port, dropped_);
+  table_ = std::make_shared<PeerTable>();
+  return {};
+}
+
+template <class Worker>
+void Pump::launchOne(Worker& worker) {
+  threads_.emplace_back([this, &worker] {
+    const auto result = worker.run(stop_.get());
+    if (result || failed_.exchange(true)) return;
+    error_ = result.error().text;
+    ::eventfd_write(broken_.get(), 1);
+  });
+}
+
+void Pump::launch() {
+  launchOne(*sender_);
+  for (auto& receiver : receivers_) launchOne(*receiver);
+}
+
+Pump::~Pump() {
+  ::eventfd_write(stop_.get(), 1);
+}
+
+void Pump::setPeers(std::vector<Peer> peers) {
+  std::map<std::string_view, std::shared_ptr<PeerCounters>> before;
+  for (const Peer& peer : table_->peers()) before.emplace(peer.name, peer.counters);
+  for (Peer& peer : peers) {
+    if (const auto found = before.find(peer.name); found != before.end()) peer.counters = found->second;
+  }
+  table_ = std::make_shared<const PeerTable>(std::move(peers));
+  sender_->mailbox().put(table_);
+  for (auto& receiver : receivers_) receiver->mailbox().put(table_);
+}
+
+}  // namespace twill::tunnel
