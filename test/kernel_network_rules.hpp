@@ -198,6 +198,38 @@ inline void keepsTunnels(Kernel& kernel) {
   CHECK(state.forwarding.empty());
 }
 
+/// Without a process that has it, as after the tunnel's end: no carrier, and nothing is amiss.
+inline void keepsTuns(Kernel& kernel) {
+  if (::access("/dev/net/tun", R_OK | W_OK) != 0) {
+    MESSAGE("not tested: /dev/net/tun is not there");
+    return;
+  }
+  auto state = settled(kernel);
+  KernelState wanted = node();
+  wanted.put(Link{.name = "twill-udp", .kind = LinkKind::tun, .alias = "twill:udp", .mtu = 1472});
+  wanted.put(Address{.link = "twill-udp", .address = *InterfaceAddress::parse("172.17.0.0/32")});
+  wanted.put(Route{.dst = net("172.17.1.0/24"), .metric = 2001, .link = "twill-udp"});
+  const auto heal = [&] {
+    mustApply(kernel, diff(wanted, state).operations);
+    state = follow(kernel, std::move(state));
+    CHECK(names(diff(wanted, state).operations) == "");
+  };
+  heal();
+  CHECK(state.links.at("twill-udp").kind == LinkKind::tun);
+
+  Link smaller = wanted.links.at("twill-udp");
+  smaller.mtu = 1300;
+  mustApply(kernel, Verb::change, smaller);
+  state = follow(kernel, std::move(state));
+  CHECK(diff(wanted, state).operations.size() == 1);
+  heal();
+
+  mustApply(kernel, Verb::remove, wanted.links.at("twill-udp"));
+  state = follow(kernel, std::move(state));
+  CHECK(diff(wanted, state).operations.size() == 3);
+  heal();
+}
+
 inline void releasesPorts(Kernel& kernel) {
   const Fd container = otherNamespace();
   mustApply(kernel, Verb::add, bridge());

@@ -66,7 +66,7 @@ void addUp(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--backend", spec->backend, "how nodes connect")
       ->capture_default_str()
-      ->check(CLI::IsMember({"host-gw", "vxlan"}));
+      ->check(CLI::IsMember({"host-gw", "udp", "vxlan"}));
   command->add_option("--datastore", spec->datastore, "where the map of nodes lives")
       ->capture_default_str()
       ->check(CLI::IsMember({"file"}));

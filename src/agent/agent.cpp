@@ -62,6 +62,7 @@ Agent::Agent(asio::io_context& io, Options options, Kernel& kernel, Datastore& d
       datastore_(datastore),
       attachments_(std::move(attachments)),
       routeTo_(std::move(routeTo)),
+      tunnel_(io, options_.runDir, [this] { wake(Cause::retry); }),
       kernelEvents_(io),
       driftTimer_(io),
       publishTimer_(io),
@@ -145,8 +146,12 @@ void Agent::evaluate() {
   redecide();
   if (!decided_) return;
   reconcile(cause);
-  // Peers are told when the kernel holds what they are told of: a tunnel is there before anything comes.
-  if (std::exchange(publishDue_, false)) publish(*decision_.publish);
+  // After the kernel: the process attaches to a device.
+  tunnel_.follow(decision_.desired.tunnel);
+  problems_.set("tunnel",
+                tunnel_.problem().empty() ? std::vector<std::string>{} : std::vector{tunnel_.problem()});
+  // Peers are told when all is there that they are told of: a tunnel is there before anything comes.
+  if (tunnel_.isUp() && std::exchange(publishDue_, false)) publish(*decision_.publish);
   // What was wanted before. A large one takes long to free, so the kernel came first.
   decision_.desired.state = {};
   writeSubnetEnv();

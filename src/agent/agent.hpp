@@ -20,6 +20,7 @@
 #include "agent/recent_backends.hpp"
 #include "agent/reconciler.hpp"
 #include "agent/repeat_log.hpp"
+#include "agent/tunnel_process.hpp"
 #include "attach/attachments.hpp"
 #include "datastore/datastore.hpp"
 #include "kernel/kernel.hpp"
@@ -69,8 +70,9 @@ class Agent {
   [[nodiscard]] const Problems& problems() const { return problems_; }
   [[nodiscard]] const Reconciler& reconciler() const { return reconciler_; }
   [[nodiscard]] const Attachments& attachments() const { return attachments_; }
+  [[nodiscard]] const TunnelProcess& tunnel() const { return tunnel_; }
   /// All wanted state is in the kernel, and the node holds its lease.
-  [[nodiscard]] bool ready() const { return ready_; }
+  [[nodiscard]] bool ready() const { return ready_ && tunnel_.isUp(); }
   /// Packets that were kept out of this node's tunnels, by counter; asked of the kernel. Empty without
   /// tunnels.
   [[nodiscard]] Result<std::map<std::string, std::uint64_t>> keptOut() const;
@@ -136,6 +138,7 @@ class Agent {
   Lease lastLease_;  ///< stays in force while the datastore lacks one for us
   KernelState wanted_;
   Reconciler reconciler_;
+  TunnelProcess tunnel_;
   Journal journal_;
   Problems problems_;
   RepeatLog said_;

@@ -11,11 +11,13 @@
 namespace twill {
 
 extern const Backend hostGw;  // host_gw.cpp
+extern const Backend udp;     // udp.cpp
 extern const Backend vxlan;   // vxlan.cpp
 
 std::span<const Backend> backends() {
   static const std::array table{
       hostGw,
+      udp,
       vxlan,
   };
   return table;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/cluster.hpp"
+#include "model/tunnel_config.hpp"
 #include "plan/state.hpp"
 
 namespace twill {
@@ -43,7 +44,8 @@ struct Self {
 /// What a backend wants the kernel to hold, and what it could not do and why.
 struct Desired {
   KernelState state;
-  std::vector<std::string> notices;  ///< for `twill status`: peers left out, with the reason and what to do
+  std::optional<TunnelConfig> tunnel;  ///< what twill-tunnel is to do; none: there is to be none
+  std::vector<std::string> notices;    ///< for `twill status`: peers left out, with the reason and what to do
 };
 
 /// One way to connect nodes. A new one is one file, one row in backend.cpp and one golden test.

@@ -31,6 +31,18 @@ std::string rangeOf(const Prefix& subnet) {
 
 }  // namespace
 
+void keepContainersOut(const TunnelPort& tunnel, const Cluster& cluster, KernelState& out) {
+  const auto& words = tunnel.family == Family::v4 ? kWords4 : kWords6;
+  auto& table = out.firewalls[kTable];
+  table.owner = kOwner;
+  table.counters.insert(words.counter);
+  auto& forward = table.chains["tunnel_forward"];
+  forward.hook = "type filter hook forward priority filter";
+  forward.rules.push_back(fmt::format("iifname \"tw*\" udp dport {} {} daddr != {} counter name {} drop",
+                                      tunnel.port, words.ip,
+                                      cluster.network.family(tunnel.family)->network.text(), words.counter));
+}
+
 void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out) {
   const auto& words = tunnel.family == Family::v4 ? kWords4 : kWords6;
   const int inner = (kUdpHeader + tunnel.headers) * 8;
@@ -49,13 +61,7 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
   table.counters.insert(words.counter);
   chain.rules.push_back(fmt::format("{} counter name {} drop", arriving, words.counter));
 
-  // What a container sends to the port may be masqueraded, and then arrive at an address of a peer that no
-  // lease names as if this node had sent it. Towards other containers the port is theirs.
-  auto& forward = table.chains["tunnel_forward"];
-  forward.hook = "type filter hook forward priority filter";
-  forward.rules.push_back(fmt::format("iifname \"tw*\" udp dport {} {} daddr != {} counter name {} drop",
-                                      tunnel.port, words.ip,
-                                      cluster.network.family(tunnel.family)->network.text(), words.counter));
+  keepContainersOut(tunnel, cluster, out);
 
   for (const auto& peer : cluster.leases) {
     const auto& address = peer.publicIpOf(tunnel.family);

@@ -5,7 +5,7 @@
 
 namespace twill {
 
-/// A tunnel that takes Ethernet frames out of UDP datagrams.
+/// A tunnel over UDP.
 struct TunnelPort {
   Family family;       ///< of outer and inner packets alike
   std::uint16_t port;  ///< where it listens
@@ -13,8 +13,13 @@ struct TunnelPort {
 };
 
 /// Lets nobody but peers into the tunnel, each with packets from its own subnet and address alone. What
-/// others send is dropped before the tunnel sees it, and counted by the table's counters. Nor do containers
-/// of this node get to the tunnel's port outside of the network, which has to have that family.
+/// others send is dropped before the tunnel sees it, and counted by the table's counters. For tunnels with
+/// Ethernet frames inside.
 void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out);
+
+/// Keeps this node's containers from the tunnel's port outside of the network, which has to have that family:
+/// masqueraded, and at an address of a peer that no lease names, what they send would look like this node's.
+/// Towards other containers the port is theirs.
+void keepContainersOut(const TunnelPort& tunnel, const Cluster& cluster, KernelState& out);
 
 }  // namespace twill

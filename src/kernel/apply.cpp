@@ -15,6 +15,7 @@
 #include "kernel/route.hpp"
 #include "kernel/rule.hpp"
 #include "kernel/sysctl.hpp"
+#include "kernel/tun.hpp"
 #include "kernel/veth.hpp"
 
 namespace twill {
@@ -167,11 +168,12 @@ Result<void> Application::makeLink(const Link& link) {
   if (::if_nametoindex(link.name.c_str()) != 0) return failErrno("its name is taken", EEXIST);
   indices_.erase(link.name);
   if (link.kind == LinkKind::veth && link.peer) return addVeth(socket_, link, master);
-  if (link.vxlan) return makeVxlan(link);
+  if (link.vxlan || link.kind == LinkKind::tun) return makeTunnel(link);
   if (link.kind != LinkKind::bridge) {
     return fail(
-        fmt::format("{} can only be changed; Twill makes bridges, VXLAN devices, and veths with a peer",
-                    link.name),
+        fmt::format(
+            "{} can only be changed; Twill makes bridges, VXLAN and TUN devices, and veths with a peer",
+            link.name),
         Error::Kind::invalid);
   }
   Message make(RTM_NEWLINK, kAdd);
@@ -183,11 +185,16 @@ Result<void> Application::makeLink(const Link& link) {
   return {};
 }
 
-Result<void> Application::makeVxlan(const Link& link) {
+Result<void> Application::makeDevice(const Link& link) {
+  if (!link.vxlan) return makeTun(link.name);
   TWILL_TRY(const int underlay, indexOf(link.vxlan->underlay));
   Message make(RTM_NEWLINK, kAdd);
   netlink::encodeNewVxlan(make, link, underlay);
-  TWILL_CHECK(socket_.run(make));
+  return socket_.run(make);
+}
+
+Result<void> Application::makeTunnel(const Link& link) {
+  TWILL_CHECK(makeDevice(link));
   // Before it is up: then it would have one already, and its solicitations would go to all nodes.
   Message silent(RTM_NEWLINK, 0);
   netlink::encodeNoLinkLocal(silent, link.name);
@@ -200,7 +207,7 @@ Result<void> Application::makeVxlan(const Link& link) {
   Message undo(RTM_DELLINK, 0);
   netlink::encodeDeleteLink(undo, link.name);
   (void)socket_.run(undo);  // the first failure is the one to tell
-  const bool taken = up.error().code == EADDRINUSE;
+  const bool taken = link.vxlan && up.error().code == EADDRINUSE;
   return Failure(std::move(up).error().in(
       taken ? fmt::format("UDP port {} is in use; end who has it, or choose another Port", link.vxlan->port)
             : "it cannot be set up"));

@@ -8,12 +8,19 @@
 #include <linux/if.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <sys/socket.h>
 
 namespace twill::netlink {
 namespace {
+
+/// Neither a TAP nor what goes with its process or is otherwise not as makeTun() makes it.
+bool isOurTun(const Attributes& data) {
+  return data.u8(IFLA_TUN_TYPE) == IFF_TUN && data.u8(IFLA_TUN_PERSIST) == 1 && data.u8(IFLA_TUN_PI) == 0 &&
+         data.u8(IFLA_TUN_VNET_HDR) == 1 && data.u8(IFLA_TUN_MULTI_QUEUE) == 0;
+}
 
 LinkKind kindOf(std::string_view kind) {
   if (kind == "bridge") return LinkKind::bridge;
@@ -73,6 +80,9 @@ std::optional<LinkMessage> decodeLink(Bytes payload) {
   }
   out.master = static_cast<int>(attributes.u32(IFLA_MASTER).value_or(0));
   out.peerIndex = static_cast<int>(attributes.u32(IFLA_LINK).value_or(0));
+  if (info.text(IFLA_INFO_KIND) == "tun" && isOurTun(info.nest(IFLA_INFO_DATA))) {
+    out.link.kind = LinkKind::tun;
+  }
   if (out.link.kind == LinkKind::vxlan) {
     const auto data = info.nest(IFLA_INFO_DATA);
     out.link.vxlan = vxlanOf(data);

@@ -27,7 +27,8 @@ inline constexpr std::uint32_t kRulePriority = 11600;
 inline constexpr const char* kTable = "inet twill";
 inline constexpr const char* kBridgeTable = "bridge twill";
 
-enum class LinkKind : std::uint8_t { other, bridge, veth, vxlan };
+/// tun: as twill-tunnel attaches to it (kernel/tun.hpp); any other TUN or TAP is `other`.
+enum class LinkKind : std::uint8_t { other, bridge, veth, vxlan, tun };
 
 /// The container's end of a veth, made together with the node's end. Never read back: it is another
 /// namespace's.

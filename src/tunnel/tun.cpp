@@ -22,6 +22,13 @@ constexpr unsigned kUso6 = 0x40;
 
 Result<Tun> openTun(const std::string& name) {
   constexpr const char* kPath = "/dev/net/tun";
+  if (::if_nametoindex(name.c_str()) == 0) {  // or it would be made, and go with this process
+    return failErrno(
+        fmt::format("there is no {}, which the agent makes; by hand: ip tuntap add dev {} mode tun "
+                    "vnet_hdr",
+                    name, name),
+        ENODEV);
+  }
   Tun tun{.fd = Fd(::open(kPath, O_RDWR | O_NONBLOCK | O_CLOEXEC))};
   if (!tun.fd) {
     const int code = errno;

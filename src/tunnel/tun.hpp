@@ -14,8 +14,8 @@ struct Tun {
   bool udp = false;  ///< the kernel gives and takes UDP in large packets, too (Linux 6.2)
 };
 
-/// Attaches to the TUN device `name`, which the agent has made; one that is not there is made, and goes with
-/// this process. Needs CAP_NET_ADMIN. The error says what to do.
+/// Attaches to the TUN device `name`, which the agent has made. Needs CAP_NET_ADMIN. The error says what to
+/// do.
 [[nodiscard]] Result<Tun> openTun(const std::string& name);
 
 }  // namespace twill::tunnel

@@ -174,10 +174,11 @@ Result<void> FakeNetwork::checkLink(const std::string& name) const {
 
 Result<void> FakeNetwork::add(const Link& link) {
   if (state_.links.contains(link.name)) return failErrno("its name is taken", EEXIST);
-  if (link.kind != LinkKind::bridge && !link.peer && !link.vxlan) {
+  if (link.kind != LinkKind::bridge && link.kind != LinkKind::tun && !link.peer && !link.vxlan) {
     return fail(
-        fmt::format("{} can only be changed; Twill makes bridges, VXLAN devices, and veths with a peer",
-                    link.name),
+        fmt::format(
+            "{} can only be changed; Twill makes bridges, VXLAN and TUN devices, and veths with a peer",
+            link.name),
         Error::Kind::invalid);
   }
   if (!link.master.value_or("").empty()) TWILL_CHECK(checkLink(*link.master));

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/tunnel_process.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <spawn.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "base/file.hpp"
+
+namespace twill {
+namespace {
+
+constexpr auto kSteady = std::chrono::seconds(1);
+constexpr auto kFirstDelay = std::chrono::milliseconds(100);
+constexpr auto kLongestDelay = std::chrono::seconds(5);
+constexpr auto kLook = std::chrono::milliseconds(5);
+constexpr int kLooks = 400;  // two seconds
+constexpr std::size_t kLongestStatus = 16U << 20U;
+
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
+
+/// Beside this program.
+std::string programPath() {
+  std::error_code unseen;
+  return (std::filesystem::read_symlink("/proc/self/exe", unseen).parent_path() / "twill-tunnel").string();
+}
+
+Result<Fd> connectTo(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return fail(path + " is too long for a socket");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const timeval patience{1, 0};
+  (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return failErrno("connect to " + path);
+  return socket;
+}
+
+/// Who listens there; 0 when nobody does.
+int listenerOf(const std::string& path) {
+  const auto socket = connectTo(path);
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (!socket || ::getsockopt(socket->get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;
+  return peer.pid;
+}
+
+/// In a session of its own, so that what ends the agent's does not end it; with no signal blocked.
+Result<int> spawn(const std::string& program, const std::string& config, const std::string& socket) {
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+  std::string words[] = {program, "--config", config, "--socket", socket};
+  char* arguments[] = {words[0].data(), words[1].data(), words[2].data(),
+                       words[3].data(), words[4].data(), nullptr};
+  int pid = 0;
+  const int code = ::posix_spawn(&pid, program.c_str(), nullptr, &attributes, arguments, environ);
+  ::posix_spawnattr_destroy(&attributes);
+  if (code != 0) return failErrno("start " + program, code);
+  return pid;
+}
+
+}  // namespace
+
+TunnelProcess::TunnelProcess(boost::asio::io_context& io, std::string runDir, std::function<void()> changed)
+    : io_(io),
+      config_(runDir + "/tunnel.json"),
+      socket_(runDir + "/tunnel.sock"),
+      changed_(std::move(changed)),
+      process_(io),
+      timer_(io) {}
+
+TunnelProcess::~TunnelProcess() = default;
+
+void TunnelProcess::follow(const std::optional<TunnelConfig>& config) {
+  if (!config) {
+    if (wanted_ || pid_ == 0) stop();
+    return;
+  }
+  if (wanted_ != config) {
+    if (auto done = write(*config); !done) {
+      problem_ = done.error().text;
+      return;
+    }
+    wanted_ = config;
+  }
+  if (pid_ != 0 || adopt()) return;
+  if (now() < notBefore_) {
+    timer_.expires_at(notBefore_);
+    timer_.async_wait([this](boost::system::error_code cancelled) {
+      if (!cancelled) changed_();
+    });
+    return;
+  }
+  start();
+}
+
+Result<void> TunnelProcess::write(const TunnelConfig& config) {
+  std::string text = config.text();
+  if (text == written_) return {};
+  TWILL_CHECK(writeFile(config_, text, Durability::process));
+  written_ = std::move(text);
+  return {};
+}
+
+/// One that an agent before this one has started.
+bool TunnelProcess::adopt() {
+  const int pid = listenerOf(socket_);
+  if (pid == 0) return false;
+  spdlog::info("twill-tunnel: took over process {}", pid);
+  watch(pid, false);
+  up_ = pid_ != 0;
+  return up_;
+}
+
+void TunnelProcess::start() {
+  startedAt_ = now();
+  auto pid = spawn(programPath(), config_, socket_);
+  if (!pid) {
+    problem_ = pid.error().text;
+    return;
+  }
+  spdlog::info("twill-tunnel: started process {}", *pid);
+  watch(*pid, true);
+  lookForSocket(kLooks);
+}
+
+void TunnelProcess::watch(int pid, bool child) {
+  const auto descriptor = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (descriptor < 0) {
+    problem_ = fmt::format("watch process {}: {}", pid, std::strerror(errno));
+    return;
+  }
+  process_.assign(descriptor);
+  pid_ = pid;
+  child_ = child;
+  process_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                      [this](boost::system::error_code error) {
+                        if (!error) onEnd();
+                      });
+}
+
+void TunnelProcess::onEnd() {
+  int status = 0;
+  if (child_) ::waitpid(pid_, &status, WNOHANG);
+  spdlog::warn("twill-tunnel: process {} ended{}", pid_,
+               WIFSIGNALED(status) ? fmt::format(" by signal {}", WTERMSIG(status)) : "");
+  process_.close();
+  pid_ = 0;
+  up_ = false;
+  timer_.cancel();
+  const bool steady = now() - startedAt_ >= kSteady;
+  delay_ = steady ? std::chrono::milliseconds(0)
+                  : std::clamp<std::chrono::milliseconds>(delay_ * 2, kFirstDelay, kLongestDelay);
+  notBefore_ = now() + delay_;
+  if (wanted_) {
+    problem_ = "twill-tunnel ended; it is started again. Its own words are in the agent's log";
+    changed_();
+  }
+}
+
+/// It listens once its device and its port are in use.
+void TunnelProcess::lookForSocket(int attempts) {
+  if (listenerOf(socket_) == pid_) {
+    up_ = true;
+    problem_.clear();
+    changed_();
+    return;
+  }
+  if (attempts == 0) {
+    problem_ = "twill-tunnel runs, but does not answer at " + socket_;
+    changed_();
+    return;
+  }
+  timer_.expires_after(kLook);
+  timer_.async_wait([this, attempts](boost::system::error_code cancelled) {
+    if (!cancelled && pid_ != 0) lookForSocket(attempts - 1);
+  });
+}
+
+/// Also one that an agent before this one has left.
+void TunnelProcess::stop() {
+  wanted_.reset();
+  written_.clear();
+  problem_.clear();
+  timer_.cancel();
+  std::error_code unseen;
+  if (!std::filesystem::exists(config_, unseen) && pid_ == 0) return;
+  if (const int pid = pid_ != 0 ? pid_ : listenerOf(socket_); pid > 0) ::kill(pid, SIGTERM);
+  std::filesystem::remove(config_, unseen);
+  std::filesystem::remove(socket_, unseen);
+}
+
+Result<std::string> TunnelProcess::status() const {
+  TWILL_TRY(const Fd socket, connectTo(socket_));
+  std::string text;
+  char buffer[65536];
+  for (ssize_t n = 0; (n = ::recv(socket.get(), buffer, sizeof buffer, 0)) > 0;) {
+    text.append(buffer, static_cast<std::size_t>(n));
+    if (text.size() > kLongestStatus) return fail(socket_ + " answers without end");
+  }
+  if (text.empty()) return fail(socket_ + " does not answer");
+  return text;
+}
+
+}  // namespace twill

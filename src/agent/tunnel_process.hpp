@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "agent/time_point.hpp"
+#include "base/fd.hpp"
+#include "model/tunnel_config.hpp"
+
+namespace twill {
+
+/// Keeps twill-tunnel running, as the last config says. The process outlives the agent and is taken over by
+/// the next one; one that ends is started again, at once when it had lived for a second, else after a delay
+/// that doubles.
+/// Threading: all of it on the io_context's one thread.
+class TunnelProcess {
+ public:
+  /// Config and socket are in `runDir`; `changed` is called when the process has come up or ended.
+  TunnelProcess(boost::asio::io_context& io, std::string runDir, std::function<void()> changed);
+  ~TunnelProcess();
+
+  /// What it is to do from now on; none: it is to end. Cheap when nothing is to be done. To be called again
+  /// after `changed`.
+  void follow(const std::optional<TunnelConfig>& config);
+  /// It does what it is to do, or nothing is to be done.
+  [[nodiscard]] bool isUp() const { return !wanted_ || up_; }
+  /// Why not; empty when it is up, or coming up.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  /// Its own word on what it has sent, received and dropped: JSON. Waits for at most a second.
+  [[nodiscard]] Result<std::string> status() const;
+
+ private:
+  Result<void> write(const TunnelConfig& config);
+  void start();
+  void stop();
+  bool adopt();
+  void watch(int pid, bool child);
+  void onEnd();
+  void lookForSocket(int attempts);
+
+  boost::asio::io_context& io_;
+  std::string config_, socket_;  ///< paths
+  std::function<void()> changed_;
+  std::optional<TunnelConfig> wanted_;
+  std::string written_;
+  boost::asio::posix::stream_descriptor process_;  ///< pidfd
+  int pid_ = 0;                                    ///< 0: there is none
+  bool child_ = false;                             ///< it is ours to wait for
+  bool up_ = false;
+  std::string problem_;
+  TimePoint startedAt_, notBefore_;
+  std::chrono::milliseconds delay_{0};
+  boost::asio::steady_timer timer_;
+};
+
+}  // namespace twill
