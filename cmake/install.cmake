@@ -6,7 +6,7 @@ set(TWILL_COMPLETION_DIR ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
     CACHE STRING "Where bash-completion looks for completions")
 
 install(TARGETS twill DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS twilld DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(TARGETS twilld twill-tunnel DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(TARGETS twill-cni DESTINATION ${TWILL_CNI_DIR})
 
 # The unit names twilld in full, and the prefix may be chosen as late as on the command line of `cmake --install`.
@@ -16,7 +16,7 @@ install(CODE "
   configure_file(\"${CMAKE_SOURCE_DIR}/packaging/twilld.service.in\" \"${unit}\" @ONLY)")
 install(FILES ${unit} DESTINATION ${TWILL_SYSTEMD_DIR})
 
-foreach(program twill twilld)
+foreach(program twill twilld twill-tunnel)
   install(FILES packaging/completion.bash DESTINATION ${TWILL_COMPLETION_DIR} RENAME ${program})
 endforeach()
 install(DIRECTORY packaging/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})

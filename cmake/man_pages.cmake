@@ -10,10 +10,10 @@ configure_file(packaging/twill-cni.8 packaging/twill-cni.8 @ONLY)
 add_custom_command(
   OUTPUT ${man}.stamp
   COMMAND ${CMAKE_COMMAND} -E rm -rf ${man}
-  COMMAND packaging/man-pages ${man} $<TARGET_FILE:twill>.1 $<TARGET_FILE:twilld>.8
+  COMMAND packaging/man-pages ${man} $<TARGET_FILE:twill>.1 $<TARGET_FILE:twilld>.8 $<TARGET_FILE:twill-tunnel>.8
   COMMAND gzip -9nc ${CMAKE_BINARY_DIR}/packaging/twill-cni.8 > ${man}/man8/twill-cni.8.gz
   COMMAND ${CMAKE_COMMAND} -E touch ${man}.stamp
-  DEPENDS twill twilld packaging/man-pages ${CMAKE_BINARY_DIR}/packaging/twill-cni.8
+  DEPENDS twill twilld twill-tunnel packaging/man-pages ${CMAKE_BINARY_DIR}/packaging/twill-cni.8
   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
   VERBATIM)
 add_custom_target(man ALL DEPENDS ${man}.stamp)

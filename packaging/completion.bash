@@ -13,4 +13,4 @@ _twill_complete() {
 }
 
 # Where the program knows nothing, a file may be meant.
-complete -o default -F _twill_complete twill twilld
+complete -o default -F _twill_complete twill twilld twill-tunnel

@@ -64,7 +64,10 @@ int printStatus(const Json& status) {
                both(underlay, "address", "address6"), text(underlay, "mtu"), text(underlay, "reason"));
   }
   if (const Json tunnel = status.value("tunnel", Json()); !tunnel.is_null()) {
-    fmt::print("tunnel      {} packets of strangers dropped\n", text(tunnel, "strangers_dropped"));
+    fmt::print("tunnel      {} packets of strangers dropped", text(tunnel, "strangers_dropped"));
+    const Json process = tunnel.value("process", Json());
+    fmt::print("{}\n",
+               process.is_null() ? "" : fmt::format("; twill-tunnel is process {}", text(process, "pid")));
   }
   fmt::print("containers  {}\n", text(status, "attachments"));
   fmt::print("drift       {} repaired", text(status["drift"], "repairs"));

@@ -223,7 +223,9 @@ Result<std::map<std::string, std::uint64_t>> Agent::keptOut() const {
   const auto table = wanted_.firewalls.find(kTable);
   if (table == wanted_.firewalls.end() || table->second.counters.empty())
     return std::map<std::string, std::uint64_t>();
-  return kernel_.counted(kTable);
+  TWILL_TRY(auto counted, kernel_.counted(kTable));
+  if (const auto status = tunnel_.status()) counted["twill-tunnel"] = status->strangers;
+  return counted;
 }
 
 Difference Agent::difference() const {

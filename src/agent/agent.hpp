@@ -73,8 +73,8 @@ class Agent {
   [[nodiscard]] const TunnelProcess& tunnel() const { return tunnel_; }
   /// All wanted state is in the kernel, and the node holds its lease.
   [[nodiscard]] bool ready() const { return ready_ && tunnel_.isUp(); }
-  /// Packets that were kept out of this node's tunnels, by counter; asked of the kernel. Empty without
-  /// tunnels.
+  /// Packets that were kept out of this node's tunnels, by counter; asked of the kernel, and of twill-tunnel
+  /// where there is one. Empty without tunnels.
   [[nodiscard]] Result<std::map<std::string, std::uint64_t>> keptOut() const;
   /// The comparison as it stands now, whether or not its owners are waiting for a retry.
   [[nodiscard]] Difference difference() const;

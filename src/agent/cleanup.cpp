@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "agent/tunnel_process.hpp"
 #include "base/lock.hpp"
 #include "kernel/linux.hpp"
 
@@ -69,6 +70,7 @@ Result<void> cleanUp(const Options& options) {
     if (!taken) return Failure(std::move(taken.error()).in("stop the agent first"));
     lock = std::move(*taken);
   }
+  TWILL_CHECK(endTunnel(options.runDir));
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());
   TWILL_TRY(KernelState actual, kernel->read({}));
   auto operations = diff({}, actual).operations;
@@ -100,7 +102,8 @@ Result<void> removeFiles(const Options& options) {
   }));
   const fs::path runDir = options.runDir;
   // The lock last: until then no agent starts.
-  for (const char* name : {"twill.sock", "twilld.lock"}) TWILL_CHECK(removeFile(runDir / name));
+  for (const char* name : {"tunnel.json", "tunnel.sock", "tunnel.sock.lock", "twill.sock", "twilld.lock"})
+    TWILL_CHECK(removeFile(runDir / name));
   return removeEmpty(runDir);
 }
 

@@ -7,6 +7,8 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <poll.h>
 #include <spawn.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -208,7 +210,8 @@ void TunnelProcess::stop() {
   std::filesystem::remove(socket_, unseen);
 }
 
-Result<std::string> TunnelProcess::status() const {
+Result<TunnelProcess::Status> TunnelProcess::status() const {
+  if (pid_ == 0) return fail("twill-tunnel does not run", Error::Kind::missing);
   TWILL_TRY(const Fd socket, connectTo(socket_));
   std::string text;
   char buffer[65536];
@@ -216,8 +219,21 @@ Result<std::string> TunnelProcess::status() const {
     text.append(buffer, static_cast<std::size_t>(n));
     if (text.size() > kLongestStatus) return fail(socket_ + " answers without end");
   }
-  if (text.empty()) return fail(socket_ + " does not answer");
-  return text;
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object() || !json.contains("dropped"))
+    return fail(socket_ + " does not answer as twill-tunnel does");
+  return Status{std::move(text), json["dropped"].value("strangers", std::uint64_t{0})};
+}
+
+Result<void> endTunnel(const std::string& runDir) {
+  const int pid = listenerOf(runDir + "/tunnel.sock");
+  if (pid == 0) return {};
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!process) return failErrno(fmt::format("watch process {}", pid));
+  if (::kill(pid, SIGTERM) != 0) return failErrno(fmt::format("end process {}", pid));
+  pollfd end{process.get(), POLLIN, 0};
+  if (::poll(&end, 1, 2000) == 1) return {};
+  return fail(fmt::format("twill-tunnel, process {}, does not end; end it by hand", pid));
 }
 
 }  // namespace twill

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -32,8 +34,12 @@ class TunnelProcess {
   [[nodiscard]] bool isUp() const { return !wanted_ || up_; }
   /// Why not; empty when it is up, or coming up.
   [[nodiscard]] const std::string& problem() const { return problem_; }
-  /// Its own word on what it has sent, received and dropped: JSON. Waits for at most a second.
-  [[nodiscard]] Result<std::string> status() const;
+  struct Status {
+    std::string json;             ///< its own word on what it has sent, received and dropped
+    std::uint64_t strangers = 0;  ///< packets that were not from the peer that their source belongs to
+  };
+  /// Asks it, and waits for at most a second. Kind::missing: there is none.
+  [[nodiscard]] Result<Status> status() const;
 
  private:
   Result<void> write(const TunnelConfig& config);
@@ -58,5 +64,9 @@ class TunnelProcess {
   std::chrono::milliseconds delay_{0};
   boost::asio::steady_timer timer_;
 };
+
+/// Ends the twill-tunnel of `runDir`, which no agent looks after, and waits until it is gone; for two seconds
+/// at most.
+[[nodiscard]] Result<void> endTunnel(const std::string& runDir);
 
 }  // namespace twill

@@ -100,7 +100,9 @@ Json tunnelJson(const Agent& agent) {
   if (!kept || kept->empty()) return nullptr;
   std::uint64_t packets = 0;
   for (const auto& [name, count] : *kept) packets += count;
-  return {{"strangers_dropped", packets}};
+  Json tunnel{{"strangers_dropped", packets}};
+  if (const auto status = agent.tunnel().status()) tunnel["process"] = Json::parse(status->json);
+  return tunnel;
 }
 
 }  // namespace

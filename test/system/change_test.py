@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import Lab, wait_for  # noqa: E402
 
 CONFIG = "/etc/twill/network/net-conf.json"
-SECONDS = 12      # of each flood; a change takes well below one
+SECONDS = 16      # of each flood; a change takes well below one
 ALLOWED = 1000    # one in so many pings may be lost
 SERVER = """
 import socket
@@ -71,11 +71,13 @@ def under_load(lab, changes):
 
 def main():
     with Lab(sys.argv[1], "change", "--nodes", "2", "--containers", "1", "--ipv6") as lab:
-        changes = [{"Type": "vxlan"}, {"Type": "host-gw"}, {"Type": "vxlan", "DirectRouting": True}, {"Type": "host-gw"}]
+        changes = [{"Type": "vxlan"}, {"Type": "host-gw"}, {"Type": "udp"}, {"Type": "host-gw"},
+                   {"Type": "vxlan", "DirectRouting": True}, {"Type": "udp"}, {"Type": "vxlan"}, {"Type": "host-gw"}]
         under_load(lab, changes)
         lab.test()
         for node in ("node1", "node2"):
             wait_for("the tunnel's device goes", lambda at=node: "vxlan" not in lab.execute(at, "ip", "-d", "link"))
+            assert "twill-udp" not in lab.execute(node, "ip", "link"), "the TUN stays"
             assert "116" not in lab.execute(node, "ip", "rule") + lab.execute(node, "ip", "-6", "rule"), "the tunnel's rule stays"
 
 

@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The backend udp, in labs: every check, who gets in, flannel's bytes on the wire, and a tunnel that is killed.
+
+usage: udp_test.py BINARIES
+"""
+import json
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import Lab, skip, wait_for  # noqa: E402
+
+# One ICMP echo request as flannel's udp would send it: the bare packet in a datagram from port 8285 to port 8285.
+PEER = """
+import socket, struct, sys
+outer, source, destination, count = sys.argv[1:]
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    total = (total & 0xffff) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xffff
+icmp = struct.pack("!BBHHH", 8, 0, 0, 7, 7) + b"x" * 8
+icmp = icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:]
+head = struct.pack("!BBHHHBBH4s4s", 69, 0, 20 + len(icmp), 1, 0, 64, 1, 0, socket.inet_aton(source), socket.inet_aton(destination))
+head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+if count == "answer":
+    end.bind(("", 8285))
+    end.settimeout(3)
+    end.sendto(head + icmp, (outer, 8285))
+    packet, peer = end.recvfrom(2048)
+    print(peer[0], peer[1], packet[0] >> 4, packet[8], packet[9], packet[20], socket.inet_ntoa(packet[12:16]))
+else:
+    for _ in range(int(count)):
+        end.sendto(head + icmp, (outer, 8285))
+    for junk in (b"", b"x", b"E" + b"\\0" * 18, b"\\x60" + b"\\xff" * 60, bytes(range(256)) * 5):
+        end.sendto(junk, (outer, 8285))
+"""
+
+
+def dropped(lab, node):
+    return lab.status(node)["tunnel"]["process"]["dropped"]
+
+
+def requests_seen(lab, place):
+    """How many ICMP echo requests a place has been asked."""
+    words = lab.execute(place, "sh", "-c", "grep ^Icmp: /proc/net/snmp").splitlines()
+    return int(dict(zip(words[0].split(), words[1].split()))["InEchos"])
+
+
+def send(lab, where, *arguments):
+    return lab.execute(where, "/usr/bin/python3", "-c", PEER, *arguments)
+
+
+def only_peers_get_in(lab):
+    before, seen = dropped(lab, "node1"), requests_seen(lab, "node1/con1")
+    send(lab, "router", "10.0.0.10", "172.16.2.2", "172.16.0.2", "3")  # from an address that has no lease
+    send(lab, "node3", "10.0.0.10", "172.16.1.2", "172.16.0.2", "3")   # a peer, with a source that is another's
+    send(lab, "node3", "10.0.0.10", "172.16.2.2", "172.16.1.2", "3")   # for somebody else: it would go in circles
+    send(lab, "node3", "10.0.0.10", "172.16.2.2", "224.0.0.1", "3")
+    wait_for("what is not theirs is dropped", lambda: dropped(lab, "node1")["strangers"] == before["strangers"] + 6)
+    wait_for("nor what is not for here", lambda: dropped(lab, "node1")["misdirected"] == before["misdirected"] + 6)
+    assert dropped(lab, "node1")["malformed"] > before["malformed"]
+    assert requests_seen(lab, "node1/con1") == seen
+    send(lab, "node3", "10.0.0.10", "172.16.2.2", "172.16.0.2", "3")   # its own: this is what gets in
+    wait_for("what is theirs gets in", lambda: requests_seen(lab, "node1/con1") == seen + 3)
+
+
+def full_packets_fit(lab):
+    """The containers' MTU is what the tunnel takes, and not a byte less than it could be."""
+    for address, header in (("172.16.2.2", 28), ("fd42:0:0:2::2", 48)):
+        lab.execute("node1/con1", "ping", "-c1", "-W2", "-M", "do", "-s", str(1472 - header), address)
+    assert lab.status("node1")["mtu"] == 1472
+
+
+def flannel_is_understood(lab):
+    """Another node, in node3's place, that speaks as flannel's udp does: it is answered in the same bytes."""
+    lab.execute("node3", "sh", "-c", "kill -STOP $(cat /run/twill/twilld.lock) && kill $(cat /run/twill/tunnel.sock.lock)")
+    wait_for("its port is free", lambda: ":8285" not in lab.execute("node3", "ss", "-Hlun"))
+    said = send(lab, "node3", "10.0.0.10", "172.16.2.2", "172.16.0.2", "answer").split()
+    assert said == ["10.0.0.10", "8285", "4", "63", "1", "0", "172.16.0.2"], said
+    lab.execute("node3", "sh", "-c", "kill -CONT $(cat /run/twill/twilld.lock)")
+    wait_for("node3 is back", lambda: lab.status("node3")["ready"])
+
+
+def a_killed_tunnel_is_back(lab):
+    """Each second, under a flood of pings, with the agent and without a change in the kernel."""
+    before = lab.status("node1")["operations"]["total"]
+    flood = lab.background("node1/con1", "ping", "-q", "-i", "0.01", "-w", "5", "172.16.2.2")
+    for _ in range(3):
+        time.sleep(1.2)
+        lab.execute("node1", "sh", "-c", "kill -9 $(cat /run/twill/tunnel.sock.lock)")
+    said = flood.communicate(timeout=20)[0]
+    sent, received = (int(n) for n in re.search(r"(\d+) packets transmitted, (\d+) received", said).groups())
+    print(f"3 kills: {sent} pings each 10 ms, {sent - received} lost")
+    assert sent - received <= 60, said
+    wait_for("the node is well", lambda: lab.status("node1")["ready"])
+    assert lab.status("node1")["operations"]["total"] == before, "something in the kernel was touched"
+
+
+def the_tunnel_outlives_the_agent(lab):
+    tunnel = lab.execute("node1", "cat", "/run/twill/tunnel.sock.lock")
+    flood = lab.background("node1/con1", "ping", "-q", "-i", "0.005", "-w", "4", "172.16.2.2")
+    time.sleep(1)
+    agent = lab.execute("node1", "cat", "/run/twill/twilld.lock").strip()
+    lab.execute("node1", "kill", "-9", agent)
+    wait_for("the agent is back", lambda: lab.execute("node1", "cat", "/run/twill/twilld.lock").strip() != agent)
+    said = flood.communicate(timeout=20)[0]
+    assert " 0% packet loss" in said, said
+    wait_for("the node is well", lambda: lab.status("node1")["ready"])
+    assert lab.execute("node1", "cat", "/run/twill/tunnel.sock.lock") == tunnel, "another process"
+
+
+def a_lost_device_is_back(lab):
+    lab.execute("node1", "ip", "link", "del", "twill-udp")
+    wait_for("the device is back", lambda: "twill-udp" in lab.execute("node1", "ip", "link"))
+    wait_for("packets pass", lambda: " 0% packet loss" in
+             lab.execute("node1/con1", "ping", "-c1", "-W1", "172.16.2.2", check=False))
+    wait_for("the node is well", lambda: lab.status("node1")["ready"])
+
+
+def what_passes_is_counted(lab):
+    peers = lab.status("node1")["tunnel"]["process"]["peers"]
+    assert {peer["name"] for peer in peers} == {"node2", "node3"}, peers
+    assert all(peer["sent_packets"] > 0 and peer["received_packets"] > 0 for peer in peers), peers
+
+
+def main():
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        skip("/dev/net/tun is not there")
+    with Lab(sys.argv[1], "udp", "--backend", "udp", "--segments", "2", "--ipv6") as lab:
+        lab.test()
+        full_packets_fit(lab)
+        only_peers_get_in(lab)
+        flannel_is_understood(lab)
+        a_killed_tunnel_is_back(lab)
+        the_tunnel_outlives_the_agent(lab)
+        a_lost_device_is_back(lab)
+        lab.test()
+        what_passes_is_counted(lab)
+
+
+main()
