@@ -108,7 +108,7 @@ Result<void> TunnelService::readConfig() {
 }
 
 bool TunnelService::configChanged() const {
-  alignas(inotify_event) std::array<char, 4096> buffer;
+  alignas(inotify_event) std::array<char, 4096> buffer{};
   const auto name = std::filesystem::path(places_.config).filename().string();
   bool changed = false;
   for (ssize_t n = 0; (n = ::read(changes_.get(), buffer.data(), buffer.size())) > 0;) {

@@ -61,27 +61,33 @@ int listenerOf(const std::string& path) {
   return peer.pid;
 }
 
-/// In a session of its own, so that what ends the agent's does not end it; with no signal blocked.
+/// In a session of its own, so that what ends the agent's does not end it; with no signal blocked, and none
+/// of the agent's descriptors: with its listening socket it would seem to be the agent.
 Result<int> spawn(const std::string& program, const std::string& config, const std::string& socket) {
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   sigset_t none;
   sigemptyset(&none);
   ::posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
   std::string words[] = {program, "--config", config, "--socket", socket};
   char* arguments[] = {words[0].data(), words[1].data(), words[2].data(),
                        words[3].data(), words[4].data(), nullptr};
   int pid = 0;
-  const int code = ::posix_spawn(&pid, program.c_str(), nullptr, &attributes, arguments, environ);
+  const int code = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments, environ);
   ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&actions);
   if (code != 0) return failErrno("start " + program, code);
   return pid;
 }
 
 }  // namespace
 
-TunnelProcess::TunnelProcess(boost::asio::io_context& io, std::string runDir, std::function<void()> changed)
+TunnelProcess::TunnelProcess(boost::asio::io_context& io, const std::string& runDir,
+                             std::function<void()> changed)
     : io_(io),
       config_(runDir + "/tunnel.json"),
       socket_(runDir + "/tunnel.sock"),

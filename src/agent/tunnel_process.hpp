@@ -24,7 +24,7 @@ namespace twill {
 class TunnelProcess {
  public:
   /// Config and socket are in `runDir`; `changed` is called when the process has come up or ended.
-  TunnelProcess(boost::asio::io_context& io, std::string runDir, std::function<void()> changed);
+  TunnelProcess(boost::asio::io_context& io, const std::string& runDir, std::function<void()> changed);
   ~TunnelProcess();
 
   /// What it is to do from now on; none: it is to end. Cheap when nothing is to be done. To be called again

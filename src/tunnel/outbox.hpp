@@ -49,7 +49,7 @@ class Outbox {
 
  private:
   static constexpr std::size_t kMessages = 64;
-  static constexpr std::size_t kParts = 64 * 16;
+  static constexpr std::size_t kParts = 1024;
   struct Message {
     const Peer* peer = nullptr;
     SocketAddress to;

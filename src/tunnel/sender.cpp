@@ -12,7 +12,7 @@ namespace {
 
 /// So much is read before it is sent, while the device has more: enough to fill messages, little enough to
 /// stay in a CPU's cache.
-constexpr std::size_t kBatch = 256 * 1024;
+constexpr std::size_t kBatch = std::size_t{256} * 1024;
 constexpr std::size_t kLargestRead = sizeof(VnetHeader) + kLargestPacket;
 /// For the headers of one large packet, cut at the least size that TCP takes (48 bytes).
 constexpr std::size_t kHeadersOfOne = kLargestPacket / 48 * 120;
