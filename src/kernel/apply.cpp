@@ -15,6 +15,7 @@
 #include "kernel/route.hpp"
 #include "kernel/rule.hpp"
 #include "kernel/sysctl.hpp"
+#include "kernel/tun.hpp"
 #include "kernel/veth.hpp"
 
 namespace twill {
@@ -168,10 +169,12 @@ Result<void> Application::makeLink(const Link& link) {
   indices_.erase(link.name);
   if (link.kind == LinkKind::veth && link.peer) return addVeth(socket_, link, master);
   if (link.vxlan) return makeVxlan(link);
+  if (link.kind == LinkKind::tun) return makeTun(link);
   if (link.kind != LinkKind::bridge) {
     return fail(
-        fmt::format("{} can only be changed; Twill makes bridges, VXLAN devices, and veths with a peer",
-                    link.name),
+        fmt::format(
+            "{} can only be changed; Twill makes bridges, VXLAN and TUN devices, and veths with a peer",
+            link.name),
         Error::Kind::invalid);
   }
   Message make(RTM_NEWLINK, kAdd);
@@ -188,13 +191,7 @@ Result<void> Application::makeVxlan(const Link& link) {
   Message make(RTM_NEWLINK, kAdd);
   netlink::encodeNewVxlan(make, link, underlay);
   TWILL_CHECK(socket_.run(make));
-  // Before it is up: then it would have one already, and its solicitations would go to all nodes.
-  Message silent(RTM_NEWLINK, 0);
-  netlink::encodeNoLinkLocal(silent, link.name);
-  (void)socket_.run(silent);  // a kernel without IPv6 is silent already
-  Message settings(RTM_NEWLINK, 0);
-  netlink::encodeLinkSettings(settings, link, {});
-  auto up = socket_.run(settings);
+  auto up = setUpSilently(link);
   if (up) return {};
   // The kernel does not tell of its alias then, so that what is left would count as somebody else's.
   Message undo(RTM_DELLINK, 0);
@@ -204,6 +201,28 @@ Result<void> Application::makeVxlan(const Link& link) {
   return Failure(std::move(up).error().in(
       taken ? fmt::format("UDP port {} is in use; end who has it, or choose another Port", link.vxlan->port)
             : "it cannot be set up"));
+}
+
+/// It is kept only with its alias: without, it would count as somebody else's and stand in the way for ever.
+Result<void> Application::makeTun(const Link& link) {
+  TWILL_TRY(Fd device, openTun(link.name));
+  Link down = link;
+  down.up = false;
+  auto ready = setUpSilently(down);
+  if (!ready) return Failure(std::move(ready).error().in("it cannot be set up"));
+  TWILL_CHECK(keepTun(device));
+  device.reset();  // before it is up: it would have a carrier, and packets would go to us
+  return changeLink(link);
+}
+
+Result<void> Application::setUpSilently(const Link& link) {
+  // Before it is up: then it would have one already, and its solicitations would go to all nodes.
+  Message silent(RTM_NEWLINK, 0);
+  netlink::encodeNoLinkLocal(silent, link.name);
+  (void)socket_.run(silent);  // a kernel without IPv6 is silent already
+  Message settings(RTM_NEWLINK, 0);
+  netlink::encodeLinkSettings(settings, link, {});
+  return socket_.run(settings);
 }
 
 Result<void> Application::changeLink(const Link& link) {

@@ -8,6 +8,7 @@
 #include <linux/if.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <sys/socket.h>
@@ -15,10 +16,19 @@
 namespace twill::netlink {
 namespace {
 
-LinkKind kindOf(std::string_view kind) {
+/// Nothing says who owns it when nobody does, and then any user may attach.
+bool isKeptTun(const Attributes& data) {
+  return data.u8(IFLA_TUN_TYPE) == IFF_TUN && data.u32(IFLA_TUN_OWNER) == 0U &&
+         data.u8(IFLA_TUN_PERSIST) == 1 && data.u8(IFLA_TUN_VNET_HDR) == 1 && data.u8(IFLA_TUN_PI) == 0 &&
+         data.u8(IFLA_TUN_MULTI_QUEUE) == 0;
+}
+
+LinkKind kindOf(const Attributes& info) {
+  const auto kind = info.text(IFLA_INFO_KIND);
   if (kind == "bridge") return LinkKind::bridge;
   if (kind == "veth") return LinkKind::veth;
   if (kind == "vxlan") return LinkKind::vxlan;
+  if (kind == "tun" && isKeptTun(info.nest(IFLA_INFO_DATA))) return LinkKind::tun;
   return LinkKind::other;
 }
 
@@ -61,7 +71,7 @@ std::optional<LinkMessage> decodeLink(Bytes payload) {
   }
   const auto info = attributes.nest(IFLA_LINKINFO);
   out.link.name = attributes.text(IFLA_IFNAME);
-  out.link.kind = kindOf(info.text(IFLA_INFO_KIND));
+  out.link.kind = kindOf(info);
   out.link.alias = attributes.text(IFLA_IFALIAS);
   out.link.up = (header->ifi_flags & IFF_UP) != 0;
   out.link.running = (header->ifi_flags & IFF_RUNNING) != 0;

@@ -81,6 +81,10 @@ std::string settings(const Link& link) {
 }
 
 std::string addLink(const Link& link) {
+  if (link.kind == LinkKind::tun) {
+    return fmt::format("ip tuntap add dev {} mode tun user root vnet_hdr\n{}", quoted(link.name),
+                       settings(link));
+  }
   auto out = fmt::format("ip link add {} type {}", quoted(link.name), kindWord(link.kind));
   if (link.vxlan) {
     out += fmt::format(" id {} dev {} local {} dstport {} {}{}", link.vxlan->vni,

@@ -46,6 +46,8 @@ std::string_view kindWord(LinkKind kind) {
       return "veth";
     case LinkKind::vxlan:
       return "vxlan";
+    case LinkKind::tun:
+      return "tun";
     case LinkKind::other:
       break;
   }

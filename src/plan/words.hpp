@@ -8,7 +8,7 @@
 
 namespace twill {
 
-/// "bridge", "veth", "vxlan", and "link" for all others.
+/// "bridge", "veth", "vxlan", "tun", and "link" for all others.
 [[nodiscard]] std::string_view kindWord(LinkKind kind);
 
 /// The object in iproute2's own words, for messages and commands alike: "172.16.1.0/24 via 10.0.0.20 dev
