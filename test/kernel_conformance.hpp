@@ -26,7 +26,7 @@ inline const Rule kRules[] = {
     {"a source address takes the routes that prefer it along", dropsWithTheSource},
     {"another MAC makes a link forget its neighbours", forgetsNeighboursOfAnotherMac},
     {"a VXLAN device keeps its entries, and is made anew for what cannot be changed", keepsTunnels},
-    {"a TUN device stays without a process, and is made again with all that was on it", keepsTuns},
+    {"a TUN device is kept with what is on it although nobody is attached", keepsTunDevices},
     {"a bridge that goes releases its ports", releasesPorts},
     {"a next hop must be on the link", refusesFarNextHops},
     {"nothing stands on a link that is missing or down", refusesWhatStandsNowhere},

@@ -34,7 +34,7 @@ std::string commands(Desired out) {
 
 TEST_CASE("one device for all, and a route over it to each peer") {
   CHECK(commands(udp(cluster())) ==
-        "ip tuntap add dev twill-udp mode tun vnet_hdr\n"
+        "ip tuntap add dev twill-udp mode tun user root vnet_hdr\n"
         "ip link set dev twill-udp alias twill:udp mtu 1472 up\n"
         "sysctl -w net.ipv6.conf.twill-udp.accept_ra=0\n"
         "ip address add 172.16.0.0/32 dev twill-udp\n"

@@ -168,7 +168,8 @@ Result<void> Application::makeLink(const Link& link) {
   if (::if_nametoindex(link.name.c_str()) != 0) return failErrno("its name is taken", EEXIST);
   indices_.erase(link.name);
   if (link.kind == LinkKind::veth && link.peer) return addVeth(socket_, link, master);
-  if (link.vxlan || link.kind == LinkKind::tun) return makeTunnel(link);
+  if (link.vxlan) return makeVxlan(link);
+  if (link.kind == LinkKind::tun) return makeTun(link);
   if (link.kind != LinkKind::bridge) {
     return fail(
         fmt::format(
@@ -185,32 +186,43 @@ Result<void> Application::makeLink(const Link& link) {
   return {};
 }
 
-Result<void> Application::makeDevice(const Link& link) {
-  if (!link.vxlan) return makeTun(link.name);
+Result<void> Application::makeVxlan(const Link& link) {
   TWILL_TRY(const int underlay, indexOf(link.vxlan->underlay));
   Message make(RTM_NEWLINK, kAdd);
   netlink::encodeNewVxlan(make, link, underlay);
-  return socket_.run(make);
+  TWILL_CHECK(socket_.run(make));
+  auto up = setUpSilently(link);
+  if (up) return {};
+  // The kernel does not tell of its alias then, so that what is left would count as somebody else's.
+  Message undo(RTM_DELLINK, 0);
+  netlink::encodeDeleteLink(undo, link.name);
+  (void)socket_.run(undo);  // the first failure is the one to tell
+  const bool taken = up.error().code == EADDRINUSE;
+  return Failure(std::move(up).error().in(
+      taken ? fmt::format("UDP port {} is in use; end who has it, or choose another Port", link.vxlan->port)
+            : "it cannot be set up"));
 }
 
-Result<void> Application::makeTunnel(const Link& link) {
-  TWILL_CHECK(makeDevice(link));
+/// It is kept only with its alias: without, it would count as somebody else's and stand in the way for ever.
+Result<void> Application::makeTun(const Link& link) {
+  TWILL_TRY(Fd device, openTun(link.name));
+  Link down = link;
+  down.up = false;
+  auto ready = setUpSilently(down);
+  if (!ready) return Failure(std::move(ready).error().in("it cannot be set up"));
+  TWILL_CHECK(keepTun(device));
+  device.reset();  // before it is up: it would have a carrier, and packets would go to us
+  return changeLink(link);
+}
+
+Result<void> Application::setUpSilently(const Link& link) {
   // Before it is up: then it would have one already, and its solicitations would go to all nodes.
   Message silent(RTM_NEWLINK, 0);
   netlink::encodeNoLinkLocal(silent, link.name);
   (void)socket_.run(silent);  // a kernel without IPv6 is silent already
   Message settings(RTM_NEWLINK, 0);
   netlink::encodeLinkSettings(settings, link, {});
-  auto up = socket_.run(settings);
-  if (up) return {};
-  // The kernel does not tell of its alias then, so that what is left would count as somebody else's.
-  Message undo(RTM_DELLINK, 0);
-  netlink::encodeDeleteLink(undo, link.name);
-  (void)socket_.run(undo);  // the first failure is the one to tell
-  const bool taken = link.vxlan && up.error().code == EADDRINUSE;
-  return Failure(std::move(up).error().in(
-      taken ? fmt::format("UDP port {} is in use; end who has it, or choose another Port", link.vxlan->port)
-            : "it cannot be set up"));
+  return socket_.run(settings);
 }
 
 Result<void> Application::changeLink(const Link& link) {

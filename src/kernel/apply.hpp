@@ -43,8 +43,10 @@ class Application {
   Result<void> addLink(const Link& link);
   Result<void> changeLink(const Link& link);
   Result<void> makeLink(const Link& link);
-  Result<void> makeDevice(const Link& link);
-  Result<void> makeTunnel(const Link& link);
+  Result<void> makeVxlan(const Link& link);
+  Result<void> makeTun(const Link& link);
+  /// All that a fresh link is not born with, and no IPv6 address of its own. A failure leaves it half done.
+  Result<void> setUpSilently(const Link& link);
   /// Hands the removals from `at_` on over, as many as there are in a row; how many that were.
   std::size_t removeLinks();
 

@@ -16,16 +16,19 @@
 namespace twill::netlink {
 namespace {
 
-/// Neither a TAP nor what goes with its process or is otherwise not as makeTun() makes it.
-bool isOurTun(const Attributes& data) {
-  return data.u8(IFLA_TUN_TYPE) == IFF_TUN && data.u8(IFLA_TUN_PERSIST) == 1 && data.u8(IFLA_TUN_PI) == 0 &&
-         data.u8(IFLA_TUN_VNET_HDR) == 1 && data.u8(IFLA_TUN_MULTI_QUEUE) == 0;
+/// Nothing says who owns it when nobody does, and then any user may attach.
+bool isKeptTun(const Attributes& data) {
+  return data.u8(IFLA_TUN_TYPE) == IFF_TUN && data.u32(IFLA_TUN_OWNER) == 0U &&
+         data.u8(IFLA_TUN_PERSIST) == 1 && data.u8(IFLA_TUN_VNET_HDR) == 1 && data.u8(IFLA_TUN_PI) == 0 &&
+         data.u8(IFLA_TUN_MULTI_QUEUE) == 0;
 }
 
-LinkKind kindOf(std::string_view kind) {
+LinkKind kindOf(const Attributes& info) {
+  const auto kind = info.text(IFLA_INFO_KIND);
   if (kind == "bridge") return LinkKind::bridge;
   if (kind == "veth") return LinkKind::veth;
   if (kind == "vxlan") return LinkKind::vxlan;
+  if (kind == "tun" && isKeptTun(info.nest(IFLA_INFO_DATA))) return LinkKind::tun;
   return LinkKind::other;
 }
 
@@ -68,7 +71,7 @@ std::optional<LinkMessage> decodeLink(Bytes payload) {
   }
   const auto info = attributes.nest(IFLA_LINKINFO);
   out.link.name = attributes.text(IFLA_IFNAME);
-  out.link.kind = kindOf(info.text(IFLA_INFO_KIND));
+  out.link.kind = kindOf(info);
   out.link.alias = attributes.text(IFLA_IFALIAS);
   out.link.up = (header->ifi_flags & IFF_UP) != 0;
   out.link.running = (header->ifi_flags & IFF_RUNNING) != 0;
@@ -80,9 +83,6 @@ std::optional<LinkMessage> decodeLink(Bytes payload) {
   }
   out.master = static_cast<int>(attributes.u32(IFLA_MASTER).value_or(0));
   out.peerIndex = static_cast<int>(attributes.u32(IFLA_LINK).value_or(0));
-  if (info.text(IFLA_INFO_KIND) == "tun" && isOurTun(info.nest(IFLA_INFO_DATA))) {
-    out.link.kind = LinkKind::tun;
-  }
   if (out.link.kind == LinkKind::vxlan) {
     const auto data = info.nest(IFLA_INFO_DATA);
     out.link.vxlan = vxlanOf(data);

@@ -81,9 +81,11 @@ std::string settings(const Link& link) {
 }
 
 std::string addLink(const Link& link) {
-  auto out = link.kind == LinkKind::tun
-                 ? fmt::format("ip tuntap add dev {} mode tun vnet_hdr", quoted(link.name))
-                 : fmt::format("ip link add {} type {}", quoted(link.name), kindWord(link.kind));
+  if (link.kind == LinkKind::tun) {
+    return fmt::format("ip tuntap add dev {} mode tun user root vnet_hdr\n{}", quoted(link.name),
+                       settings(link));
+  }
+  auto out = fmt::format("ip link add {} type {}", quoted(link.name), kindWord(link.kind));
   if (link.vxlan) {
     out += fmt::format(" id {} dev {} local {} dstport {} {}{}", link.vxlan->vni,
                        quoted(link.vxlan->underlay), link.vxlan->local.text(), link.vxlan->port,

@@ -53,6 +53,15 @@ TEST_CASE("commands for a bridge") {
   CHECK(command(Verb::remove, link) == "ip link del twill0");
 }
 
+TEST_CASE("commands for a TUN device") {
+  const Link link{.name = "twill-udp", .kind = LinkKind::tun, .alias = "twill:udp", .mtu = 1472};
+  CHECK(command(Verb::add, link) ==
+        "ip tuntap add dev twill-udp mode tun user root vnet_hdr\n"
+        "ip link set dev twill-udp alias twill:udp mtu 1472 up");
+  CHECK(command(Verb::change, link) == "ip link set dev twill-udp alias twill:udp mtu 1472 up");
+  CHECK(command(Verb::remove, link) == "ip link del twill-udp");
+}
+
 TEST_CASE("commands for a veth whose other end is in a container") {
   auto link = port("tw1");
   link.mtu = 1500;

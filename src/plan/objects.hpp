@@ -27,8 +27,16 @@ inline constexpr std::uint32_t kRulePriority = 11600;
 inline constexpr const char* kTable = "inet twill";
 inline constexpr const char* kBridgeTable = "bridge twill";
 
-/// tun: as twill-tunnel attaches to it (kernel/tun.hpp); any other TUN or TAP is `other`.
-enum class LinkKind : std::uint8_t { other, bridge, veth, vxlan, tun };
+enum class LinkKind : std::uint8_t {
+  other,
+  bridge,
+  veth,
+  vxlan,
+  /// As Twill makes one: a TUN device that stays when nobody is attached and belongs to root, with one queue
+  /// and a virtio_net header before each packet. Any other TUN device, and each TAP, is `other`. It runs only
+  /// while a process is attached.
+  tun
+};
 
 /// The container's end of a veth, made together with the node's end. Never read back: it is another
 /// namespace's.
@@ -72,7 +80,7 @@ struct Link {
   std::string alias;  ///< starts with kAliasPrefix when ours
   bool up = true;     ///< administratively up
   std::optional<int> mtu;
-  std::optional<MacAddress> mac;
+  std::optional<MacAddress> mac;      ///< a TUN device has none
   std::optional<std::string> master;  ///< name of the bridge; "" means none
   std::optional<bool> hairpin;        ///< bridge port only
   std::optional<VethPeer> peer;       ///< wanted veths only

@@ -259,7 +259,10 @@ class Walker {
       case Obstruction::Why::down:
         return drop(Reason::linkDown, where + " is down");
       case Obstruction::Why::noCarrier:
-        return drop(Reason::linkDown, where + " has no carrier: its other end is down or gone");
+        return drop(Reason::linkDown,
+                    where + " has no carrier: " +
+                        (interface.link.kind == LinkKind::tun ? "no process is attached to it"
+                                                              : "its other end is down or gone"));
       case Obstruction::Why::tooSmall:
         break;
     }

@@ -234,6 +234,20 @@ TEST_CASE("a packet for elsewhere leaves by the network card") {
                "192.0.2.1 does not answer");
 }
 
+TEST_CASE("a TUN device hands the packet to the process that is attached, if there is one") {
+  auto sample = twoNodes();
+  const auto node1 = *sample.network.placeNamed("node1");
+  sample.addLink(node1, "twill-udp", LinkKind::tun);
+  sample.routingOf("node1").routes.clear();
+  sample.addRoute(node1, prefix("172.16.1.0/24"), "twill-udp", std::nullopt, kProtocol);
+  const auto trace = containerToContainer(sample);
+  CHECK(trace.outcome == Outcome::leaves);
+  CHECK(trace.text == "it leaves node1 by twill-udp for 172.16.1.2");
+  sample.link("node1", "twill-udp").link.running = false;
+  checkDropped(containerToContainer(sample), Reason::linkDown, "node1",
+               "node1 twill-udp has no carrier: no process is attached to it");
+}
+
 TEST_CASE("a gateway that no address says is reached by proxy ARP") {
   auto sample = twoNodes();
   const auto container = *sample.network.placeNamed("node1/con1");

@@ -24,7 +24,7 @@ Result<Tun> openTun(const std::string& name) {
   constexpr const char* kPath = "/dev/net/tun";
   if (::if_nametoindex(name.c_str()) == 0) {  // or it would be made, and go with this process
     return failErrno(
-        fmt::format("there is no {}, which the agent makes; by hand: ip tuntap add dev {} mode tun "
+        fmt::format("there is no {}, which the agent makes; by hand: ip tuntap add dev {} mode tun user root "
                     "vnet_hdr",
                     name, name),
         ENODEV);

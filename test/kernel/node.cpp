@@ -100,9 +100,9 @@ KernelState mustRead(LinuxKernel& kernel) {
   return std::move(*state);
 }
 
-bool isSoonRunning(LinuxKernel& kernel, const std::string& link) {
+bool isSoonRunning(LinuxKernel& kernel, const std::string& link, bool running) {
   for (int attempt = 0; attempt < 100; ++attempt) {
-    if (mustRead(kernel).links.at(link).running) return true;
+    if (mustRead(kernel).links.at(link).running == running) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return false;

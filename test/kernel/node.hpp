@@ -44,7 +44,8 @@ Link wantedVeth(const std::string& name, const std::string& netns, int number);
 std::unique_ptr<LinuxKernel> openKernel();
 KernelState mustRead(LinuxKernel& kernel);
 /// The kernel says that an interface is operational a little after the call that made it so (linkwatch).
-bool isSoonRunning(LinuxKernel& kernel, const std::string& link);
+/// `running` false: that it is not any more.
+bool isSoonRunning(LinuxKernel& kernel, const std::string& link, bool running = true);
 /// All of them must succeed.
 void mustApply(LinuxKernel& kernel, const std::vector<Operation>& operations);
 Operation add(Object object);

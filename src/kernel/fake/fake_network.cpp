@@ -21,13 +21,18 @@ Failure refused(int code, std::string_view why = "") {
   return failure;
 }
 
+/// A TUN device's cable is the process that is attached to it, and here is none.
+bool hasCarrier(const Link& link) {
+  return link.kind != LinkKind::tun;
+}
+
 /// What the kernel keeps of a wanted link: it knows nothing of owners, and a port without a master has "".
 Link asKept(Link link) {
   link.owner.clear();
   link.peer.reset();
   link.rate.reset();
   if (!link.master) link.master = "";
-  link.running = link.up;
+  link.running = link.up && hasCarrier(link);
   if (link.kind == LinkKind::veth && !link.master->empty() && !link.hairpin) link.hairpin = false;
   if (link.master->empty()) link.hairpin.reset();
   return link;
@@ -105,7 +110,8 @@ Result<void> FakeNetwork::perform(const Operation& operation) {
 void FakeNetwork::plug(Link link) {
   link.index = ++lastIndex_;
   if (!link.mtu) link.mtu = kEthernetMtu;
-  if (!link.mac) link.mac = link.loopback ? MacAddress{} : MacAddress::derive(link.name);
+  if (!link.mac && link.kind != LinkKind::tun)
+    link.mac = link.loopback ? MacAddress{} : MacAddress::derive(link.name);
   makeSettings(link.name);
   state_.put(asKept(std::move(link)));
 }
@@ -209,7 +215,8 @@ Result<void> FakeNetwork::change(const Link& link) {
 }
 
 void FakeNetwork::goUp(Link& link) {
-  link.up = link.running = true;
+  link.up = true;
+  link.running = hasCarrier(link);
   std::vector<Address> addresses;
   forEachAddress(state_, link.name, [&](const Address& address) { addresses.push_back(address); });
   for (const auto& address : addresses) addConnected(address);
