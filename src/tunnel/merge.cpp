@@ -98,7 +98,8 @@ void Merger::add(const IpView& ip, Bytes packet) {
   const Candidate candidate = look(ip, packet);
   Flow* flow = candidate.headers == 0 ? nullptr : flowOf(candidate);
   // Verified last: that reads all of it.
-  const bool sound = candidate.mergeable && hasSoundChecksum(ip, candidate.packet);
+  const bool sound = candidate.mergeable && hasSoundChecksum(ip, candidate.packet) &&
+                     (ip.family == Family::v6 || foldChecksum(addToChecksum(packet.first(kIp4Header))) == 0);
   if (flow != nullptr && sound && continues(*flow, candidate)) {
     Write& write = writes_[flow->write];
     write.parts.push_back(candidate.packet.subspan(candidate.headers));

@@ -35,6 +35,14 @@ SocketAddress::SocketAddress(const IpAddress& address, std::uint16_t port) {
   }
 }
 
+bool setFragmentation(int socket, Family family, bool allowed) {
+  const bool v4 = family == Family::v4;
+  const int how4 = allowed ? IP_PMTUDISC_DONT : IP_PMTUDISC_DO;
+  const int how6 = allowed ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_DO;
+  return v4 ? ::setsockopt(socket, IPPROTO_IP, IP_MTU_DISCOVER, &how4, sizeof how4) == 0
+            : ::setsockopt(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &how6, sizeof how6) == 0;
+}
+
 Outbox::Outbox(int socket, std::uint16_t port)
     : socket_(socket), port_(port), messages_(kMessages), headers_(kMessages) {
   parts_.reserve(kParts);

@@ -23,6 +23,10 @@ struct SocketAddress {
   SocketAddress(const IpAddress& address, std::uint16_t port);
 };
 
+/// Whether the kernel cuts what is too large for a path (RFC 791, RFC 8200), or refuses it with EMSGSIZE.
+/// False when it cannot be set.
+[[nodiscard]] bool setFragmentation(int socket, Family family, bool allowed);
+
 /// Datagrams that wait for one sendmmsg(). Neighbours for one peer, of one size but for the last, become one
 /// message, which the kernel cuts (UDP_SEGMENT, linux/udp.h): one way through its stack for up to 64.
 class Outbox {

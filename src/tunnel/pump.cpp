@@ -22,6 +22,8 @@ Result<Fd> openSocket(const IpAddress& local, std::uint16_t port) {
     const char* hint = code == EADDRINUSE ? " (end who has it, or choose another Port)" : "";
     return failErrno(fmt::format("listen at UDP port {} of {}{}", port, local.text(), hint), code);
   }
+  // What is too large for the path is told to who sent it, and not cut.
+  if (!setFragmentation(socket.get(), local.family(), false)) return failErrno("turn fragmentation off");
   // Large buffers and put-together datagrams are for speed; without them it goes, too.
   const int on = 1;
   (void)::setsockopt(socket.get(), SOL_UDP, UDP_GRO, &on, sizeof on);
@@ -33,12 +35,12 @@ Result<Fd> openSocket(const IpAddress& local, std::uint16_t port) {
 }  // namespace
 
 Pump::Pump(Tun tun)
-    : tun_(std::move(tun)), stop_(::eventfd(0, EFD_CLOEXEC)), broken_(::eventfd(0, EFD_CLOEXEC)) {}
+    : tun_(std::move(tun)), wake_(::eventfd(0, EFD_CLOEXEC)), broken_(::eventfd(0, EFD_CLOEXEC)) {}
 
 Result<std::unique_ptr<Pump>> Pump::start(const Settings& settings) {
-  TWILL_TRY(Tun tun, openTun(settings.device));
+  TWILL_TRY(Tun tun, attachTun(settings.device));
   std::unique_ptr<Pump> pump(new Pump(std::move(tun)));
-  if (!pump->stop_ || !pump->broken_) return failErrno("make an event descriptor");
+  if (!pump->wake_ || !pump->broken_) return failErrno("make an event descriptor");
   TWILL_CHECK(pump->open(settings));
   pump->launch();
   return pump;
@@ -59,8 +61,8 @@ Result<void> Pump::open(const Settings& settings) {
 
 template <class Worker>
 void Pump::launchOne(Worker& worker) {
-  threads_.emplace_back([this, &worker] {
-    const auto result = worker.run(stop_.get());
+  threads_.emplace_back([this, &worker](const std::stop_token& stop) {
+    const auto result = worker.run(stop, wake_.get());
     if (result || failed_.exchange(true)) return;
     error_ = result.error().text;
     ::eventfd_write(broken_.get(), 1);
@@ -73,7 +75,8 @@ void Pump::launch() {
 }
 
 Pump::~Pump() {
-  ::eventfd_write(stop_.get(), 1);
+  for (auto& thread : threads_) thread.request_stop();
+  ::eventfd_write(wake_.get(), 1);
 }
 
 void Pump::setPeers(std::vector<Peer> peers) {

@@ -24,7 +24,9 @@ struct Settings {
 /// one thread.
 class Pump {
  public:
-  static Result<std::unique_ptr<Pump>> start(const Settings& settings);
+  /// Without peers. Errors: there is no such device or somebody else has it, the port is taken, rights are
+  /// missing.
+  [[nodiscard]] static Result<std::unique_ptr<Pump>> start(const Settings& settings);
   ~Pump();
   Pump(const Pump&) = delete;
   Pump& operator=(const Pump&) = delete;
@@ -47,7 +49,7 @@ class Pump {
 
   Tun tun_;
   Fd sockets_[2];  ///< by family
-  Fd stop_, broken_;
+  Fd wake_, broken_;
   Dropped dropped_;
   std::atomic<bool> failed_{false};
   std::string error_;

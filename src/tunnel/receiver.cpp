@@ -53,9 +53,9 @@ Receiver::Receiver(const Tun& tun, int socket, Admission admission, Dropped& dro
   }
 }
 
-Result<void> Receiver::run(int stop) {
-  std::array<pollfd, 2> events{{{socket_, POLLIN, 0}, {stop, POLLIN, 0}}};
-  while (true) {
+Result<void> Receiver::run(const std::stop_token& stop, int wake) {
+  std::array<pollfd, 2> events{{{socket_, POLLIN, 0}, {wake, POLLIN, 0}}};
+  while (!stop.stop_requested()) {
     mailbox_.take(table_);
     const int n = receive();
     for (int i = 0; i < n; ++i)
@@ -63,8 +63,8 @@ Result<void> Receiver::run(int stop) {
     TWILL_CHECK(writeAll());
     if (n > 0) continue;
     if (::poll(events.data(), events.size(), -1) < 0 && errno != EINTR) return failErrno("poll");
-    if (events[1].revents != 0) return {};
   }
+  return {};
 }
 
 /// Errors of single packets (an ICMP message about one that was sent) are the socket's to forget.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <memory>
+#include <stop_token>
 #include <vector>
 
 #include <netinet/in.h>
@@ -22,8 +24,9 @@ class Receiver {
   Receiver(const Tun& tun, int socket, Admission admission, Dropped& dropped);
 
   TableMailbox& mailbox() { return mailbox_; }
-  /// Until `stop` can be read from. An error of the device ends it, too.
-  Result<void> run(int stop);
+  /// Until `stop` is requested, also while packets come without end; `wake` is readable then, for when none
+  /// comes. An error of the device ends it, too.
+  Result<void> run(const std::stop_token& stop, int wake);
 
   /// What a message of `gsoSize`-byte datagrams (the last may be shorter) from `sender` gives, without any
   /// input or output: adds what is admitted to the packets for the device.

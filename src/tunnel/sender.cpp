@@ -31,9 +31,31 @@ std::size_t pathMtu(const Peer& peer, std::uint16_t port) {
   socklen_t size = sizeof mtu;
   const bool known =
       question && ::connect(question.get(), reinterpret_cast<const sockaddr*>(&to.storage), to.length) == 0 &&
-      ::getsockopt(question.get(), v4 ? static_cast<int>(IPPROTO_IP) : static_cast<int>(IPPROTO_IPV6),
-                   v4 ? IP_MTU : IPV6_MTU, &mtu, &size) == 0;
+      (v4 ? ::getsockopt(question.get(), IPPROTO_IP, IP_MTU, &mtu, &size)
+          : ::getsockopt(question.get(), IPPROTO_IPV6, IPV6_MTU, &mtu, &size)) == 0;
   return known && mtu > 0 ? static_cast<std::size_t>(mtu) : 0;
+}
+
+/// In IPv4 the sender of a packet may leave it to routers to cut it; its datagram is cut then.
+bool mayBeCut(Bytes packet) {
+  return packet[0] >> 4U == 4 && (packet[6] & 0x40U) == 0;
+}
+
+int trySending(int socket, Bytes packet, const SocketAddress& to) {
+  const ssize_t n = ::sendto(socket, packet.data(), packet.size(), MSG_DONTWAIT,
+                             reinterpret_cast<const sockaddr*>(&to.storage), to.length);
+  return n < 0 ? errno : 0;
+}
+
+/// 0, or an errno. The socket is used by this thread alone to send.
+int sendOne(int socket, Bytes packet, const SocketAddress& to) {
+  const int code = trySending(socket, packet, to);
+  if (code != EMSGSIZE || !mayBeCut(packet)) return code;
+  const Family family = to.storage.ss_family == AF_INET ? Family::v4 : Family::v6;
+  if (!setFragmentation(socket, family, true)) return code;
+  const int second = trySending(socket, packet, to);
+  (void)setFragmentation(socket, family, false);  // what could be set once can be again
+  return second;
 }
 
 }  // namespace
@@ -51,9 +73,9 @@ Sender::Sender(const Tun& tun, int socket4, int socket6, std::uint16_t port, Dro
   }
 }
 
-Result<void> Sender::run(int stop) {
-  std::array<pollfd, 2> events{{{tun_.fd.get(), POLLIN, 0}, {stop, POLLIN, 0}}};
-  while (true) {
+Result<void> Sender::run(const std::stop_token& stop, int wake) {
+  std::array<pollfd, 2> events{{{tun_.fd.get(), POLLIN, 0}, {wake, POLLIN, 0}}};
+  while (!stop.stop_requested()) {
     mailbox_.take(table_);
     Read read = Read::packet;
     while (filled_ < kBatch && arena_.left() >= kHeadersOfOne && read == Read::packet) read = readOne();
@@ -61,8 +83,8 @@ Result<void> Sender::run(int stop) {
     if (read == Read::failed) return failErrno("read from the device", error_);
     if (read == Read::packet) continue;
     if (::poll(events.data(), events.size(), -1) < 0 && errno != EINTR) return failErrno("poll");
-    if (events[1].revents != 0) return {};
   }
+  return {};
 }
 
 Sender::Read Sender::readOne() {
@@ -128,10 +150,8 @@ void Sender::resend(const Outbox::Failed& failed) {
   }
   for (std::size_t at = 0; at < all.size(); at += failed.size) {
     const Bytes packet = Bytes(all).subspan(at, std::min(failed.size, all.size() - at));
-    const ssize_t n = ::sendto(socket, packet.data(), packet.size(), MSG_DONTWAIT,
-                               reinterpret_cast<const sockaddr*>(&to.storage), to.length);
-    if (n < 0) {
-      report(packet, errno, *failed.peer);
+    if (const int code = sendOne(socket, packet, to); code != 0) {
+      report(packet, code, *failed.peer);
       continue;
     }
     PeerCounters::add(failed.peer->counters->sentPackets, 1);

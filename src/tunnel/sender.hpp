@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 
 #include "tunnel/counters.hpp"
 #include "tunnel/icmp.hpp"
@@ -19,8 +20,9 @@ class Sender {
   Sender(const Tun& tun, int socket4, int socket6, std::uint16_t port, Dropped& dropped);
 
   TableMailbox& mailbox() { return mailbox_; }
-  /// Until `stop` can be read from. An error of the device ends it, too.
-  Result<void> run(int stop);
+  /// Until `stop` is requested, also while packets come without end; `wake` is readable then, for when none
+  /// comes. An error of the device ends it, too.
+  Result<void> run(const std::stop_token& stop, int wake);
 
  private:
   enum class Read { packet, nothing, failed };

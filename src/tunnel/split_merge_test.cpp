@@ -121,6 +121,9 @@ TEST_CASE("what does not belong together stays apart and in order") {
   other[kIp4Header + kTcpHeader] ^= 1U;  // damaged on the way: a new checksum would hide it
   CHECK(writesOf(other) == 2);
   other = samples::tcp(Family::v4, 1100, 100);
+  other[10] ^= 1U;  // the IP header's checksum, which would be made anew, too
+  CHECK(writesOf(other) == 2);
+  other = samples::tcp(Family::v4, 1100, 100);
   other[1] = 3;  // congestion experienced
   setHeaderChecksum(other);
   CHECK(writesOf(other) == 2);

@@ -20,7 +20,7 @@ constexpr unsigned kUso6 = 0x40;
 
 }  // namespace
 
-Result<Tun> openTun(const std::string& name) {
+Result<Tun> attachTun(const std::string& name) {
   constexpr const char* kPath = "/dev/net/tun";
   if (::if_nametoindex(name.c_str()) == 0) {  // or it would be made, and go with this process
     return failErrno(

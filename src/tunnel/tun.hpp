@@ -16,6 +16,6 @@ struct Tun {
 
 /// Attaches to the TUN device `name`, which the agent has made. Needs CAP_NET_ADMIN. The error says what to
 /// do.
-[[nodiscard]] Result<Tun> openTun(const std::string& name);
+[[nodiscard]] Result<Tun> attachTun(const std::string& name);
 
 }  // namespace twill::tunnel

@@ -121,6 +121,47 @@ def a_lost_device_is_back(lab):
     wait_for("the node is well", lambda: lab.status("node1")["ready"])
 
 
+def a_smaller_path_is_learned(lab):
+    """A router between the nodes takes less: the sender of what is too large is told, as by any router, and what may be cut
+    arrives all the same."""
+    for place, link in (("router", ""), ("node3", "eth0")):
+        name = link or json.loads(lab.execute(place, "ip", "-j", "route", "get", "10.0.1.10"))[0]["dev"]
+        lab.execute(place, "ip", "link", "set", name, "mtu", "1400")
+    ping = ("ping", "-c3", "-i0.2", "-W1", "-s", "1444", "172.16.2.2")
+    said = lab.execute("node1/con1", *ping[:1], "-M", "do", *ping[1:], check=False)
+    assert "mtu = 1372" in said or "mtu=1372" in said, said
+    assert dropped(lab, "node1")["too_large"] > 0
+    lab.execute("node1/con1", "ip", "route", "flush", "cache")
+    said = lab.execute("node1/con1", *ping[:1], "-M", "dont", *ping[1:])
+    assert " 0% packet loss" in said, said
+    for place, link in (("router", ""), ("node3", "eth0")):
+        name = link or json.loads(lab.execute(place, "ip", "-j", "route", "get", "10.0.1.10"))[0]["dev"]
+        lab.execute(place, "ip", "link", "set", name, "mtu", "1500")
+    lab.execute("node1", "ip", "route", "flush", "cache")
+
+
+FLOOD = """
+import socket, time
+end, until = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), time.monotonic() + 6
+while time.monotonic() < until:
+    end.sendto(b"x" * 20, ("172.16.2.2", 9))
+"""
+
+
+def the_port_moves_under_a_flood(lab):
+    """There is another pump, although packets come without end in both directions."""
+    floods = [lab.background("node1/con1", "/usr/bin/python3", "-c", FLOOD) for _ in range(2)]
+    time.sleep(1)
+    lab.execute("node1", "sed", "-i", 's/"Type": "udp"/"Type": "udp", "Port": 8286/', "/etc/twill/network/net-conf.json")
+    for node in ("node1", "node2", "node3"):
+        wait_for(f"{node} listens there", lambda at=node: ":8286" in lab.execute(at, "ss", "-Hlun"))
+    assert any(flood.poll() is None for flood in floods), "the floods were over before"
+    for flood in floods:
+        flood.communicate(timeout=20)
+    for node in ("node1", "node2", "node3"):
+        wait_for(f"{node} is well", lambda at=node: lab.status(at)["ready"])
+
+
 def what_passes_is_counted(lab):
     peers = lab.status("node1")["tunnel"]["process"]["peers"]
     assert {peer["name"] for peer in peers} == {"node2", "node3"}, peers
@@ -138,6 +179,8 @@ def main():
         a_killed_tunnel_is_back(lab)
         the_tunnel_outlives_the_agent(lab)
         a_lost_device_is_back(lab)
+        a_smaller_path_is_learned(lab)
+        the_port_moves_under_a_flood(lab)
         lab.test()
         what_passes_is_counted(lab)
 
