@@ -13,6 +13,7 @@ namespace {
 /// So much is read before it is sent, while the device has more: enough to fill messages, little enough to
 /// stay in a CPU's cache.
 constexpr std::size_t kBatch = std::size_t{256} * 1024;
+constexpr int kMostReads = 1024;
 constexpr std::size_t kLargestRead = sizeof(VnetHeader) + kLargestPacket;
 /// For the headers of one large packet, cut at the least size that TCP takes (48 bytes).
 constexpr std::size_t kHeadersOfOne = kLargestPacket / 48 * 120;
@@ -78,13 +79,17 @@ Result<void> Sender::run(const std::stop_token& stop, int wake) {
   while (!stop.stop_requested()) {
     mailbox_.take(table_);
     Read read = Read::packet;
-    while (filled_ < kBatch && arena_.left() >= kHeadersOfOne && read == Read::packet) read = readOne();
+    for (int i = 0; i < kMostReads && hasRoom() && read == Read::packet; ++i) read = readOne();
     flush();
     if (read == Read::failed) return failErrno("read from the device", error_);
     if (read == Read::packet) continue;
     if (::poll(events.data(), events.size(), -1) < 0 && errno != EINTR) return failErrno("poll");
   }
   return {};
+}
+
+bool Sender::hasRoom() const {
+  return filled_ < kBatch && arena_.left() >= kHeadersOfOne;
 }
 
 Sender::Read Sender::readOne() {

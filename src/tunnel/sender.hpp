@@ -26,6 +26,7 @@ class Sender {
 
  private:
   enum class Read { packet, nothing, failed };
+  [[nodiscard]] bool hasRoom() const;
   Read readOne();
   void route(const Datagram& datagram);
   void flush();

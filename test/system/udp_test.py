@@ -149,7 +149,7 @@ while time.monotonic() < until:
 
 
 def the_port_moves_under_a_flood(lab):
-    """There is another pump, although packets come without end in both directions."""
+    """There is another pump, while packets come and go."""
     floods = [lab.background("node1/con1", "/usr/bin/python3", "-c", FLOOD) for _ in range(2)]
     time.sleep(1)
     lab.execute("node1", "sed", "-i", 's/"Type": "udp"/"Type": "udp", "Port": 8286/', "/etc/twill/network/net-conf.json")
