@@ -15,11 +15,16 @@ Result<int> mtu(const NetworkConfig&, const Underlay& underlay) {
   return underlay.mtu;
 }
 
-/// Why there is no route to this peer's subnet in that family; empty when there can be one.
-std::string reasonAgainst(const Lease& peer, Family family, const Self& self) {
+/// The route to one of a peer's subnets, or why there is none.
+std::string connect(const FamilyConfig& network, const Lease& peer, const Prefix& subnet, const Self& self,
+                    KernelState& out) {
+  const Family family = subnet.family();
   if (auto reason = reasonAgainstPeer(peer, family, self); !reason.empty()) return reason;
   const auto& nextHop = *peer.publicIpOf(family);
-  if (self.underlay.onSegment(nextHop)) return {};
+  if (self.underlay.onSegment(nextHop)) {
+    out.put(directRoute(peer, network, subnet, self));
+    return {};
+  }
   return fmt::format(
       "its address {} is outside {}, the segment of {}; add a route on the router between the "
       "segments, or choose a backend that encapsulates",
@@ -28,18 +33,12 @@ std::string reasonAgainst(const Lease& peer, Family family, const Self& self) {
 
 void desired(const Cluster& cluster, const Self& self, Desired& out) {
   Notices notices;
-  for (const auto& peer : cluster.leases) {
-    if (isOwn(peer, self) || !isReachedBy(kType, peer, cluster.network)) continue;
-    for (const Family family : {Family::v4, Family::v6}) {
-      const auto* network = cluster.network.family(family);
-      const auto& subnet = peer.subnetOf(family);
-      if (network == nullptr || !subnet) continue;
-      if (auto reason = reasonAgainst(peer, family, self); !reason.empty()) {
-        notices.add(fmt::format("no route to {} of {}: {}", subnet->text(), peer.name(), reason));
-        continue;
-      }
-      out.state.put(directRoute(peer, *network, *subnet, self));
-    }
+  for (const Family family : {Family::v4, Family::v6}) {
+    const auto* network = cluster.network.family(family);
+    if (network == nullptr) continue;
+    forPeers(kType, family, cluster, self, notices, [&](const Lease& peer, const Prefix& subnet) {
+      return connect(*network, peer, subnet, self, out.state);
+    });
   }
   std::move(notices).moveTo(out.notices, "subnets without a route");
 }

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "backend/backend.hpp"
 
 namespace twill {
@@ -42,5 +44,19 @@ class Notices {
   std::vector<std::string> texts_;
   std::size_t omitted_ = 0;
 };
+
+/// Calls `connect(peer, subnet)` for each subnet of that family whose peer is reached by backend `type`. It
+/// returns why the subnet has no route, which becomes a notice, or "".
+template <class Connect>
+void forPeers(std::string_view type, Family family, const Cluster& cluster, const Self& self,
+              Notices& notices, Connect connect) {
+  for (const Lease& peer : cluster.leases) {
+    const auto& subnet = peer.subnetOf(family);
+    if (!subnet || isOwn(peer, self) || !isReachedBy(type, peer, cluster.network)) continue;
+    const std::string reason = connect(peer, *subnet);
+    if (!reason.empty())
+      notices.add(fmt::format("no route to {} of {}: {}", subnet->text(), peer.name(), reason));
+  }
+}
 
 }  // namespace twill

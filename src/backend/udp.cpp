@@ -2,11 +2,10 @@
 // udp: each packet is the payload of a UDP datagram to the peer, and nothing else, as flannel's udp does it.
 // A process, twill-tunnel, carries them between a TUN and its socket. It works wherever UDP gets to, with 22
 // bytes less around a packet than vxlan, and carries IPv6 over an underlay of IPv4 alone.
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "backend/backend.hpp"
+#include "backend/overlay.hpp"
 #include "backend/peers.hpp"
 #include "backend/senders.hpp"
 
@@ -17,29 +16,14 @@ constexpr std::string_view kType = "udp";
 constexpr const char* kOwner = "node";
 constexpr const char* kDevice = "twill-udp";
 constexpr std::uint16_t kFlannelPort = 8285;
-constexpr int kLeastMtu = 68;     // RFC 791
-constexpr int kLeastMtu6 = 1280;  // RFC 8200; with less the kernel turns IPv6 off
 
 /// IP and UDP headers. All nodes of a network with IPv4 have an IPv4 address, and are sent to there.
 int overhead(const NetworkConfig& config) {
   return (config.v4 ? 20 : 40) + 8;
 }
 
-int underlayMtu(const NetworkConfig& config, const Underlay& underlay) {
-  return config.backend.mtu != 0 ? std::min(config.backend.mtu, underlay.mtu) : underlay.mtu;
-}
-
 Result<int> mtu(const NetworkConfig& config, const Underlay& underlay) {
-  const int least = (config.v6 ? kLeastMtu6 : kLeastMtu) + overhead(config);
-  if (config.backend.mtu != 0 && config.backend.mtu < least) {
-    return fail(
-        fmt::format("network config: Backend.MTU is {}, of which the tunnel takes {}; leave it out, or "
-                    "make it {} or more",
-                    config.backend.mtu, overhead(config), least),
-        Error::Kind::invalid);
-  }
-  const int whole = underlayMtu(config, underlay);
-  return config.backend.directRouting ? whole : whole - overhead(config);
+  return overlayMtu(config, underlay, overhead(config));
 }
 
 std::uint16_t portOf(const NetworkConfig& config) {
@@ -60,21 +44,6 @@ void addDevice(const NetworkConfig& config, const Self& self, KernelState& out) 
                .alias = std::string(kAliasPrefix) + "udp",
                .mtu = underlayMtu(config, self.underlay) - overhead(config),
                .owner = kOwner});
-  if (config.v6) {
-    out.put(
-        Sysctl{.path = fmt::format("net/ipv6/conf/{}/accept_ra", kDevice), .value = "0", .owner = kOwner});
-  }
-}
-
-/// What this node has of a family: an address for what it sends itself, and the way of containers to nodes.
-void addFamily(const Cluster& cluster, Family family, const Self& self, Desired& out) {
-  const auto& subnet = *self.lease.subnetOf(family);
-  out.state.put(
-      Address{.link = kDevice, .address = {subnet.address(), subnet.address().bits()}, .owner = kOwner});
-  out.state.put(Rule{.from = subnet, .owner = kOwner});
-  out.tunnel->own.push_back(subnet);
-  if (const auto& own = self.lease.publicIpOf(family)) out.tunnel->own.push_back(Prefix::host(*own));
-  keepContainersOut({.family = family, .port = portOf(cluster.network), .headers = 0}, cluster, out.state);
 }
 
 /// A peer as the tunnel knows it. All of them: who is reached in another way may still send by this one while
@@ -104,57 +73,53 @@ std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix
   }
   Route route = routeTo(peer, *config.family(inner), subnet);
   route.link = kDevice;
-  out.put(route);
-  if (!node) return {};
-  route.dst = Prefix::host(*node);
-  route.table = kRoutingTable;
-  out.put(std::move(route));
+  addOverlayRoutes(std::move(route), node, out);
   return {};
 }
 
-/// Why there can be no device; empty when there can.
-std::string reasonAgainstDevice(const NetworkConfig& config, const Self& self) {
-  const auto& underlay = self.underlay;
-  if (!underlay.v4 && !underlay.v6) return fmt::format("{} has no address", underlay.link);
-  const int mtu = underlayMtu(config, underlay) - overhead(config);
-  if (!config.v6 || mtu >= kLeastMtu6) return {};
-  return fmt::format("the underlay's MTU of {} leaves {} bytes, and IPv6 needs {}; raise the MTU of {}",
-                     underlayMtu(config, underlay), mtu, kLeastMtu6, underlay.link);
+/// One family: this node's end, what of it the tunnel has to know, and the roads.
+void addFamily(const Cluster& cluster, Family family, const Self& self, Desired& out, Notices& notices) {
+  const auto& config = cluster.network;
+  if (auto reason = reasonAgainstMtu(config, self.underlay, overhead(config), family); !reason.empty()) {
+    out.notices.push_back(fmt::format("no IPv6 over {}: {}", kDevice, reason));
+    return;
+  }
+  const auto& subnet = *self.lease.subnetOf(family);
+  addOverlayEnd(kDevice, subnet, out.state);
+  out.tunnel->own.push_back(subnet);
+  if (const auto& own = self.lease.publicIpOf(family)) out.tunnel->own.push_back(Prefix::host(*own));
+  keepContainersOut({.family = family, .port = portOf(config), .headers = 0}, cluster, out.state);
+  forPeers(kType, family, cluster, self, notices, [&](const Lease& peer, const Prefix& prefix) {
+    return connect(config, peer, prefix, self, out.state);
+  });
+}
+
+std::optional<IpAddress> addressIn(Family family, const Underlay& underlay) {
+  const auto& address = underlay.addressOf(family);
+  return address ? std::optional(address->address) : std::nullopt;
 }
 
 void desired(const Cluster& cluster, const Self& self, Desired& out) {
   const auto& config = cluster.network;
-  if (auto reason = reasonAgainstDevice(config, self); !reason.empty()) {
-    out.notices.push_back(fmt::format("no {}: {}", kDevice, reason));
+  if (!self.underlay.v4 && !self.underlay.v6) {
+    out.notices.push_back(fmt::format("no {}: {} has no address", kDevice, self.underlay.link));
     return;
   }
-  const auto addressIn = [&](Family family) -> std::optional<IpAddress> {
-    const auto& address = self.underlay.addressOf(family);
-    return address ? std::optional(address->address) : std::nullopt;
-  };
+  noteUnusedMtu(config, self.underlay, out.notices);
   out.tunnel = TunnelConfig{.device = kDevice,
                             .port = portOf(config),
-                            .local4 = addressIn(Family::v4),
-                            .local6 = addressIn(Family::v6),
+                            .local4 = addressIn(Family::v4, self.underlay),
+                            .local6 = addressIn(Family::v6, self.underlay),
                             .own = {},
                             .peers = {}};
   addDevice(config, self, out.state);
-  for (const Family family : {Family::v4, Family::v6}) {
-    if (config.family(family) != nullptr && self.lease.subnetOf(family))
-      addFamily(cluster, family, self, out);
+  for (const auto& peer : cluster.leases) {
+    if (!isOwn(peer, self)) addPeer(config, peer, self, *out.tunnel);
   }
   Notices notices;
-  for (const auto& peer : cluster.leases) {
-    if (isOwn(peer, self)) continue;
-    addPeer(config, peer, self, *out.tunnel);
-    if (!isReachedBy(kType, peer, config)) continue;
-    for (const Family family : {Family::v4, Family::v6}) {
-      const auto& subnet = peer.subnetOf(family);
-      if (!subnet || config.family(family) == nullptr || !self.lease.subnetOf(family)) continue;
-      const auto reason = connect(config, peer, *subnet, self, out.state);
-      if (!reason.empty())
-        notices.add(fmt::format("no route to {} of {}: {}", subnet->text(), peer.name(), reason));
-    }
+  for (const Family family : {Family::v4, Family::v6}) {
+    if (config.family(family) != nullptr && self.lease.subnetOf(family))
+      addFamily(cluster, family, self, out, notices);
   }
   std::move(notices).moveTo(out.notices, "subnets without a route");
 }

@@ -79,6 +79,18 @@ TEST_CASE("the MTU leaves room for IP and UDP, of the family that carries") {
         "more");
 }
 
+TEST_CASE("where the underlay is too small for IPv6 there is IPv4") {
+  auto self = node1();
+  self.underlay.mtu = 1300;
+  const auto out = udp(cluster(), self);
+  REQUIRE(out.notices.size() == 1);
+  CHECK(out.notices[0] ==
+        "no IPv6 over twill-udp: the underlay's MTU of 1300 leaves 1272 bytes, and IPv6 needs "
+        "1280; raise the MTU of eth0");
+  CHECK(commands(out).find("-6") == std::string::npos);
+  CHECK(commands(out).find("172.16.1.0/24") != std::string::npos);
+}
+
 TEST_CASE("IPv6 containers reach one another over an underlay of IPv4 alone") {
   auto self = node1();
   self.underlay.v6.reset();

@@ -2,12 +2,11 @@
 // vxlan: the kernel puts each packet into a UDP datagram to the peer (RFC 7348), one device for each IP
 // version. Nodes need only reach one another, over any number of routers. Programmed as flannel does it, so
 // that the two interoperate: nothing is flooded or learned, all is known from the leases.
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "backend/backend.hpp"
+#include "backend/overlay.hpp"
 #include "backend/peers.hpp"
 #include "backend/senders.hpp"
 
@@ -17,32 +16,14 @@ namespace {
 constexpr std::string_view kType = "vxlan";
 constexpr const char* kOwner = "node";
 constexpr std::uint16_t kLinuxPort = 8472;  // what Linux took before IANA had one, and flannel with it
-constexpr int kLeastMtu = 68;               // RFC 791
-constexpr int kLeastMtu6 = 1280;            // RFC 8200; with less the kernel turns IPv6 off
-
-/// Backend.MTU is that of the underlay, as in flannel; more than that takes is of no use.
-int underlayMtu(const NetworkConfig& config, const Underlay& underlay) {
-  return config.backend.mtu != 0 ? std::min(config.backend.mtu, underlay.mtu) : underlay.mtu;
-}
 
 int deviceMtu(const NetworkConfig& config, const Underlay& underlay, Family family) {
   return underlayMtu(config, underlay) - vxlanOverhead(family);
 }
 
-/// The smallest that holds for all peers and IP versions. With DirectRouting peers near by take all of it,
-/// and who sends to others learns of the smaller one by ICMP.
+/// The smallest that holds for all peers and IP versions.
 Result<int> mtu(const NetworkConfig& config, const Underlay& underlay) {
-  const Family widest = config.v6 ? Family::v6 : Family::v4;
-  const int least = (config.v6 ? kLeastMtu6 : kLeastMtu) + vxlanOverhead(widest);
-  if (config.backend.mtu != 0 && config.backend.mtu < least) {
-    return fail(
-        fmt::format("network config: Backend.MTU is {}, of which the tunnel takes {}; leave it out, or "
-                    "make it {} or more",
-                    config.backend.mtu, vxlanOverhead(widest), least),
-        Error::Kind::invalid);
-  }
-  if (config.backend.directRouting) return underlayMtu(config, underlay);
-  return deviceMtu(config, underlay, widest);
+  return overlayMtu(config, underlay, vxlanOverhead(config.v6 ? Family::v6 : Family::v4));
 }
 
 /// 15 characters at most (IFNAMSIZ), which a VNI of eight digits takes to the last.
@@ -113,18 +94,7 @@ void addDevice(const NetworkConfig& config, Family family, const Self& self, Ker
                               .learning = backend.learning,
                               .gbp = backend.gbp},
                .owner = kOwner});
-  // What the node itself sends to a container has this source address, which every peer knows the way to.
-  const auto base = self.lease.subnetOf(family)->address();
-  out.put(Address{.link = name, .address = {base, base.bits()}, .owner = kOwner});
-  if (family == Family::v6) {
-    out.put(Sysctl{.path = fmt::format("net/ipv6/conf/{}/accept_ra", name), .value = "0", .owner = kOwner});
-  }
-}
-
-/// What containers send to a node goes through the tunnel, too: routers between may know nothing of their
-/// addresses, or refuse them.
-void addRule(Family family, const Self& self, KernelState& out) {
-  out.put(Rule{.from = *self.lease.subnetOf(family), .owner = kOwner});
+  addOverlayEnd(name, *self.lease.subnetOf(family), out);
 }
 
 /// The next hop is an address that only the neighbour entry knows; that leads to the MAC of the peer's
@@ -144,10 +114,7 @@ void addPeer(const NetworkConfig& config, const Lease& peer, const Prefix& subne
   route.link = name;
   route.via = nextHop;
   route.onlink = family == Family::v4;
-  out.put(route);
-  route.dst = Prefix::host(node);
-  route.table = kRoutingTable;
-  out.put(std::move(route));
+  addOverlayRoutes(std::move(route), node, out);
 }
 
 /// Who else has this MAC: this node, or a peer that came before. Two of one name, perhaps.
@@ -180,43 +147,30 @@ std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix
   return {};
 }
 
-/// Why there can be no device in that family; empty when there can.
-std::string reasonAgainstDevice(const NetworkConfig& config, Family family, const Self& self) {
-  const auto& underlay = self.underlay;
-  if (!underlay.addressOf(family)) return {};  // said for each peer
-  const auto mtu = deviceMtu(config, underlay, family);
-  if (family == Family::v4 || mtu >= kLeastMtu6) return {};
-  return fmt::format("the underlay's MTU of {} leaves {} bytes, and IPv6 needs {}; raise the MTU of {}",
-                     underlayMtu(config, underlay), mtu, kLeastMtu6, underlay.link);
+/// One family: the device, and the roads over it.
+void addFamily(const Cluster& cluster, Family family, const Self& self, Desired& out, Notices& notices) {
+  const auto& config = cluster.network;
+  if (self.underlay.addressOf(family)) {  // else it is said for each peer
+    const int overhead = vxlanOverhead(family);
+    if (const auto reason = reasonAgainstMtu(config, self.underlay, overhead, family); !reason.empty()) {
+      out.notices.push_back(fmt::format("no {}: {}", deviceName(config.backend.vni, family), reason));
+      return;
+    }
+    addDevice(config, family, self, out.state);
+    admitPeers({.family = family, .port = portOf(config), .headers = kVxlanHeaders}, cluster, self,
+               out.state);
+  }
+  forPeers(kType, family, cluster, self, notices, [&](const Lease& peer, const Prefix& subnet) {
+    return connect(config, peer, subnet, self, out.state);
+  });
 }
 
 void desired(const Cluster& cluster, const Self& self, Desired& out) {
-  const auto& config = cluster.network;
-  if (config.backend.mtu > self.underlay.mtu) {
-    out.notices.push_back(
-        fmt::format("Backend.MTU is {}, but {} takes {}, which is what counts; leave the key out",
-                    config.backend.mtu, self.underlay.link, self.underlay.mtu));
-  }
+  noteUnusedMtu(cluster.network, self.underlay, out.notices);
   Notices notices;
   for (const Family family : {Family::v4, Family::v6}) {
-    if (config.family(family) == nullptr || !self.lease.subnetOf(family)) continue;
-    if (auto reason = reasonAgainstDevice(config, family, self); !reason.empty()) {
-      out.notices.push_back(fmt::format("no {}: {}", deviceName(config.backend.vni, family), reason));
-      continue;
-    }
-    if (self.underlay.addressOf(family)) {
-      addDevice(config, family, self, out.state);
-      addRule(family, self, out.state);
-      admitPeers({.family = family, .port = portOf(config), .headers = kVxlanHeaders}, cluster, self,
-                 out.state);
-    }
-    for (const auto& peer : cluster.leases) {
-      const auto& subnet = peer.subnetOf(family);
-      if (!subnet || isOwn(peer, self) || !isReachedBy(kType, peer, config)) continue;
-      const auto reason = connect(config, peer, *subnet, self, out.state);
-      if (reason.empty()) continue;
-      notices.add(fmt::format("no route to {} of {}: {}", subnet->text(), peer.name(), reason));
-    }
+    if (cluster.network.family(family) != nullptr && self.lease.subnetOf(family))
+      addFamily(cluster, family, self, out, notices);
   }
   std::move(notices).moveTo(out.notices, "subnets without a route");
 }
