@@ -219,13 +219,18 @@ void Agent::rememberHeld() {
   }
 }
 
-Result<std::map<std::string, std::uint64_t>> Agent::keptOut() const {
+std::optional<Agent::TunnelNumbers> Agent::tunnelNumbers() const {
   const auto table = wanted_.firewalls.find(kTable);
-  if (table == wanted_.firewalls.end() || table->second.counters.empty())
-    return std::map<std::string, std::uint64_t>();
-  TWILL_TRY(auto counted, kernel_.counted(kTable));
-  if (const auto status = tunnel_.status()) counted["twill-tunnel"] = status->strangers;
-  return counted;
+  if (table == wanted_.firewalls.end() || table->second.counters.empty()) return std::nullopt;
+  TunnelNumbers out;
+  if (const auto counted = kernel_.counted(kTable)) {
+    for (const auto& [name, packets] : *counted) out.strangers += packets;
+  }
+  if (auto status = tunnel_.status()) {
+    out.strangers += status->strangers;
+    out.process = std::move(status->json);
+  }
+  return out;
 }
 
 Difference Agent::difference() const {

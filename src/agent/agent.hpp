@@ -70,12 +70,15 @@ class Agent {
   [[nodiscard]] const Problems& problems() const { return problems_; }
   [[nodiscard]] const Reconciler& reconciler() const { return reconciler_; }
   [[nodiscard]] const Attachments& attachments() const { return attachments_; }
-  [[nodiscard]] const TunnelProcess& tunnel() const { return tunnel_; }
   /// All wanted state is in the kernel, and the node holds its lease.
   [[nodiscard]] bool ready() const { return ready_ && tunnel_.isUp(); }
-  /// Packets that were kept out of this node's tunnels, by counter; asked of the kernel, and of twill-tunnel
-  /// where there is one. Empty without tunnels.
-  [[nodiscard]] Result<std::map<std::string, std::uint64_t>> keptOut() const;
+  /// The node's tunnels, in numbers.
+  struct TunnelNumbers {
+    std::uint64_t strangers = 0;  ///< packets that were kept out
+    std::string process;          ///< twill-tunnel's own words, JSON; empty when there is none that answers
+  };
+  /// Asks the kernel, and twill-tunnel, which may take a second. None without tunnels.
+  [[nodiscard]] std::optional<TunnelNumbers> tunnelNumbers() const;
   /// The comparison as it stands now, whether or not its owners are waiting for a retry.
   [[nodiscard]] Difference difference() const;
 

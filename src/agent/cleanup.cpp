@@ -70,7 +70,8 @@ Result<void> cleanUp(const Options& options) {
     if (!taken) return Failure(std::move(taken.error()).in("stop the agent first"));
     lock = std::move(*taken);
   }
-  TWILL_CHECK(endTunnel(options.runDir));
+  TWILL_TRY(const int ended, endTunnel(options.runDir));
+  if (ended != 0) fmt::print("end twill-tunnel, process {}\n", ended);
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());
   TWILL_TRY(KernelState actual, kernel->read({}));
   auto operations = diff({}, actual).operations;

@@ -45,13 +45,11 @@ std::string metricsText(const Agent& agent) {
           static_cast<double>(journal.failed()));
   counter(registry, "twill_drift_repairs_total", "Operations that put back what somebody else had changed",
           static_cast<double>(journal.repairs()));
-  if (const auto kept = agent.keptOut(); kept && !kept->empty()) {
-    double packets = 0;
-    for (const auto& [name, count] : *kept) packets += static_cast<double>(count);
+  if (const auto numbers = agent.tunnelNumbers()) {
     counter(
         registry, "twill_tunnel_strangers_total",
         "Packets at a tunnel's port that were dropped: not a peer's, or with a source that is not its own",
-        packets);
+        static_cast<double>(numbers->strangers));
   }
   return prometheus::TextSerializer().Serialize(registry.Collect());
 }

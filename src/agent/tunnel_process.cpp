@@ -23,7 +23,7 @@ namespace {
 
 constexpr auto kSteady = std::chrono::seconds(1);
 constexpr auto kFirstDelay = std::chrono::milliseconds(100);
-constexpr auto kLongestDelay = std::chrono::seconds(5);
+constexpr std::chrono::milliseconds kLongestDelay = std::chrono::seconds(5);
 constexpr auto kLook = std::chrono::milliseconds(5);
 constexpr int kLooks = 400;  // two seconds
 constexpr std::size_t kLongestStatus = 16U << 20U;
@@ -88,14 +88,11 @@ Result<int> spawn(const std::string& program, const std::string& config, const s
 
 TunnelProcess::TunnelProcess(boost::asio::io_context& io, const std::string& runDir,
                              std::function<void()> changed)
-    : io_(io),
-      config_(runDir + "/tunnel.json"),
+    : config_(runDir + "/tunnel.json"),
       socket_(runDir + "/tunnel.sock"),
       changed_(std::move(changed)),
       process_(io),
       timer_(io) {}
-
-TunnelProcess::~TunnelProcess() = default;
 
 void TunnelProcess::follow(const std::optional<TunnelConfig>& config) {
   if (!config) {
@@ -105,19 +102,25 @@ void TunnelProcess::follow(const std::optional<TunnelConfig>& config) {
   if (wanted_ != config) {
     if (auto done = write(*config); !done) {
       problem_ = done.error().text;
+      callAgain(now() + kLongestDelay);
       return;
     }
     wanted_ = config;
+    if (up_) problem_.clear();
   }
   if (pid_ != 0 || adopt()) return;
   if (now() < notBefore_) {
-    timer_.expires_at(notBefore_);
-    timer_.async_wait([this](boost::system::error_code cancelled) {
-      if (!cancelled) changed_();
-    });
-    return;
+    callAgain(notBefore_);
+  } else {
+    start();
   }
-  start();
+}
+
+void TunnelProcess::callAgain(TimePoint when) {
+  timer_.expires_at(when);
+  timer_.async_wait([this](boost::system::error_code cancelled) {
+    if (!cancelled) changed_();
+  });
 }
 
 Result<void> TunnelProcess::write(const TunnelConfig& config) {
@@ -135,6 +138,7 @@ bool TunnelProcess::adopt() {
   spdlog::info("twill-tunnel: took over process {}", pid);
   watch(pid, false);
   up_ = pid_ != 0;
+  if (up_) problem_.clear();
   return up_;
 }
 
@@ -143,6 +147,7 @@ void TunnelProcess::start() {
   auto pid = spawn(programPath(), config_, socket_);
   if (!pid) {
     problem_ = pid.error().text;
+    callAgain(now() + kLongestDelay);
     return;
   }
   spdlog::info("twill-tunnel: started process {}", *pid);
@@ -231,14 +236,14 @@ Result<TunnelProcess::Status> TunnelProcess::status() const {
   return Status{std::move(text), json["dropped"].value("strangers", std::uint64_t{0})};
 }
 
-Result<void> endTunnel(const std::string& runDir) {
+Result<int> endTunnel(const std::string& runDir) {
   const int pid = listenerOf(runDir + "/tunnel.sock");
-  if (pid == 0) return {};
+  if (pid == 0) return 0;
   const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!process) return failErrno(fmt::format("watch process {}", pid));
   if (::kill(pid, SIGTERM) != 0) return failErrno(fmt::format("end process {}", pid));
   pollfd end{process.get(), POLLIN, 0};
-  if (::poll(&end, 1, 2000) == 1) return {};
+  if (::poll(&end, 1, 2000) == 1) return pid;
   return fail(fmt::format("twill-tunnel, process {}, does not end; end it by hand", pid));
 }
 

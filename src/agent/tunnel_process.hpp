@@ -25,10 +25,9 @@ class TunnelProcess {
  public:
   /// Config and socket are in `runDir`; `changed` is called when the process has come up or ended.
   TunnelProcess(boost::asio::io_context& io, const std::string& runDir, std::function<void()> changed);
-  ~TunnelProcess();
 
   /// What it is to do from now on; none: it is to end. Cheap when nothing is to be done. To be called again
-  /// after `changed`.
+  /// after `changed`, which comes when there is something to be tried again, too.
   void follow(const std::optional<TunnelConfig>& config);
   /// It does what it is to do, or nothing is to be done.
   [[nodiscard]] bool isUp() const { return !wanted_ || up_; }
@@ -49,8 +48,8 @@ class TunnelProcess {
   void watch(int pid, bool child);
   void onEnd();
   void lookForSocket(int attempts);
+  void callAgain(TimePoint when);
 
-  boost::asio::io_context& io_;
   std::string config_, socket_;  ///< paths
   std::function<void()> changed_;
   std::optional<TunnelConfig> wanted_;
@@ -66,7 +65,7 @@ class TunnelProcess {
 };
 
 /// Ends the twill-tunnel of `runDir`, which no agent looks after, and waits until it is gone; for two seconds
-/// at most.
-[[nodiscard]] Result<void> endTunnel(const std::string& runDir);
+/// at most. Returns which process that was; 0: there was none.
+[[nodiscard]] Result<int> endTunnel(const std::string& runDir);
 
 }  // namespace twill

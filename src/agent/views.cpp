@@ -96,12 +96,10 @@ Json obstaclesJson(const std::vector<Obstacle>& obstacles) {
 
 /// Null without a tunnel.
 Json tunnelJson(const Agent& agent) {
-  const auto kept = agent.keptOut();
-  if (!kept || kept->empty()) return nullptr;
-  std::uint64_t packets = 0;
-  for (const auto& [name, count] : *kept) packets += count;
-  Json tunnel{{"strangers_dropped", packets}};
-  if (const auto status = agent.tunnel().status()) tunnel["process"] = Json::parse(status->json);
+  const auto numbers = agent.tunnelNumbers();
+  if (!numbers) return nullptr;
+  Json tunnel{{"strangers_dropped", numbers->strangers}};
+  if (!numbers->process.empty()) tunnel["process"] = Json::parse(numbers->process);
   return tunnel;
 }
 
