@@ -40,6 +40,11 @@ inline Cluster threeNodes() {
   return cluster;
 }
 
+inline AttachRequest withPort(AttachRequest request, std::uint16_t hostPort) {
+  request.ports.push_back({.hostIp = std::nullopt, .hostPort = hostPort, .containerPort = 80});
+  return request;
+}
+
 /// A store that does what it is told.
 class MemoryDatastore final : public Datastore {
  public:

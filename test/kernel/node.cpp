@@ -20,6 +20,10 @@ void makeUnderlay() {
      "for i in $(seq 100); do ip -o link show eth0 | grep -q 'state UP' && exit; sleep 0.05; done; exit 1");
 }
 
+Link wantedTun() {
+  return {.name = "twill-udp", .kind = LinkKind::tun, .alias = "twill:udp", .mtu = 1472};
+}
+
 Link wantedBridge() {
   return {.name = "twill0",
           .kind = LinkKind::bridge,

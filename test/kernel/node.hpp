@@ -38,6 +38,8 @@ bool hasBridgeFamily();
 KernelState wantedNode();
 /// twill0 alone.
 Link wantedBridge();
+/// The device of backend udp, alone.
+Link wantedTun();
 /// A container's veth whose far end is eth0 in the namespace /run/netns/`netns`.
 Link wantedVeth(const std::string& name, const std::string& netns, int number);
 
