@@ -63,8 +63,9 @@ template <class Worker>
 void Pump::launchOne(Worker& worker) {
   threads_.emplace_back([this, &worker](const std::stop_token& stop) {
     const auto result = worker.run(stop, wake_.get());
-    if (result || failed_.exchange(true)) return;
+    if (result || claimed_.exchange(true)) return;
     error_ = result.error().text;
+    failed_.store(true);
     ::eventfd_write(broken_.get(), 1);
   });
 }

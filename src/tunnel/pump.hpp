@@ -37,8 +37,8 @@ class Pump {
   [[nodiscard]] const Dropped& dropped() const { return dropped_; }
   /// Readable once a thread has ended by an error, which the device going away is.
   [[nodiscard]] int brokenFd() const { return broken_.get(); }
-  /// What it was; to be asked after brokenFd() has become readable.
-  [[nodiscard]] const std::string& error() const { return error_; }
+  /// What it was; empty before.
+  [[nodiscard]] std::string error() const { return failed_.load() ? error_ : std::string(); }
 
  private:
   explicit Pump(Tun tun);
@@ -51,7 +51,8 @@ class Pump {
   Fd sockets_[2];  ///< by family
   Fd wake_, broken_;
   Dropped dropped_;
-  std::atomic<bool> failed_{false};
+  std::atomic<bool> claimed_{false};  ///< a thread is about to write error_, the only one
+  std::atomic<bool> failed_{false};   ///< error_ is there, and stays as it is
   std::string error_;
   std::shared_ptr<const PeerTable> table_;
   std::unique_ptr<Sender> sender_;
