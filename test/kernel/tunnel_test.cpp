@@ -72,6 +72,8 @@ std::unique_ptr<Pump> startPump() {
                            .own = {Prefix::parse("172.16.1.0/24").value()}});
   REQUIRE(pump);
   (*pump)->setPeers({node1()});
+  // A little after somebody has attached the kernel notices (linkwatch), and drops what is sent before.
+  sh("for i in $(seq 200); do ip link show twill-udp | grep -q 'state UP' && exit; sleep 0.01; done; exit 1");
   return std::move(*pump);
 }
 
