@@ -15,14 +15,14 @@
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
-  const int tun = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+  const int tun = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   ifreq request{};
   std::strncpy(request.ifr_name, argv[1], sizeof request.ifr_name - 1);
   request.ifr_flags = IFF_TUN | IFF_NO_PI;
   sockaddr_in here{}, peer{};
   here.sin_family = peer.sin_family = AF_INET;
   here.sin_port = peer.sin_port = htons(8285);
-  const int udp = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int udp = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (tun < 0 || ::ioctl(tun, TUNSETIFF, &request) != 0 ||
       ::inet_pton(AF_INET, argv[2], &peer.sin_addr) != 1 ||
       ::bind(udp, reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0) {
@@ -32,15 +32,15 @@ int main(int argc, char** argv) {
   std::array<char, 65536> packet;
   std::array<pollfd, 2> events{{{tun, POLLIN, 0}, {udp, POLLIN, 0}}};
   while (::poll(events.data(), events.size(), -1) >= 0) {
-    if ((events[0].revents & POLLIN) != 0) {
-      const ssize_t n = ::read(tun, packet.data(), packet.size());
+    for (bool active = true; active;) {
+      ssize_t n = ::read(tun, packet.data(), packet.size());
+      active = n > 0;
       if (n > 0) {
         ::sendto(udp, packet.data(), static_cast<std::size_t>(n), 0, reinterpret_cast<const sockaddr*>(&peer),
                  sizeof peer);
       }
-    }
-    if ((events[1].revents & POLLIN) != 0) {
-      const ssize_t n = ::recv(udp, packet.data(), packet.size(), 0);
+      n = ::recv(udp, packet.data(), packet.size(), 0);
+      active = active || n > 0;
       if (n > 0 && ::write(tun, packet.data(), static_cast<std::size_t>(n)) < 0) std::perror("write");
     }
   }
