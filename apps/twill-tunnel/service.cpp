@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <linux/rtnetlink.h>
 #include <nlohmann/json.hpp>
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -22,6 +23,8 @@
 
 namespace twill {
 namespace {
+
+constexpr auto kRest = std::chrono::seconds(5);
 
 tunnel::Settings settingsOf(const TunnelConfig& config) {
   return {.device = config.device,
@@ -51,6 +54,19 @@ Result<Fd> openSignals() {
   return signals;
 }
 
+/// What tells when programs or links come and go. Without it the service goes on, and does not repair.
+Fd openLinks() {
+  Fd links(::socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE));
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = RTMGRP_LINK | RTMGRP_TC;
+  if (!links || ::bind(links.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    spdlog::warn("watch links: {}", std::strerror(errno));
+    return {};
+  }
+  return links;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<TunnelService>> TunnelService::start(const TunnelPlaces& places) {
@@ -58,6 +74,7 @@ Result<std::unique_ptr<TunnelService>> TunnelService::start(const TunnelPlaces& 
   TWILL_TRY(service->lock_, takeLock(places.socket + ".lock"));
   TWILL_TRY(service->signals_, openSignals());
   TWILL_CHECK(service->watchConfig());
+  service->links_ = openLinks();
   TWILL_CHECK(service->readConfig());
   TWILL_CHECK(service->listen());
   return service;
@@ -103,8 +120,48 @@ Result<void> TunnelService::readConfig() {
   }
   config_ = std::move(*config);
   pump_->setPeers(peersOf(config_));
+  setEngine();
   spdlog::info("{} peers", config_.peers.size());
   return {};
+}
+
+/// A level: what the config asks for, and what the links and the kernel allow now. The pump is there in any
+/// case.
+void TunnelService::setEngine() {
+  retryAt_.reset();
+  auto done = config_.engine == "user" ? fail("the network config says so") : useKernel();
+  if (!done) {
+    kernel_.reset();
+    if (reason_ != done.error().text) spdlog::info("engine: user; {}", done.error().text);
+    reason_ = done.error().text;
+    if (config_.engine != "user")
+      retryAt_ = Clock::now() + (done.error().kind == Error::Kind::missing ? Clock::duration(0) : kRest);
+  }
+  // The kernel engine by itself takes datagrams one by one.
+  pump_->setCoalescing(!kernel_ || config_.engine != "kernel");
+}
+
+Result<void> TunnelService::useKernel() {
+  const auto settings = settingsOf(config_);
+  const bool automatic = config_.engine == "auto";
+  const tunnel::KernelEngine::Where where{
+      .device = config_.device, .underlay = config_.underlay, .largeByUser = automatic};
+  if (kernel_ && kernel_->serves(settings, where) && kernel_->setPeers(peersOf(config_))) return {};
+  TWILL_TRY(auto fresh, tunnel::KernelEngine::start(settings, where, peersOf(config_)));
+  if (kernel_) fresh->takeOver(*kernel_);
+  kernel_ = std::move(fresh);
+  reason_ = automatic ? "this kernel takes it; large packets go by user space, which is faster for them"
+                      : "the network config says so";
+  spdlog::info("engine: {} at {}; {}", automatic ? "kernel and user" : "kernel", config_.underlay, reason_);
+  return {};
+}
+
+/// Many events, one look. A link that is missing may be there now; for another reason not to take the
+/// programs the kernel is asked less often.
+void TunnelService::onLinkChange() {
+  std::array<char, 8192> buffer{};
+  while (::recv(links_.get(), buffer.data(), buffer.size(), 0) > 0 || errno == ENOBUFS) continue;
+  if (kernel_ || (retryAt_ && Clock::now() >= *retryAt_)) setEngine();
 }
 
 bool TunnelService::configChanged() const {
@@ -123,10 +180,11 @@ bool TunnelService::configChanged() const {
 
 Result<void> TunnelService::run() {
   while (true) {
-    std::array<pollfd, 4> events{{{signals_.get(), POLLIN, 0},
+    std::array<pollfd, 5> events{{{signals_.get(), POLLIN, 0},
                                   {changes_.get(), POLLIN, 0},
                                   {listener_.get(), POLLIN, 0},
-                                  {pump_->brokenFd(), POLLIN, 0}}};
+                                  {pump_->brokenFd(), POLLIN, 0},
+                                  {links_.get(), POLLIN, 0}}};
     if (::poll(events.data(), events.size(), -1) < 0) {
       if (errno == EINTR) continue;
       return failErrno("poll");
@@ -134,6 +192,7 @@ Result<void> TunnelService::run() {
     if (events[0].revents != 0) return {};
     if (events[3].revents != 0) return fail(config_.device + ": " + pump_->error());
     if (events[2].revents != 0) answer();
+    if (events[4].revents != 0) onLinkChange();
     if (events[1].revents != 0 && configChanged()) {
       auto read = readConfig();
       if (!read && !pump_) return read;
@@ -161,6 +220,10 @@ std::string TunnelService::status() const {
   nlohmann::json root{{"device", config_.device},
                       {"port", config_.port},
                       {"pid", ::getpid()},
+                      {"engine", !kernel_                   ? "user"
+                                 : config_.engine == "auto" ? "kernel and user"
+                                                            : "kernel"},
+                      {"engine_reason", reason_},
                       {"dropped",
                        {{"strangers", dropped.strangers.load()},
                         {"misdirected", dropped.misdirected.load()},
@@ -169,14 +232,17 @@ std::string TunnelService::status() const {
                         {"too_large", dropped.tooLarge.load()},
                         {"unwritten", dropped.unwritten.load()}}},
                       {"peers", nlohmann::json::array()}};
+  const auto inKernel = kernel_ ? kernel_->numbers() : std::map<std::string, tunnel::PeerNumbers>();
   for (const auto& peer : pump_->peers().peers()) {
     const auto& counters = *peer.counters;
+    const auto found = inKernel.find(peer.name);
+    const auto more = found != inKernel.end() ? found->second : tunnel::PeerNumbers{};
     root["peers"].push_back({{"name", peer.name},
                              {"endpoint", peer.endpoint.text()},
-                             {"sent_packets", counters.sentPackets.load()},
-                             {"sent_bytes", counters.sentBytes.load()},
-                             {"received_packets", counters.receivedPackets.load()},
-                             {"received_bytes", counters.receivedBytes.load()}});
+                             {"sent_packets", counters.sentPackets.load() + more.sentPackets},
+                             {"sent_bytes", counters.sentBytes.load() + more.sentBytes},
+                             {"received_packets", counters.receivedPackets.load() + more.receivedPackets},
+                             {"received_bytes", counters.receivedBytes.load() + more.receivedBytes}});
   }
   return root.dump(1) + "\n";
 }

@@ -67,6 +67,10 @@ void addUp(CLI::App& app) {
   command->add_option("--backend", spec->backend, "how nodes connect")
       ->capture_default_str()
       ->check(CLI::IsMember({"host-gw", "udp", "vxlan"}));
+  command->add_option("--engine", spec->engine, "who carries the packets of udp")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "user", "kernel"}));
+  command->add_flag("--direct-routing", spec->directRouting, "no tunnel where a plain route gets there");
   command->add_option("--datastore", spec->datastore, "where the map of nodes lives")
       ->capture_default_str()
       ->check(CLI::IsMember({"file"}));

@@ -107,6 +107,8 @@ void desired(const Cluster& cluster, const Self& self, Desired& out) {
   }
   noteUnusedMtu(config, self.underlay, out.notices);
   out.tunnel = TunnelConfig{.device = kDevice,
+                            .underlay = self.underlay.link,
+                            .engine = config.backend.engine,
                             .port = portOf(config),
                             .local4 = addressIn(Family::v4, self.underlay),
                             .local6 = addressIn(Family::v6, self.underlay),

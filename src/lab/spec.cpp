@@ -45,6 +45,8 @@ std::string toJson(const Spec& spec) {
                                 {"containers", spec.containers},
                                 {"segments", spec.segments},
                                 {"backend", spec.backend},
+                                {"engine", spec.engine},
+                                {"directRouting", spec.directRouting},
                                 {"datastore", spec.datastore},
                                 {"ipv6", spec.ipv6},
                                 {"attach", modeWord(spec.attach)}}
@@ -65,13 +67,18 @@ Result<Spec> parseSpec(std::string_view json) {
     if (good) into = parsed[key];
     return good;
   };
+  auto flag = [&](const char* key, bool& into) {
+    bool good = parsed.is_object() && parsed.contains(key) && parsed[key].is_boolean();
+    if (good) into = parsed[key];
+    return good;
+  };
   std::string attach;
   bool good = text("name", spec.name) && number("nodes", spec.nodes) &&
               number("containers", spec.containers) && number("segments", spec.segments) &&
-              text("backend", spec.backend) && text("datastore", spec.datastore) && text("attach", attach) &&
-              parsed.contains("ipv6") && parsed["ipv6"].is_boolean();
+              text("backend", spec.backend) && text("engine", spec.engine) &&
+              flag("directRouting", spec.directRouting) && text("datastore", spec.datastore) &&
+              text("attach", attach) && flag("ipv6", spec.ipv6);
   if (!good) return fail("lab.json is not what this version of twill writes; take the lab down and up again");
-  spec.ipv6 = parsed["ipv6"];
   spec.attach = attach == "routed" ? AttachMode::routed : AttachMode::bridge;
   return spec;
 }
@@ -87,6 +94,8 @@ std::string asOptions(const Spec& spec) {
   add(spec.containers != usual.containers, fmt::format("--containers {}", spec.containers));
   add(spec.segments != usual.segments, fmt::format("--segments {}", spec.segments));
   add(spec.backend != usual.backend, "--backend " + spec.backend);
+  add(spec.engine != usual.engine, "--engine " + spec.engine);
+  add(spec.directRouting, "--direct-routing");
   add(spec.datastore != usual.datastore, "--datastore " + spec.datastore);
   add(spec.ipv6, "--ipv6");
   add(spec.attach != usual.attach, fmt::format("--attach {}", modeWord(spec.attach)));

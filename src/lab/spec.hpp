@@ -16,6 +16,8 @@ struct Spec {
   int containers = 2;  ///< on each node
   int segments = 1;    ///< L2 networks that the nodes are spread over; more than one are joined by a router
   std::string backend = "host-gw";
+  std::string engine = "auto";  ///< of the backend udp
+  bool directRouting = false;
   std::string datastore = "file";
   bool ipv6 = false;
   AttachMode attach = AttachMode::bridge;

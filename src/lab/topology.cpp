@@ -90,6 +90,8 @@ std::string networkConfigOf(const Spec& spec) {
     config["IPv6SubnetMin"] = "fd42::";
   }
   config["Backend"] = {{"Type", spec.backend}};
+  if (spec.engine != Spec().engine) config["Backend"]["Engine"] = spec.engine;
+  if (spec.directRouting) config["Backend"]["DirectRouting"] = true;
   return config.dump(2) + "\n";
 }
 

@@ -138,6 +138,16 @@ Result<void> readType(json::Object object, BackendConfig& config) {
   return {};
 }
 
+Result<void> readEngine(json::Object object, BackendConfig& config) {
+  auto value = json::find(object, "Engine");
+  if (!value) return {};
+  auto engine = json::text("Engine", *value);
+  if (!engine || !isEngine(*engine))
+    return json::unexpected("Engine", *value, "\"auto\", \"user\" or \"kernel\"");
+  config.engine = *engine;
+  return {};
+}
+
 Result<void> readMode(json::Object object, BackendConfig& config) {
   auto value = json::find(object, "Mode");
   if (!value) return {};
@@ -191,6 +201,7 @@ Result<void> readBackendKeys(json::Object object, bool ipv6, BackendConfig& conf
   TWILL_CHECK(readBool(object, "GBP", config.gbp));
   TWILL_CHECK(readBool(object, "Learning", config.learning));
   TWILL_CHECK(readBool(object, "DirectRouting", config.directRouting));
+  TWILL_CHECK(readEngine(object, config));
   TWILL_CHECK(readNumber(object, "ListenPort", config.listenPort, 0, kWord));
   TWILL_CHECK(readNumber(object, "ListenPortV6", config.listenPortV6, 0, kWord));
   TWILL_CHECK(readPsk(object, config));
@@ -219,6 +230,10 @@ void write(nlohmann::ordered_json& out, const FamilyRules& rules, const std::opt
 }
 
 }  // namespace
+
+bool isEngine(std::string_view name) {
+  return name == "auto" || name == "user" || name == "kernel";
+}
 
 std::vector<Prefix> NetworkConfig::networks() const {
   std::vector<Prefix> all;
@@ -274,6 +289,7 @@ std::string toJson(const NetworkConfig& config) {
   put("GBP", from.gbp, usual.gbp);
   put("Learning", from.learning, usual.learning);
   put("DirectRouting", from.directRouting, usual.directRouting);
+  put("Engine", from.engine, usual.engine);
   put("ListenPort", from.listenPort, usual.listenPort);
   put("ListenPortV6", from.listenPortV6, usual.listenPortV6);
   put("PSK", from.psk, usual.psk);

@@ -31,6 +31,7 @@ struct BackendConfig {
   bool gbp = false;
   bool learning = false;
   bool directRouting = false;
+  std::string engine = "auto";  ///< udp's, and Twill's own key: "auto", "user" or "kernel"
   std::uint16_t listenPort = 51820;
   std::uint16_t listenPortV6 = 51821;
   std::string psk;
@@ -62,5 +63,8 @@ struct NetworkConfig {
 
 /// The config in flannel's spelling; parseNetworkConfig reads it back to an equal value.
 [[nodiscard]] std::string toJson(const NetworkConfig& config);
+
+/// Whether `name` is an engine of the udp backend.
+[[nodiscard]] bool isEngine(std::string_view name);
 
 }  // namespace twill

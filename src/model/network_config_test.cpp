@@ -97,12 +97,23 @@ TEST_CASE("keys match as Go matches them") {
 
 TEST_CASE("every backend key is read") {
   auto b = config(R"({"Network":"10.1.0.0/16","Backend":{"Type":"WireGuard","VNI":16777215,"Port":65535,
-      "MTU":1400,"GBP":true,"Learning":true,"DirectRouting":true,"ListenPort":1,"ListenPortV6":2,"PSK":"x",
+      "MTU":1400,"GBP":true,"Learning":true,"DirectRouting":true,"Engine":"user","ListenPort":1,"ListenPortV6":2,"PSK":"x",
       "PersistentKeepaliveInterval":25,"Mode":"auto","RouteTableID":["rtb-1","rtb-2"]}})")
                .backend;
-  CHECK(b ==
-        BackendConfig{
-            "wireguard", 16777215, 65535, 1400, true, true, true, 1, 2, "x", 25, "auto", {"rtb-1", "rtb-2"}});
+  CHECK(b == BackendConfig{"wireguard",
+                           16777215,
+                           65535,
+                           1400,
+                           true,
+                           true,
+                           true,
+                           "user",
+                           1,
+                           2,
+                           "x",
+                           25,
+                           "auto",
+                           {"rtb-1", "rtb-2"}});
   auto one = config(R"({"Network":"10.1.0.0/16","Backend":{"Type":"aws-vpc","RouteTableID":"rtb-1"}})");
   CHECK(one.backend.routeTableIds == std::vector<std::string>{"rtb-1"});
 }
@@ -171,7 +182,7 @@ TEST_CASE("a config survives its own JSON") {
         R"({"EnableIPv4":false,"EnableIPv6":true,"IPv6Network":"fd42::/56","EnableNFTables":true})",
         R"({"Network":"10.0.0.0/8","SubnetLen":20,"SubnetMin":"10.10.0.0","SubnetMax":"10.99.0.0",
             "Backend":{"Type":"wireguard","VNI":9,"Port":1,"MTU":1280,"GBP":true,"Learning":true,
-            "DirectRouting":true,"ListenPort":3,"ListenPortV6":4,"PSK":"\"\\\u0007ä","Mode":"ipv6",
+            "DirectRouting":true,"Engine":"user","ListenPort":3,"ListenPortV6":4,"PSK":"\"\\\u0007ä","Mode":"ipv6",
             "PersistentKeepaliveInterval":5,"RouteTableID":["a"]}})"}) {
     auto c = config(text);
     CHECK(config(toJson(c)) == c);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/json_read.hpp"
+#include "model/network_config.hpp"
 
 namespace twill {
 namespace {
@@ -44,6 +45,18 @@ Result<void> readLocal(json::Object object, std::string_view key, Family family,
   return {};
 }
 
+Result<void> readEngine(json::Object object, TunnelConfig& config) {
+  if (const auto value = json::find(object, "underlay")) {
+    TWILL_TRY(config.underlay, json::name("underlay", *value));
+  }
+  if (const auto value = json::find(object, "engine")) {
+    TWILL_TRY(config.engine, json::text("engine", *value));
+    if (!isEngine(config.engine))
+      return json::unexpected("engine", *value, "\"auto\", \"user\" or \"kernel\"");
+  }
+  return {};
+}
+
 Result<TunnelConfig::Peer> readPeer(json::Value value) {
   TWILL_TRY(auto object, json::object("peers", value));
   TunnelConfig::Peer peer;
@@ -75,6 +88,7 @@ Result<TunnelConfig> TunnelConfig::parse(std::string_view text) {
   TWILL_TRY(auto port, need(object, "port"));
   TWILL_TRY(const auto number, json::number("port", port, 1, 65535));
   config.port = static_cast<std::uint16_t>(number);
+  TWILL_CHECK(readEngine(object, config));
   TWILL_CHECK(readLocal(object, "local4", Family::v4, config.local4));
   TWILL_CHECK(readLocal(object, "local6", Family::v6, config.local6));
   if (!config.local4 && !config.local6)
@@ -90,8 +104,12 @@ Result<TunnelConfig> TunnelConfig::parse(std::string_view text) {
 }
 
 std::string TunnelConfig::text() const {
-  nlohmann::json root{
-      {"device", device}, {"port", port}, {"own", textsOf(own)}, {"peers", nlohmann::json::array()}};
+  nlohmann::json root{{"device", device},
+                      {"engine", engine},
+                      {"port", port},
+                      {"own", textsOf(own)},
+                      {"peers", nlohmann::json::array()}};
+  if (!underlay.empty()) root["underlay"] = underlay;
   if (local4) root["local4"] = local4->text();
   if (local6) root["local6"] = local6->text();
   for (const Peer& peer : peers) {

@@ -21,6 +21,8 @@ struct TunnelConfig {
   };
 
   std::string device;               ///< name of the TUN
+  std::string underlay;             ///< link that peers' datagrams come in by; the kernel engine needs it
+  std::string engine = "auto";      ///< or "user", "kernel"
   std::uint16_t port = 8285;        ///< UDP, at all nodes
   std::optional<IpAddress> local4;  ///< this node on the underlay; one of them at least
   std::optional<IpAddress> local6;

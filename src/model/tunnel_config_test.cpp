@@ -7,6 +7,8 @@ using namespace twill;
 
 TEST_CASE("a tunnel's config survives text and back") {
   TunnelConfig config{.device = "twill-udp",
+                      .underlay = "eth0",
+                      .engine = "kernel",
                       .port = 8285,
                       .local4 = IpAddress::parse("10.0.0.10").value(),
                       .local6 = {},
@@ -35,5 +37,6 @@ TEST_CASE("what is wrong in a tunnel's config is named") {
         std::string::npos);
   CHECK(error(R"({"device":"d","port":1,"local4":"10.0.0.1","own":[],"peers":[{"name":"n"}]})") ==
         "endpoint is missing");
+  CHECK(error(R"({"device":"d","port":1,"engine":"fast"})").find("\"kernel\"") != std::string::npos);
   CHECK(error(R"({"device":"0123456789abcdef","port":1})").find("15 characters") != std::string::npos);
 }

@@ -11,7 +11,12 @@
 
 namespace twill::tunnel {
 
-/// What went to and came from one peer. Each number has one writer, so that a load and a store do.
+/// What went to and came from one peer.
+struct PeerNumbers {
+  std::uint64_t sentPackets = 0, sentBytes = 0, receivedPackets = 0, receivedBytes = 0;
+};
+
+/// The same while it is counted. Each number has one writer, so that a load and a store do.
 struct PeerCounters {
   std::atomic<std::uint64_t> sentPackets{0}, sentBytes{0}, receivedPackets{0}, receivedBytes{0};
 

@@ -24,9 +24,7 @@ Result<Fd> openSocket(const IpAddress& local, std::uint16_t port) {
   }
   // What is too large for the path is told to who sent it, and not cut.
   if (!setFragmentation(socket.get(), local.family(), false)) return failErrno("turn fragmentation off");
-  // Large buffers and put-together datagrams are for speed; without them it goes, too.
-  const int on = 1;
-  (void)::setsockopt(socket.get(), SOL_UDP, UDP_GRO, &on, sizeof on);
+  // For speed; without it goes, too.
   for (const int option : {SO_RCVBUFFORCE, SO_SNDBUFFORCE})
     (void)::setsockopt(socket.get(), SOL_SOCKET, option, &kBuffer, sizeof kBuffer);
   return socket;
@@ -56,6 +54,7 @@ Result<void> Pump::open(const Settings& settings) {
   }
   sender_ = std::make_unique<Sender>(tun_, sockets_[0].get(), sockets_[1].get(), settings.port, dropped_);
   table_ = std::make_shared<PeerTable>();
+  setCoalescing(true);
   return {};
 }
 
@@ -78,6 +77,14 @@ void Pump::launch() {
 Pump::~Pump() {
   for (auto& thread : threads_) thread.request_stop();
   ::eventfd_write(wake_.get(), 1);
+}
+
+/// For speed, too.
+void Pump::setCoalescing(bool on) const {
+  const int value = on ? 1 : 0;
+  for (const Fd& socket : sockets_) {
+    if (socket) (void)::setsockopt(socket.get(), SOL_UDP, UDP_GRO, &value, sizeof value);
+  }
 }
 
 void Pump::setPeers(std::vector<Peer> peers) {

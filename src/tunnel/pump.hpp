@@ -33,6 +33,8 @@ class Pump {
 
   /// Counters of peers that were there before (by name) go on.
   void setPeers(std::vector<Peer> peers);
+  /// Whether the kernel puts datagrams together before it hands them over.
+  void setCoalescing(bool on) const;
   [[nodiscard]] const PeerTable& peers() const { return *table_; }
   [[nodiscard]] const Dropped& dropped() const { return dropped_; }
   /// Readable once a thread has ended by an error, which the device going away is.

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// The udp tunnel in the kernel: what twill-tunnel does in user space, with the same bytes on the wire, without leaving the
+// kernel. Whatever is not plain (too large for the path, no peer's, put together from several datagrams) is left as it
+// is and gets to twill-tunnel's device or socket, which knows what to do. When large_by_user is set, so do large packets:
+// the kernel takes a datagram at a time through all of a node's stack, where user space takes and gives 64 KB at once.
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "udp_tunnel.h"
+
+enum { FAMILY_INET = 2, FAMILY_INET6 = 10, DEFAULT_TTL = 64, FLOWS = 4096, MOST_BYTES = 65535 - 28 };
+enum { DECAP_L3_IPV4 = 1 << 7, DECAP_L3_IPV6 = 1 << 8 };  // BPF_F_ADJ_ROOM_..., Linux 6.3
+
+// Set before loading.
+const volatile __u32 tunnel_link = 0;
+const volatile __u32 underlay_link = 0;
+const volatile __be16 port = 0;
+const volatile __be32 local4 = 0;
+const volatile __u8 local6[16] = {};
+const volatile __u8 large_by_user = 0;
+const volatile __u64 bulk_ns = 0;  // so long after a large packet what follows it goes the same way, to keep the order
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __type(key, struct udp_tunnel_key);
+  __type(value, struct udp_tunnel_owner);
+  __uint(max_entries, 1 << 20);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+} owners SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __type(key, __u32);
+  __type(value, struct udp_tunnel_counters);
+  __uint(max_entries, 1);  // set before loading
+} counters SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __type(key, __u32);
+  __type(value, __u64);
+  __uint(max_entries, 1);  // set before loading
+} received_large SEC(".maps");  // when, by peer
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __type(key, __u32);
+  __type(value, __u64);
+  __uint(max_entries, FLOWS);
+} sent_large SEC(".maps");  // when, by the flow's hash; of two flows that share an entry one takes the slower way
+
+struct packet {
+  __u8 source[16] __attribute__((aligned(4)));
+  __u8 destination[16] __attribute__((aligned(4)));
+  __u32 size;     // of the packet, or of each that it will be cut into
+  __u32 length;   // what its header says
+  __u32 held;     // what is there of it, or of several that have been put together
+  __u32 segments;
+};
+
+static __always_inline void map_address(__u8 *to, const void *from) {
+  __builtin_memset(to, 0, 10);
+  to[10] = to[11] = 0xff;
+  __builtin_memcpy(to + 12, from, 4);
+}
+
+// Sizes of what is behind the IP header, in large packets.
+static __always_inline int transport_size(struct __sk_buff *skb, __u32 offset, __u8 protocol) {
+  __u8 data_offset;
+  if (protocol == IPPROTO_UDP) return sizeof(struct udphdr);
+  if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, offset + 12, &data_offset, 1)) return -1;
+  return data_offset >> 4 << 2;
+}
+
+// Reads the IP packet that begins at `offset`. 0, or it is not plain.
+static __always_inline int read_packet(struct __sk_buff *skb, __u32 offset, struct packet *packet) {
+  union {
+    struct iphdr v4;
+    struct ipv6hdr v6;
+  } header;
+  __u8 protocol;
+  __u32 header_size;
+  if (bpf_skb_load_bytes(skb, offset, &header.v4, sizeof header.v4)) return -1;
+  if (header.v4.version == 4) {
+    header_size = header.v4.ihl * 4;
+    protocol = header.v4.protocol;
+    packet->length = bpf_ntohs(header.v4.tot_len);
+    map_address(packet->source, &header.v4.saddr);
+    map_address(packet->destination, &header.v4.daddr);
+  } else if (header.v4.version == 6) {
+    if (bpf_skb_load_bytes(skb, offset, &header.v6, sizeof header.v6)) return -1;
+    header_size = sizeof header.v6;
+    protocol = header.v6.nexthdr;
+    packet->length = bpf_ntohs(header.v6.payload_len) + sizeof header.v6;
+    __builtin_memcpy(packet->source, &header.v6.saddr, 16);
+    __builtin_memcpy(packet->destination, &header.v6.daddr, 16);
+  } else {
+    return -1;
+  }
+  packet->size = packet->held = skb->len - offset;
+  packet->segments = 1;
+  if (skb->gso_size) {
+    const int transport = transport_size(skb, offset + header_size, protocol);
+    if (transport < 0) return -1;
+    packet->size = header_size + transport + skb->gso_size;
+    packet->segments = skb->gso_segs ? skb->gso_segs : 1;
+  }
+  return 0;
+}
+
+static __always_inline struct udp_tunnel_owner *find_owner(const __u8 *address) {
+  struct udp_tunnel_key key = {.length = 128};
+  __builtin_memcpy(key.address, address, 16);
+  return bpf_map_lookup_elem(&owners, &key);
+}
+
+static __always_inline int same(const __u8 *one, const __u8 *other) {
+  const __u32 *a = (const __u32 *)one;
+  const __u32 *b = (const __u32 *)other;
+  return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
+}
+
+static __always_inline int is_mapped(const __u8 *address) {
+  const __u32 *words = (const __u32 *)address;
+  return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
+}
+
+struct headers4 {
+  __u16 unused;  // aligns what follows the Ethernet header
+  struct ethhdr ethernet;
+  struct iphdr ip;
+  struct udphdr udp;
+};
+
+// The next hop to the peer, when the packet fits. Whether its MAC is known; below 0: there is none.
+static __always_inline int find_hop(struct __sk_buff *skb, struct bpf_fib_lookup *way) {
+  way->ifindex = underlay_link;
+  const long found = bpf_fib_lookup(skb, way, sizeof *way, BPF_FIB_LOOKUP_OUTPUT);
+  return found == BPF_FIB_LKUP_RET_SUCCESS ? 1 : found == BPF_FIB_LKUP_RET_NO_NEIGH ? 0 : -1;
+}
+
+// With the hop, the kernel has no route to look up again. A packet that has to wait for ARP needs that route, though: with
+// the one that it has, to the tunnel's device, it would leave without an Ethernet header.
+static __always_inline int leave(__u32 link, struct bpf_redir_neigh *hop, int known) {
+  return known ? bpf_redirect_neigh(link, hop, sizeof *hop, 0) : bpf_redirect_neigh(link, 0, 0, 0);
+}
+
+static __always_inline int send4(struct __sk_buff *skb, const struct packet *packet, const __u8 *endpoint) {
+  const __u32 more = sizeof(struct iphdr) + sizeof(struct udphdr);
+  struct bpf_fib_lookup way = {.family = FAMILY_INET, .tot_len = packet->size + more};
+  struct headers4 outer = {};
+  struct bpf_redir_neigh hop = {.nh_family = FAMILY_INET};
+  __u16 length = skb->len + sizeof(struct udphdr);
+  __builtin_memcpy(&way.ipv4_dst, endpoint + 12, 4);
+  way.ipv4_src = local4;
+  outer.ip.daddr = way.ipv4_dst;
+  outer.ip.saddr = way.ipv4_src;
+  const int known = find_hop(skb, &way);
+  if (known < 0) return TC_ACT_UNSPEC;
+  hop.ipv4_nh = way.ipv4_dst;
+  if (bpf_skb_change_head(skb, sizeof outer.ethernet, 0)) return TC_ACT_UNSPEC;
+  if (bpf_skb_adjust_room(skb, more, BPF_ADJ_ROOM_MAC,
+                          BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP))
+    return TC_ACT_SHOT;
+  outer.ethernet.h_proto = bpf_htons(ETH_P_IP);
+  outer.ip.version = 4;
+  outer.ip.ihl = 5;
+  outer.ip.ttl = DEFAULT_TTL;
+  outer.ip.protocol = IPPROTO_UDP;
+  outer.ip.frag_off = bpf_htons(0x4000);  // don't fragment
+  outer.ip.tot_len = bpf_htons(length + sizeof(struct iphdr));
+  outer.udp.source = port;
+  outer.udp.dest = port;
+  outer.udp.len = bpf_htons(length);
+  __u32 sum = bpf_csum_diff(0, 0, (__be32 *)&outer.ip, sizeof outer.ip, 0);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  outer.ip.check = ~sum;
+  if (bpf_skb_store_bytes(skb, 0, &outer.ethernet, sizeof outer.ethernet + more, 0)) return TC_ACT_SHOT;
+  return leave(way.ifindex, &hop, known);
+}
+
+static __always_inline void count_sent(const struct packet *packet, __u32 index) {
+  struct udp_tunnel_counters *count = bpf_map_lookup_elem(&counters, &index);
+  if (!count) return;
+  count->sent_packets += packet->segments;
+  count->sent_bytes += (__u64)packet->segments * packet->size;
+}
+
+// Whether a large packet came at `last`, or does now.
+static __always_inline int is_bulk(__u64 *last, int large) {
+  if (large) *last = bpf_ktime_get_ns();
+  return large || (*last != 0 && bpf_ktime_get_ns() - *last < bulk_ns);
+}
+
+static __always_inline int sends_by_user(struct __sk_buff *skb) {
+  const __u32 slot = bpf_get_hash_recalc(skb) % FLOWS;
+  __u64 *last = bpf_map_lookup_elem(&sent_large, &slot);
+  return last && is_bulk(last, skb->gso_size != 0);
+}
+
+SEC("tc")
+int twill_udp_send(struct __sk_buff *skb) {
+  struct packet packet;
+  if (skb->len > MOST_BYTES || read_packet(skb, 0, &packet)) return TC_ACT_UNSPEC;
+  const struct udp_tunnel_owner *owner = find_owner(packet.destination);
+  if (!owner || owner->index == UDP_TUNNEL_OWN || !is_mapped(owner->endpoint)) return TC_ACT_UNSPEC;
+  if (large_by_user && sends_by_user(skb)) return TC_ACT_UNSPEC;
+  const __u32 index = owner->index;
+  const int verdict = send4(skb, &packet, owner->endpoint);
+  if (verdict == TC_ACT_REDIRECT) count_sent(&packet, index);
+  return verdict;
+}
+
+// The outer headers of a datagram for the tunnel: their size, and who sent it. 0: it is none.
+static __always_inline __u32 read_outer(struct __sk_buff *skb, __u8 *sender, int *has_checksum) {
+  struct headers4 outer;
+  if (skb->vlan_present || skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, 0, &outer.ethernet, sizeof outer - sizeof outer.unused))
+    return 0;
+  if (outer.ip.protocol != IPPROTO_UDP || outer.udp.dest != port || outer.ip.version != 4 || outer.ip.ihl != 5 ||
+      outer.ip.frag_off & bpf_htons(0x3fff) || outer.ip.daddr != local4)
+    return 0;
+  map_address(sender, &outer.ip.saddr);
+  *has_checksum = outer.udp.check != 0;
+  return sizeof outer - sizeof outer.unused;
+}
+
+// The order of a flow is its sender's: what comes from the kernel there has no UDP checksum, and goes by the kernel here.
+// Only what has been put together on the way makes all of its peer's packets go by user space for a while.
+static __always_inline int receives_by_user(const struct packet *packet, __u32 index, int has_checksum) {
+  __u64 *last = bpf_map_lookup_elem(&received_large, &index);
+  return !last || has_checksum || is_bulk(last, packet->length != packet->held);
+}
+
+SEC("tc")
+int twill_udp_receive(struct __sk_buff *skb) {
+  struct packet packet;
+  __u8 sender[16] __attribute__((aligned(4)));
+  int has_checksum = 0;
+  const __u32 outer = read_outer(skb, sender, &has_checksum);
+  if (!outer || read_packet(skb, outer, &packet)) return TC_ACT_UNSPEC;
+  const struct udp_tunnel_owner *peer = find_owner(packet.source);
+  const struct udp_tunnel_owner *own = find_owner(packet.destination);
+  if (!peer || !own || own->index != UDP_TUNNEL_OWN || !same(peer->endpoint, sender)) return TC_ACT_UNSPEC;
+  const __u32 index = peer->index;
+  if (packet.length != packet.held && !large_by_user) return TC_ACT_UNSPEC;
+  if (large_by_user && receives_by_user(&packet, index, has_checksum)) return TC_ACT_UNSPEC;
+  if (bpf_skb_adjust_room(skb, -(int)(outer - sizeof(struct ethhdr)), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+    return TC_ACT_UNSPEC;
+  struct udp_tunnel_counters *count = bpf_map_lookup_elem(&counters, &index);
+  if (count) {
+    count->received_packets += packet.segments;
+    count->received_bytes += (__u64)packet.segments * packet.size;
+  }
+  return bpf_redirect(tunnel_link, BPF_F_INGRESS);
+}
+
+// bpf_fib_lookup() is for programs under this license only.
+char terms[] SEC("license") = "GPL";

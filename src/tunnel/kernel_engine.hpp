@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tunnel/pump.hpp"
+
+struct udp_tunnel;  // bpf/udp_tunnel.bpf.c
+
+namespace twill::tunnel {
+
+/// The way past user space: programs (bpf/udp_tunnel.bpf.c) at the device's exit and at the underlay's
+/// entrance, that carry every plain packet within the kernel. What they leave is the pump's, which has to be
+/// there, too. They stay where they are when the process is killed, and the next one puts its own in their
+/// place. One thread.
+class KernelEngine {
+ public:
+  struct Where {
+    std::string device;        ///< the TUN
+    std::string underlay;      ///< the link that peers' datagrams come in by
+    bool largeByUser = false;  ///< large packets are left to the pump
+    bool operator==(const Where&) const = default;
+  };
+
+  /// Loads the programs and attaches them. The error says why the kernel cannot: too old, no right.
+  [[nodiscard]] static Result<std::unique_ptr<KernelEngine>> start(const Settings& settings,
+                                                                   const Where& where,
+                                                                   const std::vector<Peer>& peers);
+  /// Detaches.
+  ~KernelEngine();
+  KernelEngine(const KernelEngine&) = delete;
+  KernelEngine& operator=(const KernelEngine&) = delete;
+
+  /// Those that stay keep their counters. Kind::busy: there are too many for this one; start another.
+  [[nodiscard]] Result<void> setPeers(const std::vector<Peer>& peers);
+  /// Made for these, and still attached, to links that are still the same.
+  [[nodiscard]] bool serves(const Settings& settings, const Where& where) const;
+  /// What went by the kernel, on top of what the pump has counted; by name of the peer.
+  [[nodiscard]] std::map<std::string, PeerNumbers> numbers() const;
+  /// `before` no longer detaches what has been replaced by this one.
+  void takeOver(KernelEngine& before) const;
+
+ private:
+  struct Detach {
+    void operator()(udp_tunnel* programs) const;
+  };
+  struct Attachment {
+    int link = 0;           ///< index
+    bool entrance = false;  ///< ingress, else egress
+    std::uint32_t program = 0;
+    [[nodiscard]] bool samePlace(const Attachment& other) const {
+      return link == other.link && entrance == other.entrance;
+    }
+  };
+  using Entries = std::map<std::string, std::string>;  ///< bytes of key and value
+
+  KernelEngine() = default;
+  Result<void> load(std::size_t peers);
+  [[nodiscard]] bool isAt(const std::string& link, bool entrance) const;
+  Result<void> attach(int program, int link, bool entrance);
+  Result<std::uint32_t> indexOf(const std::string& peer);
+  void forgetPeersBut(const std::vector<Peer>& peers);
+  Result<void> write(const Entries& wanted);
+
+  std::unique_ptr<udp_tunnel, Detach> programs_;
+  Settings settings_;
+  Where where_;
+  std::map<std::string, std::uint32_t> indexes_;
+  std::vector<std::uint32_t> free_;
+  Entries entries_;
+  std::vector<Attachment> attached_;
+};
+
+}  // namespace twill::tunnel
