@@ -64,6 +64,7 @@ struct packet {
   __u32 length;   // what its header says
   __u32 held;     // what is there of it, or of several that have been put together
   __u32 segments;
+  int v6;
 };
 
 static __always_inline void map_address(__u8 *to, const void *from) {
@@ -72,10 +73,10 @@ static __always_inline void map_address(__u8 *to, const void *from) {
   __builtin_memcpy(to + 12, from, 4);
 }
 
-// Sizes of what is behind the IP header, in large packets.
+// The size of the header behind IP's, in large packets. UDP's stay with user space: where they are not cut on the way,
+// nothing in them would say where one ends.
 static __always_inline int transport_size(struct __sk_buff *skb, __u32 offset, __u8 protocol) {
   __u8 data_offset;
-  if (protocol == IPPROTO_UDP) return sizeof(struct udphdr);
   if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, offset + 12, &data_offset, 1)) return -1;
   return data_offset >> 4 << 2;
 }
@@ -107,6 +108,7 @@ static __always_inline int read_packet(struct __sk_buff *skb, __u32 offset, stru
   }
   packet->size = packet->held = skb->len - offset;
   packet->segments = 1;
+  packet->v6 = header.v4.version == 6;
   if (skb->gso_size) {
     const int transport = transport_size(skb, offset + header_size, protocol);
     if (transport < 0) return -1;
@@ -140,7 +142,15 @@ struct headers4 {
   struct udphdr udp;
 };
 
-// The next hop to the peer, when the packet fits. Whether its MAC is known; below 0: there is none.
+struct headers6 {
+  __u16 unused;
+  struct ethhdr ethernet;
+  struct ipv6hdr ip;
+  struct udphdr udp;
+};
+
+// The next hop to the peer, when the packet fits. Whether its MAC is known; below 0: there is none, or the underlay's link
+// does not forward, which the kernel wants here.
 static __always_inline int find_hop(struct __sk_buff *skb, struct bpf_fib_lookup *way) {
   way->ifindex = underlay_link;
   const long found = bpf_fib_lookup(skb, way, sizeof *way, BPF_FIB_LOOKUP_OUTPUT);
@@ -151,6 +161,12 @@ static __always_inline int find_hop(struct __sk_buff *skb, struct bpf_fib_lookup
 // the one that it has, to the tunnel's device, it would leave without an Ethernet header.
 static __always_inline int leave(__u32 link, struct bpf_redir_neigh *hop, int known) {
   return known ? bpf_redirect_neigh(link, hop, sizeof *hop, 0) : bpf_redirect_neigh(link, 0, 0, 0);
+}
+
+static __always_inline void fill_udp(struct udphdr *udp, __u16 length) {
+  udp->source = port;
+  udp->dest = port;
+  udp->len = bpf_htons(length);  // and no checksum: the packet inside has its own
 }
 
 static __always_inline int send4(struct __sk_buff *skb, const struct packet *packet, const __u8 *endpoint) {
@@ -177,13 +193,38 @@ static __always_inline int send4(struct __sk_buff *skb, const struct packet *pac
   outer.ip.protocol = IPPROTO_UDP;
   outer.ip.frag_off = bpf_htons(0x4000);  // don't fragment
   outer.ip.tot_len = bpf_htons(length + sizeof(struct iphdr));
-  outer.udp.source = port;
-  outer.udp.dest = port;
-  outer.udp.len = bpf_htons(length);
+  fill_udp(&outer.udp, length);
   __u32 sum = bpf_csum_diff(0, 0, (__be32 *)&outer.ip, sizeof outer.ip, 0);
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
   outer.ip.check = ~sum;
+  if (bpf_skb_store_bytes(skb, 0, &outer.ethernet, sizeof outer.ethernet + more, 0)) return TC_ACT_SHOT;
+  return leave(way.ifindex, &hop, known);
+}
+
+static __always_inline int send6(struct __sk_buff *skb, const struct packet *packet, const __u8 *endpoint) {
+  const __u32 more = sizeof(struct ipv6hdr) + sizeof(struct udphdr);
+  struct bpf_fib_lookup way = {.family = FAMILY_INET6, .tot_len = packet->size + more};
+  struct headers6 outer = {};
+  struct bpf_redir_neigh hop = {.nh_family = FAMILY_INET6};
+  const __u16 length = skb->len + sizeof(struct udphdr);
+  __builtin_memcpy(way.ipv6_dst, endpoint, 16);
+  __builtin_memcpy(way.ipv6_src, (const void *)local6, 16);
+  __builtin_memcpy(&outer.ip.daddr, way.ipv6_dst, 16);
+  __builtin_memcpy(&outer.ip.saddr, way.ipv6_src, 16);
+  const int known = find_hop(skb, &way);
+  if (known < 0) return TC_ACT_UNSPEC;
+  __builtin_memcpy(hop.ipv6_nh, way.ipv6_dst, 16);
+  if (bpf_skb_change_head(skb, sizeof outer.ethernet, 0)) return TC_ACT_UNSPEC;
+  if (bpf_skb_adjust_room(skb, more, BPF_ADJ_ROOM_MAC,
+                          BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP))
+    return TC_ACT_SHOT;
+  outer.ethernet.h_proto = bpf_htons(ETH_P_IPV6);
+  outer.ip.version = 6;
+  outer.ip.hop_limit = DEFAULT_TTL;
+  outer.ip.nexthdr = IPPROTO_UDP;
+  outer.ip.payload_len = bpf_htons(length);
+  fill_udp(&outer.udp, length);
   if (bpf_skb_store_bytes(skb, 0, &outer.ethernet, sizeof outer.ethernet + more, 0)) return TC_ACT_SHOT;
   return leave(way.ifindex, &hop, known);
 }
@@ -209,28 +250,59 @@ static __always_inline int sends_by_user(struct __sk_buff *skb) {
 
 SEC("tc")
 int twill_udp_send(struct __sk_buff *skb) {
-  struct packet packet;
+  struct packet packet = {};
   if (skb->len > MOST_BYTES || read_packet(skb, 0, &packet)) return TC_ACT_UNSPEC;
   const struct udp_tunnel_owner *owner = find_owner(packet.destination);
-  if (!owner || owner->index == UDP_TUNNEL_OWN || !is_mapped(owner->endpoint)) return TC_ACT_UNSPEC;
+  if (!owner || owner->index == UDP_TUNNEL_OWN || owner->by_user) return TC_ACT_UNSPEC;
   if (large_by_user && sends_by_user(skb)) return TC_ACT_UNSPEC;
   const __u32 index = owner->index;
-  const int verdict = send4(skb, &packet, owner->endpoint);
+  const int verdict = is_mapped(owner->endpoint) ? send4(skb, &packet, owner->endpoint)
+                                                 : send6(skb, &packet, owner->endpoint);
   if (verdict == TC_ACT_REDIRECT) count_sent(&packet, index);
   return verdict;
 }
 
-// The outer headers of a datagram for the tunnel: their size, and who sent it. 0: it is none.
-static __always_inline __u32 read_outer(struct __sk_buff *skb, __u8 *sender, int *has_checksum) {
-  struct headers4 outer;
-  if (skb->vlan_present || skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, 0, &outer.ethernet, sizeof outer - sizeof outer.unused))
-    return 0;
-  if (outer.ip.protocol != IPPROTO_UDP || outer.udp.dest != port || outer.ip.version != 4 || outer.ip.ihl != 5 ||
-      outer.ip.frag_off & bpf_htons(0x3fff) || outer.ip.daddr != local4)
-    return 0;
-  map_address(sender, &outer.ip.saddr);
-  *has_checksum = outer.udp.check != 0;
-  return sizeof outer - sizeof outer.unused;
+struct outer {
+  __u8 sender[16] __attribute__((aligned(4)));
+  __u32 size;  // of its headers, Ethernet's included
+  int has_checksum;
+  int v6;
+};
+
+static __always_inline int read_outer4(struct __sk_buff *skb, struct outer *outer) {
+  struct headers4 headers;
+  const __u32 size = sizeof headers - sizeof headers.unused;
+  if (bpf_skb_load_bytes(skb, 0, &headers.ethernet, size)) return -1;
+  if (headers.ip.protocol != IPPROTO_UDP || headers.udp.dest != port || headers.ip.version != 4 ||
+      headers.ip.ihl != 5 || headers.ip.frag_off & bpf_htons(0x3fff) || headers.ip.daddr != local4)
+    return -1;
+  map_address(outer->sender, &headers.ip.saddr);
+  outer->has_checksum = headers.udp.check != 0;
+  outer->size = size;
+  outer->v6 = 0;
+  return 0;
+}
+
+static __always_inline int read_outer6(struct __sk_buff *skb, struct outer *outer) {
+  struct headers6 headers;
+  const __u32 size = sizeof headers - sizeof headers.unused;
+  if (bpf_skb_load_bytes(skb, 0, &headers.ethernet, size)) return -1;
+  if (headers.ip.nexthdr != IPPROTO_UDP || headers.udp.dest != port || headers.ip.version != 6 ||
+      !same((const __u8 *)&headers.ip.daddr, (const __u8 *)local6))
+    return -1;
+  __builtin_memcpy(outer->sender, &headers.ip.saddr, 16);
+  outer->has_checksum = headers.udp.check != 0;
+  outer->size = size;
+  outer->v6 = 1;
+  return 0;
+}
+
+// The outer headers of a datagram for the tunnel. Below 0: it is none.
+static __always_inline int read_outer(struct __sk_buff *skb, struct outer *outer) {
+  if (skb->vlan_present) return -1;
+  if (skb->protocol == bpf_htons(ETH_P_IP)) return read_outer4(skb, outer);
+  if (skb->protocol == bpf_htons(ETH_P_IPV6)) return read_outer6(skb, outer);
+  return -1;
 }
 
 // The order of a flow is its sender's: what comes from the kernel there has no UDP checksum, and goes by the kernel here.
@@ -242,18 +314,20 @@ static __always_inline int receives_by_user(const struct packet *packet, __u32 i
 
 SEC("tc")
 int twill_udp_receive(struct __sk_buff *skb) {
-  struct packet packet;
-  __u8 sender[16] __attribute__((aligned(4)));
-  int has_checksum = 0;
-  const __u32 outer = read_outer(skb, sender, &has_checksum);
-  if (!outer || read_packet(skb, outer, &packet)) return TC_ACT_UNSPEC;
+  struct packet packet = {};
+  struct outer outer = {};
+  if (read_outer(skb, &outer)) return TC_ACT_UNSPEC;
+  if (read_packet(skb, outer.size, &packet)) return TC_ACT_UNSPEC;
   const struct udp_tunnel_owner *peer = find_owner(packet.source);
   const struct udp_tunnel_owner *own = find_owner(packet.destination);
-  if (!peer || !own || own->index != UDP_TUNNEL_OWN || !same(peer->endpoint, sender)) return TC_ACT_UNSPEC;
+  if (!peer || !own || own->index != UDP_TUNNEL_OWN || !same(peer->endpoint, outer.sender)) return TC_ACT_UNSPEC;
   const __u32 index = peer->index;
   if (packet.length != packet.held && !large_by_user) return TC_ACT_UNSPEC;
-  if (large_by_user && receives_by_user(&packet, index, has_checksum)) return TC_ACT_UNSPEC;
-  if (bpf_skb_adjust_room(skb, -(int)(outer - sizeof(struct ethhdr)), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+  if (large_by_user && receives_by_user(&packet, index, outer.has_checksum)) return TC_ACT_UNSPEC;
+  // Linux before 6.3 refuses these flags, and does without them when the family stays the same.
+  const __u64 family = packet.v6 == outer.v6 ? 0 : packet.v6 ? DECAP_L3_IPV6 : DECAP_L3_IPV4;
+  if (bpf_skb_adjust_room(skb, -(int)(outer.size - sizeof(struct ethhdr)), BPF_ADJ_ROOM_MAC,
+                          BPF_F_ADJ_ROOM_FIXED_GSO | family))
     return TC_ACT_UNSPEC;
   struct udp_tunnel_counters *count = bpf_map_lookup_elem(&counters, &index);
   if (count) {

@@ -16,6 +16,7 @@ struct udp_tunnel_key {
 struct udp_tunnel_owner {
   __u8 endpoint[16]; /* on the underlay */
   __u32 index;       /* of the peer's counters; UDP_TUNNEL_OWN: this node */
+  __u32 by_user;     /* nothing is sent to it from here: it would not complete checksums */
 };
 
 struct udp_tunnel_counters {

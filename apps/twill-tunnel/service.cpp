@@ -38,7 +38,10 @@ std::vector<tunnel::Peer> peersOf(const TunnelConfig& config) {
   std::vector<tunnel::Peer> peers;
   peers.reserve(config.peers.size());
   for (const auto& peer : config.peers)
-    peers.push_back({.name = peer.name, .endpoint = peer.endpoint, .prefixes = peer.prefixes});
+    peers.push_back({.name = peer.name,
+                     .endpoint = peer.endpoint,
+                     .prefixes = peer.prefixes,
+                     .partialChecksums = peer.partialChecksums});
   return peers;
 }
 
@@ -242,7 +245,9 @@ std::string TunnelService::status() const {
                              {"sent_packets", counters.sentPackets.load() + more.sentPackets},
                              {"sent_bytes", counters.sentBytes.load() + more.sentBytes},
                              {"received_packets", counters.receivedPackets.load() + more.receivedPackets},
-                             {"received_bytes", counters.receivedBytes.load() + more.receivedBytes}});
+                             {"received_bytes", counters.receivedBytes.load() + more.receivedBytes},
+                             {"sent_packets_by_kernel", more.sentPackets},
+                             {"received_packets_by_kernel", more.receivedPackets}});
   }
   return root.dump(1) + "\n";
 }

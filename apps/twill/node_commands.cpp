@@ -66,8 +66,10 @@ int printStatus(const Json& status) {
   if (const Json tunnel = status.value("tunnel", Json()); !tunnel.is_null()) {
     fmt::print("tunnel      {} packets of strangers dropped", text(tunnel, "strangers_dropped"));
     const Json process = tunnel.value("process", Json());
-    fmt::print("{}\n",
-               process.is_null() ? "" : fmt::format("; twill-tunnel is process {}", text(process, "pid")));
+    fmt::print("{}\n", process.is_null()
+                           ? ""
+                           : fmt::format("; twill-tunnel is process {}, engine {} ({})", text(process, "pid"),
+                                         text(process, "engine"), text(process, "engine_reason")));
   }
   fmt::print("containers  {}\n", text(status, "attachments"));
   fmt::print("drift       {} repaired", text(status["drift"], "repairs"));

@@ -12,6 +12,7 @@
 #include "agent/tunnel_process.hpp"
 #include "base/lock.hpp"
 #include "kernel/linux.hpp"
+#include "kernel/programs.hpp"
 
 namespace twill {
 namespace {
@@ -72,6 +73,8 @@ Result<void> cleanUp(const Options& options) {
   }
   TWILL_TRY(const int ended, endTunnel(options.runDir));
   if (ended != 0) fmt::print("end twill-tunnel, process {}\n", ended);
+  TWILL_TRY(const auto links, removeTunnelPrograms());
+  for (const auto& link : links) fmt::print("remove the tunnel's program at {}\n", link);
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());
   TWILL_TRY(KernelState actual, kernel->read({}));
   auto operations = diff({}, actual).operations;

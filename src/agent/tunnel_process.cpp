@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #include "base/file.hpp"
+#include "kernel/programs.hpp"
 
 namespace twill {
 namespace {
@@ -216,7 +217,11 @@ void TunnelProcess::stop() {
   timer_.cancel();
   std::error_code unseen;
   if (!std::filesystem::exists(config_, unseen) && pid_ == 0) return;
-  if (const int pid = pid_ != 0 ? pid_ : listenerOf(socket_); pid > 0) ::kill(pid, SIGTERM);
+  if (const int pid = pid_ != 0 ? pid_ : listenerOf(socket_); pid > 0) {
+    ::kill(pid, SIGTERM);
+  } else if (const auto left = removeTunnelPrograms(); !left) {
+    spdlog::warn("twill-tunnel: {}", left.error().text);
+  }
   std::filesystem::remove(config_, unseen);
   std::filesystem::remove(socket_, unseen);
 }

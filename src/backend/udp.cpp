@@ -3,6 +3,7 @@
 // A process, twill-tunnel, carries them between a TUN and its socket. It works wherever UDP gets to, with 22
 // bytes less around a packet than vxlan, and carries IPv6 over an underlay of IPv4 alone.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "backend/backend.hpp"
 #include "backend/overlay.hpp"
@@ -30,6 +31,24 @@ std::uint16_t portOf(const NetworkConfig& config) {
   return config.backend.port != 0 ? config.backend.port : kFlannelPort;
 }
 
+/// Peers with the kernel engine leave checksums to a network card. Where two nodes are joined by virtual
+/// links there is none, and the receiver has to know what to do: Twill's tunnel does, and says so; flannel's
+/// does not.
+constexpr const char* kTakesPartial = "PartialChecksums";
+
+void publish(const NetworkConfig& config, Lease& lease) {
+  std::string& data = config.v4 ? lease.backendData : lease.backendV6Data;
+  data = fmt::format(R"({{"{}":true}})", kTakesPartial);
+}
+
+bool takesPartialChecksums(const Lease& peer) {
+  for (const auto* text : {&peer.backendData, &peer.backendV6Data}) {
+    const auto data = nlohmann::json::parse(*text, nullptr, false);
+    if (data.is_object() && data.value(kTakesPartial, nlohmann::json()) == true) return true;
+  }
+  return false;
+}
+
 /// The family by which both nodes can be reached: IPv4 when both have it.
 std::optional<Family> carrier(const Lease& peer, const Self& self) {
   for (const Family family : {Family::v4, Family::v6}) {
@@ -51,7 +70,10 @@ void addDevice(const NetworkConfig& config, const Self& self, KernelState& out) 
 void addPeer(const NetworkConfig& config, const Lease& peer, const Self& self, TunnelConfig& out) {
   const auto family = carrier(peer, self);
   if (!family) return;
-  TunnelConfig::Peer entry{.name = peer.name(), .endpoint = *peer.publicIpOf(*family), .prefixes = {}};
+  TunnelConfig::Peer entry{.name = peer.name(),
+                           .endpoint = *peer.publicIpOf(*family),
+                           .prefixes = {},
+                           .partialChecksums = takesPartialChecksums(peer)};
   for (const Family inner : {Family::v4, Family::v6}) {
     if (config.family(inner) == nullptr) continue;
     if (const auto& subnet = peer.subnetOf(inner)) entry.prefixes.push_back(*subnet);
@@ -129,6 +151,6 @@ void desired(const Cluster& cluster, const Self& self, Desired& out) {
 }  // namespace
 
 extern const Backend udp;
-constinit const Backend udp{.type = kType, .mtu = mtu, .publish = nullptr, .desired = desired};
+constinit const Backend udp{.type = kType, .mtu = mtu, .publish = publish, .desired = desired};
 
 }  // namespace twill

@@ -47,6 +47,19 @@ TEST_CASE("one device for all, and a route over it to each peer") {
         "ip -6 rule add from fd42::/64 lookup 116 priority 11600 protocol 116\n");
 }
 
+TEST_CASE("who takes partial checksums says so, and only who says so gets them") {
+  auto two = cluster();
+  Lease& peer = two.leases.back();
+  CHECK_FALSE(udp(two).tunnel->peers[0].partialChecksums);
+  for (const char* odd : {"{", "[]", R"({"PartialChecksums":1})", R"({"PartialChecksums":false})"}) {
+    peer.backendData = odd;
+    CHECK_FALSE(udp(two).tunnel->peers[0].partialChecksums);
+  }
+  (*findBackend("udp"))->publish(two.network, peer);
+  CHECK(peer.backendData == R"({"PartialChecksums":true})");
+  CHECK(udp(two).tunnel->peers[0].partialChecksums);
+}
+
 TEST_CASE("the tunnel is told who is where, and what is this node's") {
   const auto out = udp(cluster());
   REQUIRE(out.tunnel);

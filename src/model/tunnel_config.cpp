@@ -65,6 +65,9 @@ Result<TunnelConfig::Peer> readPeer(json::Value value) {
   TWILL_TRY(auto endpoint, need(object, "endpoint"));
   TWILL_TRY(peer.endpoint, anyAddress("endpoint", endpoint));
   TWILL_TRY(peer.prefixes, prefixes(object, "prefixes"));
+  if (const auto partial = json::find(object, "partial_checksums")) {
+    TWILL_TRY(peer.partialChecksums, json::boolean("partial_checksums", *partial));
+  }
   return peer;
 }
 
@@ -113,8 +116,10 @@ std::string TunnelConfig::text() const {
   if (local4) root["local4"] = local4->text();
   if (local6) root["local6"] = local6->text();
   for (const Peer& peer : peers) {
-    root["peers"].push_back(
-        {{"name", peer.name}, {"endpoint", peer.endpoint.text()}, {"prefixes", textsOf(peer.prefixes)}});
+    root["peers"].push_back({{"name", peer.name},
+                             {"endpoint", peer.endpoint.text()},
+                             {"prefixes", textsOf(peer.prefixes)},
+                             {"partial_checksums", peer.partialChecksums}});
   }
   return root.dump(1) + "\n";
 }

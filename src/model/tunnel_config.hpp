@@ -17,6 +17,8 @@ struct TunnelConfig {
     std::string name;
     IpAddress endpoint;            ///< its address on the underlay
     std::vector<Prefix> prefixes;  ///< its subnets and its own addresses
+    /// It completes checksums that were left to a network card, so that the kernel may send to it.
+    bool partialChecksums = false;
     bool operator==(const Peer&) const = default;
   };
 

@@ -15,7 +15,8 @@ TEST_CASE("a tunnel's config survives text and back") {
                       .own = {*Prefix::parse("172.16.0.0/24"), *Prefix::parse("fd42::/64")},
                       .peers = {{.name = "node2",
                                  .endpoint = *IpAddress::parse("10.0.0.20"),
-                                 .prefixes = {*Prefix::parse("172.16.1.0/24")}}}};
+                                 .prefixes = {*Prefix::parse("172.16.1.0/24")},
+                                 .partialChecksums = true}}};
   const auto again = TunnelConfig::parse(config.text());
   REQUIRE(again);
   CHECK(*again == config);

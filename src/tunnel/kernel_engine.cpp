@@ -2,6 +2,8 @@
 #include "tunnel/kernel_engine.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <set>
 
 #include <bpf/bpf.h>
@@ -41,10 +43,11 @@ std::string keyOf(const Prefix& prefix) {
   return bytesOf(key);
 }
 
-std::string ownerOf(const IpAddress& endpoint, std::uint32_t index) {
+std::string ownerOf(const IpAddress& endpoint, std::uint32_t index, bool byUser) {
   udp_tunnel_owner owner{};
   mapAddress(endpoint, owner.endpoint);
   owner.index = index;
+  owner.by_user = byUser ? 1 : 0;
   return bytesOf(owner);
 }
 
@@ -64,12 +67,34 @@ bpf_tc_opts optionsAt() {
   return options;
 }
 
+/// What libbpf has said last, with the verifier's log in it.
+std::string& words() {
+  static std::string all;
+  return all;
+}
+
+int keepWords(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level != LIBBPF_WARN) return 0;
+  std::array<char, 32768> text{};
+  const int size = std::vsnprintf(text.data(), text.size(), format, arguments);
+  if (size > 0) words().append(text.data(), std::min(text.size() - 1, static_cast<std::size_t>(size)));
+  return 0;
+}
+
+/// The verifier ends its log with its reason, and a line of numbers.
+std::string verifiersReason() {
+  const auto numbers = words().rfind("\nprocessed ");
+  if (numbers == std::string::npos) return {};
+  const auto before = words().rfind('\n', numbers - 1);
+  return words().substr(before + 1, numbers - before - 1);
+}
+
 Failure failLoad(int code) {
-  const char* hint = code == EPERM || code == EACCES ? " (it needs CAP_BPF and CAP_NET_ADMIN)"
-                     : code == EINVAL || code == E2BIG || code == ENOSYS
-                         ? " (this kernel does not take what is in it)"
-                         : "";
-  return failErrno(fmt::format("load the kernel engine{}", hint), code);
+  constexpr std::string_view kWhat = "load the kernel engine";
+  if (code == EPERM) return failErrno(fmt::format("{} (it needs CAP_BPF or CAP_SYS_ADMIN)", kWhat), code);
+  if (const auto reason = verifiersReason(); !reason.empty())
+    return failErrno(fmt::format("{}: the kernel's verifier says '{}'", kWhat, reason), code);
+  return failErrno(kWhat, code);
 }
 
 /// So many values has an entry of a map for each CPU.
@@ -91,7 +116,7 @@ void KernelEngine::Detach::operator()(udp_tunnel* programs) const {
 
 Result<std::unique_ptr<KernelEngine>> KernelEngine::start(const Settings& settings, const Where& where,
                                                           const std::vector<Peer>& peers) {
-  ::libbpf_set_print([](libbpf_print_level, const char*, va_list) { return 0; });
+  ::libbpf_set_print(keepWords);
   std::unique_ptr<KernelEngine> engine(new KernelEngine);
   engine->where_ = where;
   engine->settings_ = settings;
@@ -116,8 +141,10 @@ Result<void> KernelEngine::load(std::size_t peers) {
   data->bulk_ns = kBulk;
   data->large_by_user = where_.largeByUser ? 1 : 0;
   if (settings_.local4) std::memcpy(const_cast<__be32*>(&data->local4), settings_.local4->bytes().data(), 4);
+  if (settings_.local6) std::memcpy(const_cast<__u8*>(data->local6), settings_.local6->bytes().data(), 16);
   for (bpf_map* map : {programs_->maps.counters, programs_->maps.received_large})
     ::bpf_map__set_max_entries(map, static_cast<__u32>(room));
+  words().clear();
   if (const int failed = udp_tunnel__load(programs_.get()); failed != 0) return failLoad(-failed);
   return {};
 }
@@ -194,10 +221,11 @@ Result<void> KernelEngine::setPeers(const std::vector<Peer>& peers) {
   Entries wanted;
   for (const Peer& peer : peers) {
     TWILL_TRY(const auto index, indexOf(peer.name));
-    for (const Prefix& prefix : peer.prefixes) wanted.emplace(keyOf(prefix), ownerOf(peer.endpoint, index));
+    for (const Prefix& prefix : peer.prefixes)
+      wanted.emplace(keyOf(prefix), ownerOf(peer.endpoint, index, !peer.partialChecksums));
   }
   for (const Prefix& prefix : settings_.own)
-    wanted.insert_or_assign(keyOf(prefix), ownerOf({}, UDP_TUNNEL_OWN));
+    wanted.insert_or_assign(keyOf(prefix), ownerOf({}, UDP_TUNNEL_OWN, false));
   return write(wanted);
 }
 

@@ -98,7 +98,8 @@ void Merger::add(const IpView& ip, Bytes packet) {
   const Candidate candidate = look(ip, packet);
   Flow* flow = candidate.headers == 0 ? nullptr : flowOf(candidate);
   // Verified last: that reads all of it.
-  const bool sound = candidate.mergeable && hasSoundChecksum(ip, candidate.packet) &&
+  const bool partial = hasPartialChecksum(ip, candidate.packet);
+  const bool sound = candidate.mergeable && (partial || hasSoundChecksum(ip, candidate.packet)) &&
                      (ip.family == Family::v6 || foldChecksum(addToChecksum(packet.first(kIp4Header))) == 0);
   if (flow != nullptr && sound && continues(*flow, candidate)) {
     Write& write = writes_[flow->write];
@@ -111,13 +112,15 @@ void Merger::add(const IpView& ip, Bytes packet) {
   }
   if (flow != nullptr) close(*flow);
   if (sound && !candidate.last) {
-    open(candidate);
+    open(candidate, partial);
   } else {
-    append().parts.push_back(candidate.packet);
+    Write& write = append();
+    write.parts.push_back(candidate.packet);
+    if (partial) write.vnet = completeChecksum(ip);
   }
 }
 
-void Merger::open(const Candidate& candidate) {
+void Merger::open(const Candidate& candidate, bool partial) {
   Flow& flow = flows_[nextFlow_++ % flows_.size()];
   if (flow.open) close(flow);
   const auto& packet = candidate.packet;
@@ -128,6 +131,7 @@ void Merger::open(const Candidate& candidate) {
           .headers = candidate.headers,
           .size = candidate.payload,
           .length = candidate.ip.length,
+          .partial = partial,
           .next = 0};
   if (!candidate.udp()) {
     flow.next = longWord(&packet[candidate.ip.transport + 4]) + static_cast<std::uint32_t>(candidate.payload);
@@ -146,6 +150,7 @@ void Merger::close(Flow& flow) {
   if (write.parts.size() == 1) {
     write.headerLength = 0;
     write.parts[0] = flow.first;
+    if (flow.partial) write.vnet = completeChecksum(flow.ip);
     return;
   }
   const bool udp = flow.ip.protocol == IPPROTO_UDP;
@@ -153,17 +158,17 @@ void Merger::close(Flow& flow) {
   const std::size_t length = flow.length - transport;
   finishIpHeader(write.header, flow.ip.family, flow.length, word(&write.header[4]));
   if (udp) setWord(&write.header[transport + 4], static_cast<std::uint16_t>(length));
-  const std::size_t checksumOffset = udp ? 6 : 16;
+  const std::size_t offset = checksumOffset(flow.ip.protocol);
   // The kernel wants the pseudo-header's sum there, not inverted.
   const auto sum = static_cast<std::uint16_t>(~foldChecksum(pseudoHeaderSum(flow.ip, length)));
-  std::memcpy(&write.header[transport + checksumOffset], &sum, sizeof sum);
+  std::memcpy(&write.header[transport + offset], &sum, sizeof sum);
   const auto tcpType = flow.ip.family == Family::v4 ? kGsoTcp4 : kGsoTcp6;
   write.vnet = {.flags = kNeedsChecksum,
                 .gsoType = udp ? kGsoUdp : tcpType,
                 .headerLength = static_cast<std::uint16_t>(flow.headers),
                 .gsoSize = static_cast<std::uint16_t>(flow.size),
                 .checksumStart = static_cast<std::uint16_t>(transport),
-                .checksumOffset = static_cast<std::uint16_t>(checksumOffset)};
+                .checksumOffset = static_cast<std::uint16_t>(offset)};
 }
 
 std::span<const Merger::Write> Merger::finish() {

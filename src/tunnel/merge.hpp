@@ -41,6 +41,7 @@ class Merger {
     std::size_t headers = 0;  ///< of IP and transport
     std::size_t size = 0;     ///< payload of each but the last
     std::size_t length = 0;   ///< of the packet that it has become
+    bool partial = false;     ///< the first one's checksum has to be completed
     std::uint32_t next = 0;   ///< TCP: sequence number that would follow
   };
   struct Candidate;
@@ -50,7 +51,7 @@ class Merger {
   [[nodiscard]] Candidate look(const IpView& ip, Bytes packet) const;
   Flow* flowOf(const Candidate& candidate);
   Write& append();
-  void open(const Candidate& candidate);
+  void open(const Candidate& candidate, bool partial);
   void close(Flow& flow);
 
   bool udp_;

@@ -6,6 +6,11 @@
 namespace twill::tunnel {
 namespace {
 
+/// A larger TCP packet may be one that a network card was to cut, too.
+constexpr std::size_t kSurelyWhole = 1500;
+/// Payload that fits through whatever IPv6 may use (RFC 8200, 5), with its headers and TCP's with options.
+constexpr std::uint16_t kSegment = 1280 - kIp6Header - 60;
+
 std::optional<IpView> parseIp4(Bytes packet) {
   if (packet.size() < kIp4Header) return std::nullopt;
   IpView ip{.family = Family::v4,
@@ -60,6 +65,24 @@ bool hasSoundChecksum(const IpView& ip, Bytes packet) {
     return true;
   }
   return foldChecksum(addToChecksum(packet.subspan(ip.transport, length), pseudoHeaderSum(ip, length))) == 0;
+}
+
+bool hasPartialChecksum(const IpView& ip, Bytes packet) {
+  if ((ip.protocol != IPPROTO_TCP && ip.protocol != IPPROTO_UDP) || ip.fragment) return false;
+  const std::size_t at = ip.transport + checksumOffset(ip.protocol);
+  if (at + 2 > ip.length) return false;
+  const auto sum = static_cast<std::uint16_t>(~foldChecksum(pseudoHeaderSum(ip, ip.length - ip.transport)));
+  return std::memcmp(&packet[at], &sum, sizeof sum) == 0;
+}
+
+VnetHeader completeChecksum(const IpView& ip) {
+  const bool large = ip.protocol == IPPROTO_TCP && ip.length > kSurelyWhole;
+  const auto tcpType = ip.family == Family::v4 ? kGsoTcp4 : kGsoTcp6;
+  return {.flags = kNeedsChecksum,
+          .gsoType = large ? tcpType : kGsoNone,
+          .gsoSize = large ? kSegment : std::uint16_t{0},
+          .checksumStart = static_cast<std::uint16_t>(ip.transport),
+          .checksumOffset = static_cast<std::uint16_t>(checksumOffset(ip.protocol))};
 }
 
 std::size_t tcpHeaderLength(Bytes packet, std::size_t transport) {

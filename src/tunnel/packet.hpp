@@ -80,6 +80,20 @@ struct IpView {
 /// True when the TCP or UDP checksum holds. A UDP packet without one (IPv4) has nothing that could be wrong.
 [[nodiscard]] bool hasSoundChecksum(const IpView& ip, Bytes packet);
 
+/// Where TCP and UDP have their checksum, counted from the transport header.
+[[nodiscard]] constexpr std::size_t checksumOffset(std::uint8_t protocol) {
+  return protocol == IPPROTO_UDP ? 6 : 16;
+}
+
+/// True when the checksum of TCP or UDP is the pseudo-header's sum and no more: the rest was left to a
+/// network card, and on the way was none, only virtual links. The kernel engine of a peer sends such. One
+/// packet in 65,536 looks the same by chance; making its checksum again comes to the same.
+[[nodiscard]] bool hasPartialChecksum(const IpView& ip, Bytes packet);
+
+/// Tells the kernel to complete the checksum, which has the pseudo-header's sum already; and to cut a large
+/// TCP packet, should it have to.
+[[nodiscard]] VnetHeader completeChecksum(const IpView& ip);
+
 /// Length of the TCP header at `transport`; 0 when it is truncated or cannot be.
 [[nodiscard]] std::size_t tcpHeaderLength(Bytes packet, std::size_t transport);
 

@@ -30,6 +30,8 @@ struct Peer {
   std::string name;
   IpAddress endpoint;            ///< its address on the underlay
   std::vector<Prefix> prefixes;  ///< what is behind it: its subnets, its own addresses
+  bool partialChecksums =
+      false;  ///< the kernel engine may send to it, which leaves checksums to network cards
   std::shared_ptr<PeerCounters> counters = std::make_shared<PeerCounters>();
 };
 

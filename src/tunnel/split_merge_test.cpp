@@ -187,3 +187,53 @@ TEST_CASE("a header that promises what is not there is refused") {
   CHECK_FALSE(split({}, MutableBytes(packet).first(19), arena, out));
   CHECK_FALSE(split({}, {}, arena, out));
 }
+
+namespace {
+
+/// As it leaves the kernel of a sender whose network card was to complete the checksum.
+Packet partial(Packet packet) {
+  const auto ip = *parseIp(packet);
+  const auto sum =
+      static_cast<std::uint16_t>(~foldChecksum(pseudoHeaderSum(ip, packet.size() - ip.transport)));
+  std::memcpy(&packet[ip.transport + checksumOffset(ip.protocol)], &sum, sizeof sum);
+  return packet;
+}
+
+}  // namespace
+
+TEST_CASE("a checksum that was left to a network card is completed by the kernel") {
+  for (const Family family : {Family::v4, Family::v6}) {
+    for (const Packet& whole :
+         {samples::tcp(family, 1, 100), samples::tcp(family, 1, 0, 0x02), samples::udp(family, 1, 10)}) {
+      const auto ip = *parseIp(whole);
+      CHECK_FALSE(hasPartialChecksum(ip, whole));
+      const auto writes = merge({partial(whole)});
+      REQUIRE(writes.size() == 1);
+      CHECK(writes[0].vnet.flags == kNeedsChecksum);
+      CHECK(writes[0].vnet.gsoType == kGsoNone);
+      CHECK(writes[0].vnet.checksumStart == ip.transport);
+      CHECK(writes[0].vnet.checksumOffset == checksumOffset(ip.protocol));
+      CHECK(merge({whole})[0].vnet.flags == 0);
+    }
+    const auto large = merge({partial(samples::tcp(family, 0, 20000))});
+    CHECK(large[0].vnet.gsoType == (family == Family::v4 ? kGsoTcp4 : kGsoTcp6));
+    CHECK(large[0].vnet.gsoSize == 1180);
+    const std::vector<Packet> row = {partial(samples::tcp(family, 0, 1000)),
+                                     partial(samples::tcp(family, 1000, 1000))};
+    const auto merged = merge(row);
+    REQUIRE(merged.size() == 1);
+    CHECK(merged[0].vnet.gsoSize == 1000);
+    CHECK(merged[0].vnet.flags == kNeedsChecksum);
+  }
+}
+
+TEST_CASE("what is too short for a checksum, or a fragment, has none that could be completed") {
+  Packet packet = samples::ipPacket(Family::v4, IPPROTO_TCP, 10);
+  CHECK_FALSE(hasPartialChecksum(*parseIp(packet), packet));
+  packet = partial(samples::udp(Family::v4, 1, 10));
+  packet[6] = 0x20;  // more fragments
+  setHeaderChecksum(packet);
+  CHECK_FALSE(hasPartialChecksum(*parseIp(packet), packet));
+  packet = samples::ipPacket(Family::v6, IPPROTO_ICMPV6, 20);
+  CHECK_FALSE(hasPartialChecksum(*parseIp(packet), packet));
+}

@@ -162,6 +162,75 @@ def the_port_moves_under_a_flood(lab):
         wait_for(f"{node} is well", lambda at=node: lab.status(at)["ready"])
 
 
+def a_lost_program_is_back(lab):
+    """What somebody takes away from the underlay's link is put back by event."""
+    lab.execute("node1", "tc", "filter", "del", "dev", "eth0", "ingress")
+    wait_for("the program is back", lambda: "twill_udp" in lab.execute("node1", "tc", "filter", "show", "dev", "eth0", "ingress"))
+
+
+# Twenty megabytes whose digest both ends know, one way.
+TAKE = """
+import hashlib, socket
+end = socket.create_server(("::", 7001), family=socket.AF_INET6, dualstack_ipv6=True)
+peer, _ = end.accept()
+digest = hashlib.sha256()
+while data := peer.recv(1 << 20):
+    digest.update(data)
+peer.sendall(digest.hexdigest().encode())
+"""
+GIVE = """
+import hashlib, socket, sys, time
+for _ in range(50):
+    try:
+        peer = socket.create_connection((sys.argv[1], 7001), timeout=20)
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.1)
+data = bytes(i * i % 251 for i in range(1 << 16)) * 320
+for at in range(0, len(data), 77777):  # large packets, and small ones between them
+    peer.sendall(data[at:at + 77777])
+peer.shutdown(socket.SHUT_WR)
+assert peer.recv(64).decode() == hashlib.sha256(data).hexdigest()
+"""
+
+
+def a_stream_is_whole(lab, source, sink, address):
+    server = lab.background(sink, "/usr/bin/python3", "-c", TAKE)
+    lab.execute(source, "/usr/bin/python3", "-c", GIVE, address)
+    server.communicate(timeout=20)
+
+
+def engine_of(lab, node):
+    return lab.status(node)["tunnel"]["process"]["engine"]
+
+
+TOLD = """
+import socket
+end = socket.socket(socket.AF_UNIX)
+end.connect("/run/twill/tunnel.sock")
+print(end.makefile().read())
+"""
+
+
+def engines_meet():
+    """Three nodes with an engine each: all of them speak the same."""
+    with Lab(sys.argv[1], "udp", "--backend", "udp", "--ipv6", "--containers", "1") as lab:
+        for node, engine in (("node2", "user"), ("node3", "kernel")):
+            # The network config is one for all nodes: it is the agent's word to its process that is another.
+            lab.execute(node, "sh", "-c", "kill -STOP $(cat /run/twill/twilld.lock)")
+            lab.execute(node, "sed", "-i", f's/"engine": "auto"/"engine": "{engine}"/', "/run/twill/tunnel.json")
+            wait_for("it is that", lambda at=node, wanted=engine: f'"engine": "{wanted}"' in
+                     lab.execute(at, "/usr/bin/python3", "-c", TOLD))
+        assert engine_of(lab, "node1") == "kernel and user"
+        lab.test()
+        for one in (1, 2, 3):
+            for other in (1, 2, 3):
+                if one != other:
+                    a_stream_is_whole(lab, f"node{one}/con1", f"node{other}/con1", f"172.16.{other - 1}.2")
+        a_stream_is_whole(lab, "node1/con1", "node2/con1", "fd42:0:0:1::2")
+        a_stream_is_whole(lab, "node3/con1", "node1/con1", "fd42::2")
+
+
 def what_passes_is_counted(lab):
     peers = lab.status("node1")["tunnel"]["process"]["peers"]
     assert {peer["name"] for peer in peers} == {"node2", "node3"}, peers
@@ -171,7 +240,16 @@ def what_passes_is_counted(lab):
 def main():
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         skip("/dev/net/tun is not there")
-    with Lab(sys.argv[1], "udp", "--backend", "udp", "--segments", "2", "--ipv6") as lab:
+    for engine in ("user", "kernel", "auto"):
+        everything(engine)
+    engines_meet()
+
+
+def everything(engine):
+    print(f"engine {engine}", flush=True)
+    with Lab(sys.argv[1], "udp", "--backend", "udp", "--engine", engine, "--segments", "2", "--ipv6") as lab:
+        expected = {"user": "user", "kernel": "kernel", "auto": "kernel and user"}[engine]
+        assert engine_of(lab, "node1") == expected, lab.status("node1")["tunnel"]
         lab.test()
         full_packets_fit(lab)
         only_peers_get_in(lab)
@@ -179,6 +257,8 @@ def main():
         a_killed_tunnel_is_back(lab)
         the_tunnel_outlives_the_agent(lab)
         a_lost_device_is_back(lab)
+        if engine != "user":
+            a_lost_program_is_back(lab)
         a_smaller_path_is_learned(lab)
         the_port_moves_under_a_flood(lab)
         lab.test()

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel engine in one namespace; in another a peer that answers pings, as any that speaks flannel's udp
+// would.
+#include "tunnel/kernel_engine.hpp"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "kernel/programs.hpp"
+#include "sandbox.hpp"
+#include "skip.hpp"
+
+using namespace twill::tunnel;
+
+namespace twill::test {
+namespace {
+
+constexpr const char* kPeer = R"(
+import socket, struct
+end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+end.bind(("10.0.0.20", 8285))
+end.settimeout(10)
+while True:
+    packet, sender = end.recvfrom(65535)
+    inner = bytearray(packet)
+    inner[12:16], inner[16:20] = packet[16:20], packet[12:16]
+    inner[20] = 0
+    total = struct.unpack("!H", packet[22:24])[0] + 0x0800
+    inner[22:24] = struct.pack("!H", (total & 0xffff) + (total >> 16))
+    end.sendto(inner, sender)
+)";
+
+Peer node2() {
+  return {.name = "node2",
+          .endpoint = IpAddress::parse("10.0.0.20").value(),
+          .prefixes = {Prefix::parse("172.16.1.0/24").value()},
+          .partialChecksums = true};
+}
+
+Settings settings() {
+  return {.device = "twill-udp",
+          .port = 8285,
+          .local4 = IpAddress::parse("10.0.0.10").value(),
+          .local6 = {},
+          .own = {Prefix::parse("172.16.0.0/24").value()}};
+}
+
+/// 172.16.0.2 lives here, 172.16.1.0/24 is behind 10.0.0.20.
+struct Node {
+  std::unique_ptr<Sandbox> sandbox = Sandbox::make();
+  std::unique_ptr<Pump> pump;
+
+  /// False: it cannot be made, and the reason has been given.
+  bool make() {
+    if (!sandbox) return false;
+    if (::access("/dev/net/tun", R_OK | W_OK) != 0) {
+      skip("/dev/net/tun is not there");
+      return false;
+    }
+    sh("sysctl -qw net.ipv4.ip_forward=1 && ip netns add far && ip link add up0 type veth peer name wire0 "
+       "netns far"
+       " && ip address add 10.0.0.10/24 dev up0 && ip link set up0 up && ip address add 172.16.0.2/32 dev lo"
+       " && ip -n far address add 10.0.0.20/24 dev wire0 && ip -n far link set wire0 up"
+       " && ip tuntap add dev twill-udp mode tun vnet_hdr && ip link set twill-udp mtu 1472 up"
+       " && ip route add 172.16.1.0/24 dev twill-udp src 172.16.0.2");
+    auto started = Pump::start(settings());
+    REQUIRE(started);
+    pump = std::move(*started);
+    pump->setPeers({node2()});
+    return true;
+  }
+  /// Null: the kernel takes no such programs, and the reason has been given.
+  std::unique_ptr<KernelEngine> startEngine(bool largeByUser = false) const {
+    auto engine = KernelEngine::start(
+        settings(), {.device = "twill-udp", .underlay = "up0", .largeByUser = largeByUser}, {node2()});
+    if (engine) return std::move(*engine);
+    skip(engine.error().text);
+    return nullptr;
+  }
+  static bool pings(int size = 56) {
+    sh(
+        fmt::format("ip netns exec far timeout 5 python3 -c '{}' & p=$!; for i in $(seq 50); do ip netns "
+                    "exec far ss -Hlun | "
+                    "grep -q :8285 && break; sleep 0.1; done; ping -c3 -i0.2 -W2 -s{} 172.16.1.2 >/run/ping; "
+                    "kill $p; wait",
+                    kPeer, size));
+    return sh("cat /run/ping").find(" 0% packet loss") != std::string::npos;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the kernel carries packets both ways, and counts them") {
+  Node node;
+  if (!node.make()) return;
+  const auto engine = node.startEngine();
+  if (!engine) return;
+  CHECK(Node::pings());
+  const auto numbers = engine->numbers().at("node2");
+  CHECK(numbers.sentPackets == 3);
+  CHECK(numbers.sentBytes == std::uint64_t{3 * 84});
+  CHECK(numbers.receivedPackets == 3);
+  CHECK(node.pump->peers().peers()[0].counters->sentPackets == 0);
+}
+
+TEST_CASE("what user space has sent comes back by user space when that takes the large packets") {
+  Node node;
+  if (!node.make()) return;
+  const auto engine = node.startEngine(true);
+  if (!engine) return;
+  CHECK(Node::pings());
+  CHECK(engine->numbers().at("node2").sentPackets == 3);
+  CHECK(engine->numbers().at("node2").receivedPackets == 0);
+  CHECK(node.pump->peers().peers()[0].counters->receivedPackets == 3);
+}
+
+TEST_CASE("who is no peer any more gets nothing, and one that is new does") {
+  Node node;
+  if (!node.make()) return;
+  const auto engine = node.startEngine();
+  if (!engine) return;
+  Peer other = node2();
+  other.name = "other";
+  other.prefixes = {Prefix::parse("172.16.9.0/24").value()};
+  REQUIRE(engine->setPeers({other}));
+  node.pump->setPeers({other});
+  CHECK_FALSE(Node::pings());
+  CHECK(engine->numbers().at("other").sentPackets == 0);
+  CHECK_FALSE(engine->numbers().contains("node2"));
+  REQUIRE(engine->setPeers({node2(), other}));
+  CHECK(Node::pings());
+  CHECK(engine->numbers().at("node2").sentPackets == 3);
+}
+
+TEST_CASE("to a peer that would not complete checksums the kernel sends nothing, and takes what comes") {
+  Node node;
+  if (!node.make()) return;
+  const auto engine = node.startEngine();
+  if (!engine) return;
+  Peer flannel = node2();
+  flannel.partialChecksums = false;
+  REQUIRE(engine->setPeers({flannel}));
+  CHECK(Node::pings());
+  CHECK(engine->numbers().at("node2").sentPackets == 0);
+  CHECK(engine->numbers().at("node2").receivedPackets == 3);
+}
+
+TEST_CASE("programs that somebody took away are missed, and what is left behind is found") {
+  Node node;
+  if (!node.make()) return;
+  auto engine = node.startEngine();
+  if (!engine) return;
+  const KernelEngine::Where where{.device = "twill-udp", .underlay = "up0"};
+  CHECK(engine->serves(settings(), where));
+  CHECK_FALSE(engine->serves(settings(), {.device = "twill-udp", .underlay = "lo"}));
+  sh("tc filter del dev up0 ingress pref 116");
+  CHECK_FALSE(engine->serves(settings(), where));
+  auto next = node.startEngine();
+  REQUIRE(next);
+  next->takeOver(*engine);
+  engine.reset();
+  CHECK(next->serves(settings(), where));
+  const auto links = removeTunnelPrograms();
+  REQUIRE(links);
+  CHECK(*links == std::vector<std::string>{"up0", "twill-udp"});
+  CHECK_FALSE(next->serves(settings(), where));
+  CHECK(removeTunnelPrograms()->empty());
+}
+
+TEST_CASE("the engine that ends leaves nothing, and a link that is missing is said to be") {
+  Node node;
+  if (!node.make()) return;
+  auto engine = node.startEngine();
+  if (!engine) return;
+  engine.reset();
+  CHECK(removeTunnelPrograms()->empty());
+  const auto none = KernelEngine::start(settings(), {.device = "twill-udp", .underlay = "none"}, {});
+  REQUIRE_FALSE(none);
+  CHECK(none.error().kind == Error::Kind::missing);
+}
+
+TEST_CASE("more peers than there was room for want another engine, which has it") {
+  Node node;
+  if (!node.make()) return;
+  const auto engine = node.startEngine();
+  if (!engine) return;
+  std::vector<Peer> many(300, node2());
+  for (std::size_t i = 0; i < many.size(); ++i) many[i].name = fmt::format("peer{}", i);
+  const auto refused = engine->setPeers(many);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == Error::Kind::busy);
+  CHECK(KernelEngine::start(settings(), {.device = "twill-udp", .underlay = "up0"}, many));
+}
+
+}  // namespace twill::test
