@@ -4,7 +4,9 @@
 #include <array>
 #include <csignal>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -21,6 +23,8 @@ namespace twill {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr const char* kTunnel = "twill-vx1";
 
 struct Lesson {
   const char* title;
@@ -116,7 +120,7 @@ Result<void> printPacket(const lab::Lab& lab) {
         return lab::become({"ping", "-q", "-i", "0.2", "-w", "60", "172.16.1.2"}, {"PATH=/usr/bin:/bin"});
       }));
   Result<int> seen = 0;
-  for (const char* link : {"twill0", "twill-vx1", "eth0"}) {
+  for (const char* link : {"twill0", kTunnel, "eth0"}) {
     if (seen) seen = capturePackets(lab, {.place = "node1", .link = link, .host = "172.16.1.2"});
   }
   ::kill(ping, SIGTERM);
@@ -124,6 +128,35 @@ Result<void> printPacket(const lab::Lab& lab) {
   (void)ended;  // by our signal
   fmt::print("\n");
   return seen ? Result<void>() : Failure(seen.error());
+}
+
+Result<void> runIn(const lab::Lab& lab, const std::string& node, const std::vector<std::string>& command) {
+  TWILL_TRY(const pid_t child, lab::spawn([&] {
+              const Fd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+              if (::dup2(nowhere.get(), STDOUT_FILENO) < 0 || !lab.enter({node, ""})) return 126;
+              return lab::become(command, {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"});
+            }));
+  TWILL_TRY(const int status, lab::waitFor(child));
+  if (status == 0) return {};
+  return fail(fmt::format("{}: '{}' ended with {}", node, fmt::join(command, " "), status));
+}
+
+/// Each end of the tunnel gets an address by which the other end reaches it through the tunnel, and nothing
+/// else.
+Result<void> addTunnelAddresses(const lab::Lab& lab) {
+  const auto addressOf = [](const lab::NodePlan& node) {
+    return node.lease.subnet->address().plus(100).text();
+  };
+  for (const auto& node : lab.topology().nodes) {
+    TWILL_CHECK(runIn(lab, node.name, {"ip", "address", "add", addressOf(node) + "/32", "dev", kTunnel}));
+    printCommand(node.name, "an address for this end of the tunnel, to try it by",
+                 fmt::format("ip address add {}/32 dev {}", addressOf(node), kTunnel));
+  }
+  const auto& near = lab.topology().nodes.front();
+  const auto& far = lab.topology().nodes.back();
+  TWILL_CHECK(runIn(lab, near.name, {"ping", "-c1", "-W2", "-I", addressOf(near), addressOf(far)}));
+  fmt::print("\n{} answers {} through the tunnel.\n\n", addressOf(far), addressOf(near));
+  return {};
 }
 
 }  // namespace
@@ -141,7 +174,10 @@ Result<int> runStep(int number) {
   TWILL_TRY(const lab::Lab lab, bringUp(spec));
   if (lesson.nodes > 1) TWILL_CHECK(printMap(lab));
   for (const auto& node : lab.topology().nodes) TWILL_CHECK(printNode(lab, node));
-  if (spec.backend != lab::Spec().backend) TWILL_CHECK(printPacket(lab));
+  if (spec.backend != lab::Spec().backend) {
+    TWILL_CHECK(addTunnelAddresses(lab));
+    TWILL_CHECK(printPacket(lab));
+  }
   TWILL_TRY(const int ready, showStatus(lab, false));
   fmt::print("\n");
   TWILL_TRY(const int passed, runTest(lab, false));

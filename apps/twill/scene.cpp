@@ -2,14 +2,17 @@
 #include "scene.hpp"
 
 #include <array>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "api/client.hpp"
+#include "base/file.hpp"
 #include "kernel/netns.hpp"
 #include "lab/lab.hpp"
+#include "lab/lab_files.hpp"
 #include "trace/survey.hpp"
 
 namespace twill {
@@ -21,6 +24,13 @@ using trace::Site;
 
 constexpr const char* kSocket = "/run/twill/twill.sock";
 
+/// What twill-tunnel does there; nothing when it has nothing to do, or nobody may know.
+std::optional<TunnelConfig> tunnelOf(const std::string& runDir) {
+  const auto text = readFile(runDir + "/tunnel.json");
+  auto config = text ? TunnelConfig::parse(*text) : Result<TunnelConfig>(fail(text.error().text));
+  return config ? std::optional(std::move(*config)) : std::nullopt;
+}
+
 Result<Scene> labScene(const std::string& name) {
   TWILL_TRY(const lab::Lab lab, lab::Lab::open(name));
   std::vector<Site> sites;
@@ -30,11 +40,14 @@ Result<Scene> labScene(const std::string& name) {
     const PlaceKind kind = !place.container.empty()    ? PlaceKind::container
                            : place.machine == "router" ? PlaceKind::router
                                                        : PlaceKind::node;
-    sites.push_back({place.text(), kind, std::move(netns)});
+    const bool node = kind == PlaceKind::node;
+    const auto socket = std::filesystem::path(lab::socketFile(lab.directory(), place.machine));
+    sites.push_back({place.text(), kind, std::move(netns),
+                     node ? tunnelOf(socket.parent_path().string()) : std::nullopt});
   }
   TWILL_TRY(const std::string wire, lab.namespaceOf({"wire", ""}));
   TWILL_TRY(Fd netns, openNamespace(wire));
-  sites.push_back({"wire", PlaceKind::wire, std::move(netns)});
+  sites.push_back({"wire", PlaceKind::wire, std::move(netns), std::nullopt});
   Scene scene;
   TWILL_TRY(scene.network, trace::survey(std::move(sites)));
   scene.labels = {.title = name == lab::Spec().name ? "Twill lab" : "Twill lab " + name,
@@ -62,14 +75,14 @@ Result<Scene> nodeScene(const Json& status) {
   const std::string node = status.is_object() ? textOf(status, "node") : host.data();
   std::vector<Site> sites;
   TWILL_TRY(Fd own, ownNamespace());
-  sites.push_back({node, PlaceKind::node, std::move(own)});
+  sites.push_back({node, PlaceKind::node, std::move(own), tunnelOf("/run/twill")});
   const Json attachments = status.is_object() ? ask("/v1/attachments") : Json();
   if (attachments.is_object()) {
     for (const Json& attachment : attachments["attachments"]) {
       auto netns = openNamespace(textOf(attachment, "netns"));
       if (!netns) continue;  // the container has just ended
-      sites.push_back(
-          {node + "/" + textOf(attachment, "container"), PlaceKind::container, std::move(*netns)});
+      sites.push_back({node + "/" + textOf(attachment, "container"), PlaceKind::container, std::move(*netns),
+                       std::nullopt});
     }
   }
   Scene scene;

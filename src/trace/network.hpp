@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernel/route_lookup.hpp"
+#include "model/tunnel_config.hpp"
 #include "plan/objects.hpp"
 
 /// Network namespaces and the cables between them, as plain values: what trace and diagram look at.
@@ -72,6 +73,7 @@ struct Place {
   std::map<std::string, Interface> interfaces;  ///< by name
   std::vector<NeighbourEntry> neighbours;
   std::vector<ForwardingEntry> forwarding;  ///< of VXLAN devices
+  std::optional<TunnelConfig> udp;          ///< what a process carries between a TUN and UDP
   std::vector<Route> routes;                ///< the main table
   /// Its kernel's own answer.
   std::function<Result<RouteAnswer>(const RouteQuery&)> lookUp;

@@ -58,8 +58,8 @@ class Report {
     line(fmt::format("{:>3} {}{}", number, paint_(Tone::bold, hop.place),
                      hop.in.empty() ? "" : paint_(Tone::dim, " in by ") + hop.in));
     if (hop.route.matched) row("route", routeText(hop.route));
-    if (hop.nextHop) {
-      row("next hop", neighbourText(hop));
+    if (hop.nextHop) row("next hop", neighbourText(hop));
+    if (!hop.out.empty()) {
       row("out", fmt::format("{}, MTU {}, TTL {}", hop.out, hop.mtu, hop.ttl));
       if (hop.tunnel) tunnel(*hop.tunnel);
     }
@@ -72,9 +72,12 @@ class Report {
 
   /// The outer packet, and its road in a line for each place.
   void tunnel(const Tunnel& tunnel) {
-    row("tunnel", fmt::format("VXLAN {} in UDP {}, {} → {}: {} bytes more (Ethernet 14, VXLAN 8, UDP 8, {})",
-                              tunnel.vni, tunnel.port, tunnel.src.text(), tunnel.dst.text(), tunnel.added,
-                              tunnel.dst.isV4() ? "IPv4 20" : "IPv6 40"));
+    const bool vxlan = tunnel.kind == TunnelKind::vxlan;
+    row("tunnel",
+        fmt::format("{} {}, {} → {}: {} bytes more ({}UDP 8, {})",
+                    vxlan ? fmt::format("VXLAN {} in UDP", tunnel.vni) : "the packet itself in UDP",
+                    tunnel.port, tunnel.src.text(), tunnel.dst.text(), tunnel.added,
+                    vxlan ? "Ethernet 14, VXLAN 8, " : "", tunnel.dst.isV4() ? "IPv4 20" : "IPv6 40"));
     for (const Trace& outer : tunnel.road) {
       for (const Hop& hop : outer.hops) row("", outerText(outer, hop));
     }

@@ -39,8 +39,9 @@ Json traceJson(const Trace& trace);
 Json tunnelJson(const Hop& hop) {
   if (!hop.tunnel) return nullptr;
   const Tunnel& tunnel = *hop.tunnel;
-  return {{"type", "vxlan"},
-          {"vni", tunnel.vni},
+  const bool vxlan = tunnel.kind == TunnelKind::vxlan;
+  return {{"type", vxlan ? "vxlan" : "udp"},
+          {"vni", vxlan ? Json(tunnel.vni) : Json(nullptr)},
           {"port", tunnel.port},
           {"src", tunnel.src.text()},
           {"dst", tunnel.dst.text()},

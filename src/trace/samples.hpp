@@ -162,4 +162,27 @@ inline Sample twoNodesByVxlan() {
   return sample;
 }
 
+/// The same two nodes, joined by udp.
+inline Sample twoNodesByUdp() {
+  Sample sample = twoNodes();
+  for (const auto& [own, peer, address, far, subnet] :
+       {std::tuple{"node1", "node2", "10.0.0.10", "10.0.0.20", "172.16.1.0/24"},
+        std::tuple{"node2", "node1", "10.0.0.20", "10.0.0.10", "172.16.0.0/24"}}) {
+    const auto index = *sample.network.placeNamed(own);
+    sample.addLink(index, "twill-udp", LinkKind::tun);
+    sample.link(own, "twill-udp").link.mtu = 1472;
+    auto& routes = sample.routingOf(own).routes;
+    std::erase_if(routes, [](const Route& route) { return route.protocol == kProtocol; });
+    sample.addRoute(index, prefix(subnet), "twill-udp", std::nullopt, kProtocol);
+    sample.place(own).udp = TunnelConfig{
+        .device = "twill-udp",
+        .local4 = ip(address),
+        .local6 = {},
+        .own = {},
+        .peers = {
+            {.name = peer, .endpoint = ip(far), .prefixes = {prefix(subnet)}, .partialChecksums = true}}};
+  }
+  return sample;
+}
+
 }  // namespace twill::trace::samples

@@ -237,6 +237,7 @@ Result<Network> survey(std::vector<Site> sites) {
   for (std::size_t i = 0; i < sites.size(); ++i) {
     sightings[i].place.name = std::move(sites[i].name);
     sightings[i].place.kind = sites[i].kind;
+    sightings[i].place.udp = std::move(sites[i].udp);
     sightings[i].netns = std::make_shared<Fd>(std::move(sites[i].netns));
     if (auto done = look(sightings[i]); !done)
       return Failure(std::move(done.error()).in(sightings[i].place.name));

@@ -14,6 +14,7 @@ struct Site {
   std::string name;
   PlaceKind kind = PlaceKind::node;
   Fd netns;
+  std::optional<TunnelConfig> udp;
 };
 
 /// What the kernels of these namespaces hold now, and the cables between them. Enters each namespace for a

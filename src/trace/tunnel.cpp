@@ -7,6 +7,55 @@
 
 namespace twill::trace {
 
+namespace {
+
+/// The peer that an address is behind, by the longest prefix.
+const TunnelConfig::Peer* peerOf(const TunnelConfig& config, const IpAddress& address) {
+  const TunnelConfig::Peer* best = nullptr;
+  int length = -1;
+  for (const auto& peer : config.peers) {
+    for (const Prefix& prefix : peer.prefixes) {
+      if (!prefix.contains(address) || prefix.length() <= length) continue;
+      best = &peer;
+      length = prefix.length();
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+std::optional<Tunnel> encapsulateByUdp(const Place& place, const IpAddress& dst) {
+  const TunnelConfig& config = *place.udp;
+  const auto* peer = peerOf(config, dst);
+  if (peer == nullptr) return std::nullopt;
+  const bool v4 = peer->endpoint.isV4();
+  const auto& local = v4 ? config.local4 : config.local6;
+  if (!local) return std::nullopt;
+  constexpr int kUdp = 8;
+  return Tunnel{.kind = TunnelKind::udp,
+                .src = *local,
+                .dst = peer->endpoint,
+                .port = config.port,
+                .vni = 0,
+                .added = kUdp + (v4 ? 20 : 40),
+                .road = {}};
+}
+
+Result<std::string> decapsulateByUdp(const Place& place, const Tunnel& tunnel, const IpAddress& src) {
+  if (!place.udp || place.udp->port != tunnel.port)
+    return fail(fmt::format("{} has no udp tunnel at UDP port {}", place.name, tunnel.port));
+  const auto* peer = peerOf(*place.udp, src);
+  if (peer == nullptr || peer->endpoint != tunnel.src)
+    return fail(fmt::format("{} takes nothing with the source {} from {}", place.name, src.text(),
+                            tunnel.src.text()));
+  const Interface* device = place.find(place.udp->device);
+  if (device == nullptr || !device->link.up)
+    return fail(
+        fmt::format("{} {} is {}", place.name, place.udp->device, device == nullptr ? "not there" : "down"));
+  return place.udp->device;
+}
+
 std::optional<Tunnel> encapsulate(const Place& place, const Link& device, const MacAddress& mac) {
   const auto& entries = place.forwarding;
   const auto entry = std::find_if(entries.begin(), entries.end(), [&](const ForwardingEntry& one) {
@@ -14,7 +63,8 @@ std::optional<Tunnel> encapsulate(const Place& place, const Link& device, const 
   });
   if (entry == entries.end()) return std::nullopt;
   const Vxlan& vxlan = *device.vxlan;
-  return Tunnel{.src = vxlan.local,
+  return Tunnel{.kind = TunnelKind::vxlan,
+                .src = vxlan.local,
                 .dst = entry->node,
                 .port = vxlan.port,
                 .vni = vxlan.vni,

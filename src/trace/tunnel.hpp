@@ -13,8 +13,15 @@ namespace twill::trace {
 [[nodiscard]] std::optional<Tunnel> encapsulate(const Place& place, const Link& device,
                                                 const MacAddress& mac);
 
+/// The same for a device whose packets a process carries, as Place::udp says; nothing when `dst` is behind no
+/// peer.
+[[nodiscard]] std::optional<Tunnel> encapsulateByUdp(const Place& place, const IpAddress& dst);
+
 /// The device that takes the inner packet out at `place`, or why none does.
 [[nodiscard]] Result<std::string> decapsulate(const Place& place, const Tunnel& tunnel,
                                               const MacAddress& mac);
+/// `src` of the inner packet has to be the sender's.
+[[nodiscard]] Result<std::string> decapsulateByUdp(const Place& place, const Tunnel& tunnel,
+                                                   const IpAddress& src);
 
 }  // namespace twill::trace

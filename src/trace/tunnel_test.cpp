@@ -90,3 +90,32 @@ TEST_CASE("an underlay that is too small for the outer packet is seen") {
   REQUIRE(first.notes.size() == 1);
   CHECK(first.notes[0].find("1500 bytes do not fit into the MTU of 1400") == 0);
 }
+
+TEST_CASE("udp puts the bare packet into a datagram, as its own table says") {
+  const auto trace = containerToContainer(twoNodesByUdp());
+  INFO(trace.text);
+  CHECK(trace.outcome == Outcome::delivered);
+  REQUIRE(trace.hops.size() == 4);
+  REQUIRE(trace.hops[1].tunnel);
+  CHECK(trace.hops[1].tunnel->added == 28);
+  CHECK(trace.hops[1].tunnel->road.at(0).bytes == 1478);
+  CHECK(trace.hops[2].in == "twill-udp");
+  CHECK(toText({.there = trace, .back = {}}, plainPaint)
+            .find("tunnel   the packet itself in UDP 8285, 10.0.0.10 → 10.0.0.20: 28 bytes more (UDP 8, IPv4 "
+                  "20)") != std::string::npos);
+}
+
+TEST_CASE("trace says why a packet does not get through udp") {
+  auto sample = twoNodesByUdp();
+  sample.place("node1").udp->peers.clear();
+  checkDropped(sample, Reason::tunnel, "node1 twill-udp knows no peer for 172.16.1.2");
+  sample = twoNodesByUdp();
+  sample.place("node2").udp->port = 1;
+  checkDropped(sample, Reason::tunnel, "node2 has no udp tunnel at UDP port 8285");
+  sample = twoNodesByUdp();
+  sample.place("node2").udp->peers[0].endpoint = ip("10.0.0.99");
+  checkDropped(sample, Reason::tunnel, "node2 takes nothing with the source 172.16.0.2 from 10.0.0.10");
+  sample = twoNodesByUdp();
+  sample.link("node2", "twill-udp").link.up = false;
+  checkDropped(sample, Reason::tunnel, "node2 twill-udp is down");
+}

@@ -158,6 +158,7 @@ class Walker {
     if (!trace_.src) trace_.src = route.source;
     if (!fits(*interface)) return false;
     if (interface->link.vxlan) return sendInside(interface->link);
+    if (here().udp && here().udp->device == route.link) return sendInUdp();
 
     TWILL_TRY(auto delivery, deliver(network_, out, *hop().nextHop, askingAddress(*interface)));
     hop().neighbour = delivery.entry;
@@ -191,16 +192,36 @@ class Walker {
       return drop(Reason::tunnel,
                   fmt::format("{} {} has no forwarding entry for {}", here().name, device.name, mac.text()));
     }
+    TWILL_CHECK(followOuter());
+    const Tunnel& tunnel = *hop().tunnel;
+    return comeOut(tunnel, [&] { return decapsulate(here(), tunnel, mac); });
+  }
+
+  /// Into one that a process, or the kernel in its place, carries: its own table says all.
+  Result<bool> sendInUdp() {
+    hop().nextHop.reset();  // nobody behind a TUN answers for one
+    hop().tunnel = encapsulateByUdp(here(), trace_.dst);
+    if (!hop().tunnel) {
+      return drop(Reason::tunnel,
+                  fmt::format("{} {} knows no peer for {}", here().name, hop().out, trace_.dst.text()));
+    }
+    TWILL_CHECK(followOuter());
+    const Tunnel& tunnel = *hop().tunnel;
+    return comeOut(tunnel, [&] { return decapsulateByUdp(here(), tunnel, *trace_.src); });
+  }
+
+  Result<void> followOuter() {
     Tunnel& tunnel = *hop().tunnel;
     const int bytes = std::min(trace_.bytes, hop().mtu) + tunnel.added;
     TWILL_TRY(Trace outer,
               walk(network_, {.from = at_, .in = "", .dst = tunnel.dst, .src = tunnel.src, .bytes = bytes}));
     tunnel.road.push_back(std::move(outer));
-    return comeOut(tunnel, mac);
+    return {};
   }
 
-  /// Goes on where the outer packet was delivered.
-  bool comeOut(const Tunnel& tunnel, const MacAddress& mac) {
+  /// Goes on where the outer packet was delivered, by the device that takes the inner one out.
+  template <class Decapsulate>
+  bool comeOut(const Tunnel& tunnel, const Decapsulate& decapsulated) {
     const Trace& outer = tunnel.road.front();
     if (outer.outcome == Outcome::dropped) return drop(outer.reason, "in the tunnel: " + outer.text);
     if (outer.outcome == Outcome::leaves) {
@@ -209,7 +230,7 @@ class Walker {
       return false;
     }
     at_ = *network_.placeNamed(outer.to);
-    const auto device = decapsulate(here(), tunnel, mac);
+    const auto device = decapsulated();
     if (!device) return drop(Reason::tunnel, device.error().text);
     in_ = *device;
     return true;

@@ -54,12 +54,15 @@ struct Pass {
 
 struct Trace;
 
+enum class TunnelKind : std::uint8_t { vxlan, udp };
+
 /// The packet goes on inside another one.
 struct Tunnel {
+  TunnelKind kind = TunnelKind::vxlan;
   IpAddress src;
   IpAddress dst;  ///< the node where it is taken out again
   std::uint16_t port = 0;
-  std::uint32_t vni = 0;
+  std::uint32_t vni = 0;    ///< vxlan's
   int added = 0;            ///< bytes of all headers around the packet
   std::vector<Trace> road;  ///< of the outer packet; one, when it is known where to send it
 };

@@ -118,9 +118,10 @@ def crashes_leave_nothing(lab, before):
 
 
 def steps(lab):
-    for number, checks in ((1, 4), (2, 12), (3, 24)):
+    for number, checks in ((1, 4), (2, 12), (3, 24), (4, 24)):
         said = lab.run("lab", "step", str(number))
         assert f"all {checks} checks passed" in said and "ip -n con1 address add 172.16.0." in said, said
+        assert number != 4 or "172.16.1.100 answers 172.16.0.100" in said, said
         lab.run("lab", "down", "--name", f"step{number}")
 
 

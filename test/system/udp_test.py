@@ -54,6 +54,13 @@ def send(lab, where, *arguments):
     return lab.execute(where, "/usr/bin/python3", "-c", PEER, *arguments)
 
 
+def trace_shows_the_outer_packet(lab):
+    hops = json.loads(lab.run("trace", "--lab", lab.name, "--json", "node1/con1", "node3/con1"))["hops"]
+    tunnel = next(hop["tunnel"] for hop in hops if hop["tunnel"])
+    assert (tunnel["type"], tunnel["dst"], tunnel["port"], tunnel["added"]) == ("udp", "10.0.1.10", 8285, 28), tunnel
+    assert tunnel["road"]["outcome"] == "delivered", tunnel
+
+
 def only_peers_get_in(lab):
     before, seen = dropped(lab, "node1"), requests_seen(lab, "node1/con1")
     send(lab, "router", "10.0.0.10", "172.16.2.2", "172.16.0.2", "3")  # from an address that has no lease
@@ -252,6 +259,7 @@ def everything(engine):
         assert engine_of(lab, "node1") == expected, lab.status("node1")["tunnel"]
         lab.test()
         full_packets_fit(lab)
+        trace_shows_the_outer_packet(lab)
         only_peers_get_in(lab)
         flannel_is_understood(lab)
         a_killed_tunnel_is_back(lab)
