@@ -16,7 +16,7 @@
 
 #include "udp_tunnel.h"
 
-enum { FAMILY_INET = 2, FAMILY_INET6 = 10, DEFAULT_TTL = 64, FLOWS = 4096, MOST_BYTES = 65535 - 28 };
+enum { FAMILY_INET = 2, FAMILY_INET6 = 10, DEFAULT_TTL = 64, FLOWS = 4096, STREAK = 64, PAUSE_NS = 20000, MOST_BYTES = 65535 - 28 };
 enum { DECAP_L3_IPV4 = 1 << 7, DECAP_L3_IPV6 = 1 << 8 };  // BPF_F_ADJ_ROOM_..., Linux 6.3
 
 // Set before loading.
@@ -50,12 +50,19 @@ struct {
   __uint(max_entries, 1);  // set before loading
 } received_large SEC(".maps");  // when, by peer
 
+// What a flow has sent, by its hash. Of two flows that share an entry one may take the slower way.
+struct flow {
+  __u64 last;    // packet, ns
+  __u64 bulk;    // when it was last a part of much
+  __u32 streak;  // of packets that followed each other at once
+};
+
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __type(key, __u32);
-  __type(value, __u64);
+  __type(value, struct flow);
   __uint(max_entries, FLOWS);
-} sent_large SEC(".maps");  // when, by the flow's hash; of two flows that share an entry one takes the slower way
+} flows SEC(".maps");
 
 struct packet {
   __u8 source[16] __attribute__((aligned(4)));
@@ -236,16 +243,21 @@ static __always_inline void count_sent(const struct packet *packet, __u32 index)
   count->sent_bytes += (__u64)packet->segments * packet->size;
 }
 
-// Whether a large packet came at `last`, or does now.
-static __always_inline int is_bulk(__u64 *last, int large) {
-  if (large) *last = bpf_ktime_get_ns();
-  return large || (*last != 0 && bpf_ktime_get_ns() - *last < bulk_ns);
+// Whether there was much at `last`, or is now.
+static __always_inline int is_bulk(__u64 *last, int much, __u64 now) {
+  if (much) *last = now;
+  return much || (*last != 0 && now - *last < bulk_ns);
 }
 
+// Large packets, and many small ones without a pause: user space takes both in batches.
 static __always_inline int sends_by_user(struct __sk_buff *skb) {
   const __u32 slot = bpf_get_hash_recalc(skb) % FLOWS;
-  __u64 *last = bpf_map_lookup_elem(&sent_large, &slot);
-  return last && is_bulk(last, skb->gso_size != 0);
+  struct flow *flow = bpf_map_lookup_elem(&flows, &slot);
+  if (!flow) return 0;
+  const __u64 now = bpf_ktime_get_ns();
+  flow->streak = now - flow->last < PAUSE_NS ? flow->streak + 1 : 0;
+  flow->last = now;
+  return is_bulk(&flow->bulk, skb->gso_size != 0 || flow->streak >= STREAK, now);
 }
 
 SEC("tc")
@@ -309,7 +321,7 @@ static __always_inline int read_outer(struct __sk_buff *skb, struct outer *outer
 // Only what has been put together on the way makes all of its peer's packets go by user space for a while.
 static __always_inline int receives_by_user(const struct packet *packet, __u32 index, int has_checksum) {
   __u64 *last = bpf_map_lookup_elem(&received_large, &index);
-  return !last || has_checksum || is_bulk(last, packet->length != packet->held);
+  return !last || has_checksum || is_bulk(last, packet->length != packet->held, bpf_ktime_get_ns());
 }
 
 SEC("tc")

@@ -115,6 +115,19 @@ TEST_CASE("what user space has sent comes back by user space when that takes the
   CHECK(node.pump->peers().peers()[0].counters->receivedPackets == 3);
 }
 
+TEST_CASE("many small packets without a pause go by user space when that takes the large ones") {
+  Node node;
+  if (!node.make()) return;
+  const auto engine = node.startEngine(true);
+  if (!engine) return;
+  const SocketAddress to(IpAddress::parse("172.16.1.2").value(), 9);
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  for (int i = 0; i < 20000; ++i)
+    (void)::sendto(socket.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&to.storage), to.length);
+  CHECK(engine->numbers().at("node2").sentPackets >= 64);
+  CHECK(node.pump->peers().peers()[0].counters->sentPackets > 0);
+}
+
 TEST_CASE("who is no peer any more gets nothing, and one that is new does") {
   Node node;
   if (!node.make()) return;
