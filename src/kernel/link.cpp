@@ -42,8 +42,8 @@ std::optional<Vxlan> vxlanOf(const Attributes& data) {
   const auto vni = data.u32(IFLA_VXLAN_ID);
   auto local = data.address(IFLA_VXLAN_LOCAL);
   if (!local) local = data.address(IFLA_VXLAN_LOCAL6);
-  if (!vni || !local) return std::nullopt;
-  Vxlan out{.vni = *vni, .local = *local};
+  if (!vni) return std::nullopt;
+  Vxlan out{.vni = *vni, .local = local.value_or(IpAddress())};  // others' devices may do without
   out.port = data.port(IFLA_VXLAN_PORT).value_or(0);
   out.learning = data.u8(IFLA_VXLAN_LEARNING).value_or(0) != 0;
   out.gbp = data.has(IFLA_VXLAN_GBP);

@@ -118,7 +118,7 @@ class Additions {
                            "\"{}\", so not Twill's; rename it or delete it",
                            describe(wanted), kindWord(found->kind), kAliasPrefix));
     }
-    if (taken || !masterIsOurs(wanted)) {
+    if (taken || !masterIsOurs(wanted) || hasRival(wanted)) {
       blocked_.insert(wanted.name);
       fresh_.erase(wanted.name);
       return;
@@ -133,6 +133,25 @@ class Additions {
     } else if (!satisfies(*found, wanted)) {
       step(Verb::change, wanted);
     }
+  }
+
+  /// The kernel has one VXLAN device for a VNI at a port: flannel's stays when its daemon is stopped.
+  bool hasRival(const Link& wanted) {
+    if (!wanted.vxlan) return false;
+    for (const auto& [name, link] : actual_.links) {
+      const auto& other = link.vxlan;
+      if (link.ours() || !other || other->vni != wanted.vxlan->vni || other->port != wanted.vxlan->port ||
+          other->local.family() != wanted.vxlan->local.family()) {
+        continue;
+      }
+      obstacle(
+          wanted.owner,
+          fmt::format("{} cannot be made: {} has VNI {} at UDP port {}, and is not Twill's; delete it, or "
+                      "choose another VNI for the cluster",
+                      describe(wanted), describe(link), other->vni, other->port));
+      return true;
+    }
+    return false;
   }
 
   /// A port is never put on a bridge that somebody else made.

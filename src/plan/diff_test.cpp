@@ -131,6 +131,22 @@ TEST_CASE("a link's name in foreign hands is an obstacle for it and for all that
         "! net/c1/eth0: veth tw1 has no bridge: bridge twill0 is not Twill's; rename it or delete it\n");
 }
 
+TEST_CASE("a VXLAN device of others with the same VNI and port is an obstacle that names it") {
+  const auto device = [](const char* name, std::uint32_t vni, std::uint16_t port, const char* alias) {
+    Link link = foreignLink(name, LinkKind::vxlan);
+    link.alias = alias;
+    link.vxlan = Vxlan{.vni = vni, .port = port, .underlay = "eth0", .local = *IpAddress::parse("10.0.0.10")};
+    return link;
+  };
+  const auto wanted = state(device("twill-vx1", 1, 8472, "twill:vxlan"));
+  CHECK(text(diff(wanted, state(device("flannel.1", 1, 8472, "")))) ==
+        "! : vxlan twill-vx1 cannot be made: vxlan flannel.1 has VNI 1 at UDP port 8472, and is not "
+        "Twill's; "
+        "delete it, or choose another VNI for the cluster\n");
+  CHECK(text(diff(wanted, state(device("flannel.2", 2, 8472, "")))) == "add vxlan twill-vx1\n");
+  CHECK(text(diff(wanted, state(device("flannel.1", 1, 4789, "")))) == "add vxlan twill-vx1\n");
+}
+
 TEST_CASE("a link of ours with the wrong kind is made anew, with all that stood on it") {
   auto wrong = foreignLink("twill0");
   wrong.alias = "twill:node";
