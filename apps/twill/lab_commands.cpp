@@ -25,6 +25,7 @@ constexpr const char* kFooter = R"(Places:
 Examples:
   twill lab up                                three nodes, two containers on each
   twill lab up --nodes 5 --segments 2 --ipv6  over two segments with a router, dual stack
+  twill lab up --delay 20 --loss 0.5          over cables that take 20 ms each way and lose one packet in 200
   twill lab exec node1/con1 -- ping 172.16.1.2
   twill lab exec node2 -- ip route            what the agent put there
   twill lab capture node1 --host 172.16.1.2   one packet at eth0 with that address, header by header
@@ -75,6 +76,14 @@ void addUp(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::IsMember({"file"}));
   command->add_flag("--ipv6", spec->ipv6, "IPv6 besides IPv4");
+  command->add_option("--mtu", spec->mtu, "of each segment: one for all, or one for each as in 1500,1400")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->default_str("1500");
+  command->add_option("--loss", spec->loss, "percent of the packets that each node's cable loses, each way")
+      ->capture_default_str();
+  command->add_option("--delay", spec->delay, "milliseconds that each node's cable takes, each way")
+      ->capture_default_str();
   command
       ->add_option_function<std::string>(
           "--attach",

@@ -9,6 +9,7 @@
 #include "api/client.hpp"
 #include "lab/lab_files.hpp"
 #include "lab/picture.hpp"
+#include "plan/bucket.hpp"
 #include "terminal.hpp"
 
 namespace twill {
@@ -81,6 +82,7 @@ std::vector<std::string> segmentLabels(const lab::Topology& topology) {
   std::vector<std::string> labels;
   for (const auto& segment : topology.segments) {
     labels.push_back(fmt::format("{} {}", segment.bridge, segment.router4.prefix().text()));
+    if (segment.mtu != kDefaultMtu) labels.back() += fmt::format(" MTU {}", segment.mtu);
   }
   return labels;
 }
@@ -120,8 +122,9 @@ Result<int> showStatus(const lab::Lab& lab, bool json) {
     fmt::print("{}\n", out.dump(2));
     return ready ? 0 : 1;
   }
-  fmt::print("lab {}: {} over {}\n\n", paint(Tone::bold, lab.spec().name), lab.spec().backend,
-             lab.spec().datastore);
+  fmt::print("lab {}: {} over {}{}\n\n", paint(Tone::bold, lab.spec().name), lab.spec().backend,
+             lab.spec().datastore,
+             lab.spec().shaped() ? fmt::format("; nodes' cables: {}", cableWords(lab.spec())) : "");
   const auto router = routerView(lab.topology());
   fmt::print("{}", lab::picture(views, lab.topology().hasRouter() ? &router : nullptr,
                                 segmentLabels(lab.topology()), terminalWidth(), paint));

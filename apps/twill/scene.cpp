@@ -31,6 +31,19 @@ std::optional<TunnelConfig> tunnelOf(const std::string& runDir) {
   return config ? std::optional(std::move(*config)) : std::nullopt;
 }
 
+/// Where a process of the lab carries frames between a node's cable and a TAP device on the segment's bridge,
+/// the cable counts as the bridge's port.
+void plugCables(const lab::Lab& lab, trace::Network& network) {
+  auto& wire = network.places[*network.placeNamed("wire")].interfaces;
+  for (const lab::NodePlan& node : lab.topology().nodes) {
+    const auto tap = wire.find(lab::tapName(node));
+    const auto cable = wire.find(node.name);
+    if (tap == wire.end() || cable == wire.end()) continue;
+    cable->second.link.master = tap->second.link.master;
+    wire.erase(tap);
+  }
+}
+
 Result<Scene> labScene(const std::string& name) {
   TWILL_TRY(const lab::Lab lab, lab::Lab::open(name));
   std::vector<Site> sites;
@@ -50,6 +63,7 @@ Result<Scene> labScene(const std::string& name) {
   sites.push_back({"wire", PlaceKind::wire, std::move(netns), std::nullopt});
   Scene scene;
   TWILL_TRY(scene.network, trace::survey(std::move(sites)));
+  plugCables(lab, scene.network);
   scene.labels = {.title = name == lab::Spec().name ? "Twill lab" : "Twill lab " + name,
                   .backend = lab.spec().backend,
                   .datastore = lab.spec().datastore,

@@ -188,6 +188,15 @@ void encodeHairpin(Message& message, int index, bool on) {
   message.nest(IFLA_PROTINFO, [&] { message.putU8(IFLA_BRPORT_MODE, on ? 1 : 0); });
 }
 
+void encodeNoGso(Message& message, std::string_view name, int mtu) {
+  message.header<ifinfomsg>();
+  message.putText(IFLA_IFNAME, name);
+  // Either alone would leave something: TCP goes by the count, and a packet that came in by a TUN device or
+  // was changed by eBPF does not have one.
+  message.putU32(IFLA_GSO_MAX_SEGS, 1);
+  message.putU32(IFLA_GSO_MAX_SIZE, static_cast<std::uint32_t>(mtu));
+}
+
 void encodeLinkGroup(Message& message, std::string_view name, std::uint32_t group) {
   message.header<ifinfomsg>();
   message.putText(IFLA_IFNAME, name);

@@ -45,6 +45,10 @@ void encodeNoLinkLocal(Message& message, std::string_view name);
 /// RTM_SETLINK to the bridge: whether frames may leave through the port that they came in by.
 void encodeHairpin(Message& message, int index, bool on);
 
+/// RTM_NEWLINK without NLM_F_CREATE: whatever the link sends has at most `mtu` bytes (IP header and what
+/// follows). What the stack hands it in larger pieces (GSO), it cuts before.
+void encodeNoGso(Message& message, std::string_view name, int mtu);
+
 void encodeLinkGroup(Message& message, std::string_view name, std::uint32_t group);
 void encodeDeleteLink(Message& message, std::string_view name);
 void encodeDeleteLinkGroup(Message& message, std::uint32_t group);

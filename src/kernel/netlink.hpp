@@ -84,11 +84,10 @@ class Message {
   void putMac(std::uint16_t type, const MacAddress& mac) { put(type, mac.bytes); }
   /// Writes what `body` puts as the content of one attribute.
   void nest(std::uint16_t type, const std::function<void()>& body);
-  /// A zeroed fixed header inside a nest: VETH_INFO_PEER has one.
+  /// A fixed header inside a nest, zeroed unless given: VETH_INFO_PEER has one.
   template <class Header>
-  void putInnerHeader() {
-    const Header zero{};
-    putRaw({reinterpret_cast<const std::uint8_t*>(&zero), sizeof zero});
+  void putInnerHeader(const Header& header = {}) {
+    putRaw({reinterpret_cast<const std::uint8_t*>(&header), sizeof header});
   }
 
   [[nodiscard]] bool fits() const { return fits_; }

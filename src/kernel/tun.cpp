@@ -30,21 +30,29 @@ Failure noDriver(int code) {
   return failure;
 }
 
-}  // namespace
-
-Result<Fd> openTun(const std::string& name) {
+Result<Fd> open(const std::string& name, int type) {
   Fd device(::open(kDriver, O_RDWR | O_CLOEXEC));
   if (!device) return noDriver(errno);
   ifreq request{};
   name.copy(request.ifr_name, sizeof request.ifr_name - 1);
   // Exclusive: else we would get hold of a device that is there, whoever's it is.
-  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
+  request.ifr_flags = static_cast<short>(type | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
   if (::ioctl(device.get(), TUNSETIFF, &request) == 0) return device;
   const int code = errno;
   if (code == EBUSY) return failErrno("its name is taken", EEXIST);
   auto failure = failErrno("the TUN driver refused", code);
   if (code == EPERM) failure.value().text += "; this takes CAP_NET_ADMIN, run as root";
   return failure;
+}
+
+}  // namespace
+
+Result<Fd> openTun(const std::string& name) {
+  return open(name, IFF_TUN);
+}
+
+Result<Fd> openTap(const std::string& name) {
+  return open(name, IFF_TAP);
 }
 
 Result<void> keepTun(const Fd& device) {

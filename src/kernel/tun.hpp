@@ -14,6 +14,9 @@ namespace twill {
 /// missing.
 [[nodiscard]] Result<Fd> openTun(const std::string& name);
 
+/// The same for a TAP device, whose frames begin with an Ethernet header.
+[[nodiscard]] Result<Fd> openTap(const std::string& name);
+
 /// From now on the device stays when its descriptor is closed, for root or who has CAP_NET_ADMIN to attach
 /// to.
 [[nodiscard]] Result<void> keepTun(const Fd& device);

@@ -18,6 +18,8 @@
 #include "kernel/netns.hpp"
 #include "lab/lab_files.hpp"
 #include "lab/machine.hpp"
+#include "lab/shaper.hpp"
+#include "lab/shaping.hpp"
 #include "lab/topology.hpp"
 #include "plan/diff.hpp"
 
@@ -66,6 +68,9 @@ class Init {
       if (pid < 0 && errno == ECHILD) ::pause();
       for (const auto& [name, machine] : pids_) {
         if (machine == pid) fmt::print(stderr, "{} is gone, as if its power had failed\n", name);
+      }
+      if (shaper_ == pid) {
+        fmt::print(stderr, "the shaper is gone, and no node's cable carries anything; take the lab down\n");
       }
       std::fflush(stderr);
     }
@@ -141,8 +146,33 @@ class Init {
     auto namespaceOf = [this](const std::string& name) {
       return fmt::format("/proc/{}/ns/net", pids_.at(name));
     };
-    TWILL_CHECK(carryOut(wireState(topology_, namespaceOf)));
-    if (!topology_.hasRouter()) return {};
+    const bool netem = task_.spec.shaped() && kernelHasNetem();
+    const bool shaper = task_.spec.shaped() && !netem;
+    TWILL_CHECK(carryOut(wireState(topology_, namespaceOf, shaper ? CableEnd::shaper : CableEnd::bridge)));
+    if (task_.spec.shaped()) {
+      say(fmt::format(". nodes' cables: {}, by {}", cableWords(task_.spec),
+                      netem ? "netem" : "a process of the lab, since this kernel has no netem"));
+      TWILL_CHECK(sendOneByOne(topology_, namespaceOf));
+    }
+    const Impairment impairment = impairmentOf(task_.spec);
+    if (netem) TWILL_CHECK(shapeByNetem(topology_, impairment, namespaceOf));
+    if (shaper) TWILL_CHECK(startShaper(impairment));
+    return topology_.hasRouter() ? connectRouter() : Result<void>();
+  }
+
+  Result<void> startShaper(const Impairment& impairment) {
+    TWILL_TRY(Shaper shaper, Shaper::open(topology_, impairment));
+    TWILL_TRY(shaper_, spawn([&] {
+                go_.write.reset();  // the machines wait for its last holder
+                detach();
+                const auto ended = shaper.run();
+                fmt::print(stderr, "shaper: {}\n", ended.error().text);
+                return 1;
+              }));
+    return {};
+  }
+
+  Result<void> connectRouter() const {
     if (task_.spec.backend == "host-gw")
       say(". telling the router which node has which subnet, as host-gw needs");
     TWILL_TRY(const Fd netns, openNamespace(pids_.at("router")));
@@ -169,6 +199,7 @@ class Init {
   Fd report_;
   Pipe go_;
   std::map<std::string, pid_t> pids_;  ///< of the machines, by name
+  pid_t shaper_ = 0;                   ///< 0: there is none
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "lab/spec.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace twill::lab {
@@ -11,6 +12,31 @@ Result<void> checkRange(std::string_view option, int value, int least, int most)
   if (value >= least && value <= most) return {};
   return fail(fmt::format("{} {}: expected a number from {} to {}", option, value, least, most),
               Error::Kind::invalid);
+}
+
+/// Also refuses what is no number.
+Result<void> checkRange(std::string_view option, double value, double most, std::string_view unit) {
+  if (value >= 0 && value <= most) return {};
+  return fail(fmt::format("{} {}: expected a number from 0 to {}, in {}", option, value, most, unit),
+              Error::Kind::invalid);
+}
+
+Result<void> checkMtu(const Spec& spec) {
+  const std::string option = fmt::format("--mtu {}", fmt::join(spec.mtu, ","));
+  if (spec.mtu.size() != 1 && spec.mtu.size() != static_cast<std::size_t>(spec.segments)) {
+    return fail(fmt::format("{}: expected one number, or one for each of the {} segments (--segments)",
+                            option, spec.segments),
+                Error::Kind::invalid);
+  }
+  // The least that a host has to take whole: RFC 791 for IPv4, RFC 8200 for a link that carries IPv6.
+  const int least = spec.ipv6 ? 1280 : 576;
+  for (const int mtu : spec.mtu) {
+    if (mtu >= least && mtu <= 9000) continue;
+    return fail(fmt::format("{}: expected numbers from {}{} to 9000", option, least,
+                            spec.ipv6 ? " (as --ipv6 needs)" : ""),
+                Error::Kind::invalid);
+  }
+  return {};
 }
 
 bool isName(std::string_view name) {
@@ -36,7 +62,10 @@ Result<void> check(const Spec& spec) {
     return fail(fmt::format("--segments {}: more than there are nodes ({})", spec.segments, spec.nodes),
                 Error::Kind::invalid);
   }
-  return checkRange("--segments", spec.segments, 1, 100);
+  TWILL_CHECK(checkRange("--segments", spec.segments, 1, 100));
+  TWILL_CHECK(checkMtu(spec));
+  TWILL_CHECK(checkRange("--loss", spec.loss, 100, "percent"));
+  return checkRange("--delay", spec.delay, 1000, "milliseconds");
 }
 
 std::string toJson(const Spec& spec) {
@@ -49,7 +78,10 @@ std::string toJson(const Spec& spec) {
                                 {"directRouting", spec.directRouting},
                                 {"datastore", spec.datastore},
                                 {"ipv6", spec.ipv6},
-                                {"attach", modeWord(spec.attach)}}
+                                {"attach", modeWord(spec.attach)},
+                                {"mtu", spec.mtu},
+                                {"loss", spec.loss},
+                                {"delay", spec.delay}}
              .dump() +
          "\n";
 }
@@ -72,12 +104,28 @@ Result<Spec> parseSpec(std::string_view json) {
     if (good) into = parsed[key];
     return good;
   };
+  auto fraction = [&](const char* key, double& into) {
+    bool good = parsed.is_object() && parsed.contains(key) && parsed[key].is_number();
+    if (good) into = parsed[key];
+    return good;
+  };
+  auto numbers = [&](const char* key, std::vector<int>& into) {
+    bool good = parsed.is_object() && parsed.contains(key) && parsed[key].is_array();
+    if (!good) return false;
+    into.clear();
+    for (const auto& one : parsed[key]) {
+      if (!one.is_number_integer()) return false;
+      into.push_back(one);
+    }
+    return true;
+  };
   std::string attach;
   bool good = text("name", spec.name) && number("nodes", spec.nodes) &&
               number("containers", spec.containers) && number("segments", spec.segments) &&
               text("backend", spec.backend) && text("engine", spec.engine) &&
               flag("directRouting", spec.directRouting) && text("datastore", spec.datastore) &&
-              text("attach", attach) && flag("ipv6", spec.ipv6);
+              text("attach", attach) && flag("ipv6", spec.ipv6) && numbers("mtu", spec.mtu) &&
+              fraction("loss", spec.loss) && fraction("delay", spec.delay);
   if (!good) return fail("lab.json is not what this version of twill writes; take the lab down and up again");
   spec.attach = attach == "routed" ? AttachMode::routed : AttachMode::bridge;
   return spec;
@@ -99,7 +147,16 @@ std::string asOptions(const Spec& spec) {
   add(spec.datastore != usual.datastore, "--datastore " + spec.datastore);
   add(spec.ipv6, "--ipv6");
   add(spec.attach != usual.attach, fmt::format("--attach {}", modeWord(spec.attach)));
+  add(spec.mtu != usual.mtu, fmt::format("--mtu {}", fmt::join(spec.mtu, ",")));
+  add(spec.loss != usual.loss, fmt::format("--loss {}", spec.loss));
+  add(spec.delay != usual.delay, fmt::format("--delay {}", spec.delay));
   return out;
+}
+
+std::string cableWords(const Spec& spec) {
+  const std::string delay = spec.delay > 0 ? fmt::format("{} ms", spec.delay) : "";
+  const std::string loss = spec.loss > 0 ? fmt::format("{} % loss", spec.loss) : "";
+  return delay + (delay.empty() || loss.empty() ? "" : " and ") + loss + " each way";
 }
 
 Result<PlaceName> parsePlace(std::string_view text) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/attachment.hpp"
 
@@ -21,8 +22,13 @@ struct Spec {
   std::string datastore = "file";
   bool ipv6 = false;
   AttachMode attach = AttachMode::bridge;
+  std::vector<int> mtu = {1500};  ///< bytes; of each segment, or one value for all
+  double loss = 0;                ///< percent of the packets, of each node's cable in either direction
+  double delay = 0;               ///< milliseconds one way, of each node's cable
 
   auto operator<=>(const Spec&) const = default;
+  /// Whether nodes' cables lose or delay packets.
+  [[nodiscard]] bool shaped() const { return loss > 0 || delay > 0; }
 };
 
 /// Limits, so that addresses and interface names fit. The error names the option, its value and the range.
@@ -33,6 +39,9 @@ struct Spec {
 
 /// The options that give this spec, without the defaults: "--nodes 5 --ipv6".
 [[nodiscard]] std::string asOptions(const Spec& spec);
+
+/// What nodes' cables do to packets: "20 ms and 0.5 % loss each way". Of a spec that is shaped().
+[[nodiscard]] std::string cableWords(const Spec& spec);
 
 /// "node1", "node1/con2", "router", "wire": whose network namespace is meant.
 struct PlaceName {

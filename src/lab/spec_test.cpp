@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lab/spec.hpp"
 
+#include <cmath>
+
 #include <doctest/doctest.h>
 
 using namespace twill;
 using namespace twill::lab;
 
 TEST_CASE("a spec survives its file") {
-  const Spec spec{
-      .name = "x1", .nodes = 5, .containers = 0, .segments = 2, .ipv6 = true, .attach = AttachMode::routed};
+  const Spec spec{.name = "x1",
+                  .nodes = 5,
+                  .containers = 0,
+                  .segments = 2,
+                  .ipv6 = true,
+                  .attach = AttachMode::routed,
+                  .mtu = {1500, 1400},
+                  .loss = 0.1,
+                  .delay = 2.5};
   auto again = parseSpec(toJson(spec));
   REQUIRE(again);
   CHECK(*again == spec);
@@ -28,6 +37,18 @@ TEST_CASE("what does not fit is refused by the option's name") {
   CHECK(refusal({.containers = -1}).starts_with("--containers -1"));
   CHECK(refusal({.nodes = 2, .segments = 3}).starts_with("--segments 3"));
   CHECK(refusal({.segments = 0}).starts_with("--segments 0"));
+  CHECK(refusal({.segments = 2, .mtu = {9000, 576}}).empty());
+  CHECK(refusal({.mtu = {575}}).starts_with("--mtu 575"));
+  CHECK(refusal({.segments = 2, .mtu = {1500, 9001}}).starts_with("--mtu 1500,9001"));
+  CHECK(refusal({.segments = 3, .mtu = {1500, 1400}}).starts_with("--mtu 1500,1400"));
+  CHECK(refusal({.mtu = {}}).starts_with("--mtu"));
+  CHECK(refusal({.ipv6 = true, .mtu = {1280}}).empty());
+  CHECK(refusal({.ipv6 = true, .mtu = {1279}}).find("1280") != std::string::npos);
+  CHECK(refusal({.loss = 100, .delay = 1000}).empty());
+  for (const double wrong : {-0.1, 1000.1, std::nan("")}) {
+    CHECK(refusal({.loss = wrong}).starts_with("--loss"));
+    CHECK(refusal({.delay = wrong}).starts_with("--delay"));
+  }
   for (const char* name : {"", "../x", "a b", "A", "a-name-of-more-than-twenty"}) {
     CHECK(refusal({.name = name}).starts_with("--name"));
   }
@@ -37,6 +58,14 @@ TEST_CASE("options say what differs from the usual") {
   CHECK(asOptions({}).empty());
   CHECK(asOptions({.name = "x", .nodes = 5, .ipv6 = true, .attach = AttachMode::routed}) ==
         "--name x --nodes 5 --ipv6 --attach routed");
+  CHECK(asOptions({.segments = 2, .mtu = {1500, 1400}, .loss = 0.1, .delay = 20}) ==
+        "--segments 2 --mtu 1500,1400 --loss 0.1 --delay 20");
+}
+
+TEST_CASE("what cables do is told in words") {
+  CHECK(cableWords({.delay = 20}) == "20 ms each way");
+  CHECK(cableWords({.loss = 0.5}) == "0.5 % loss each way");
+  CHECK(cableWords({.loss = 30, .delay = 1.5}) == "1.5 ms and 30 % loss each way");
 }
 
 TEST_CASE("places") {

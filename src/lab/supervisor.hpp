@@ -13,6 +13,7 @@
 ///   its
 ///              network namespace is "wire", the switches and cables
 ///   machines   one process a node or router (machine.hpp), whose children are the agents
+///   shaper     where nodes' cables lose or delay packets, and the kernel has no netem for it (shaper.hpp)
 ///
 /// Whatever happens to init, the kernel ends all others with it, and with them go namespaces, links and
 /// files. Should the keeper be killed, init goes too. So nothing can be left behind but the lock file's

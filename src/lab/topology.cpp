@@ -25,7 +25,7 @@ InterfaceAddress address6(int segment, int host) {
 }
 
 Link cableTo(const std::string& machine, const std::string& port, const std::string& ifname,
-             const std::string& bridge, const NamespacePath& namespaceOf) {
+             const SegmentPlan& segment, const NamespacePath& namespaceOf) {
   VethPeer peer{.netns = namespaceOf(machine),
                 .name = ifname,
                 .mac = MacAddress::derive(machine + "/" + ifname),
@@ -36,7 +36,8 @@ Link cableTo(const std::string& machine, const std::string& port, const std::str
   link.name = port;
   link.kind = LinkKind::veth;
   link.alias = kAliasPrefix + ("lab " + machine);
-  link.master = bridge;
+  link.mtu = segment.mtu;  // of both ends
+  link.master = segment.bridge;
   link.peer = std::move(peer);
   link.owner = machine;
   return link;
@@ -55,7 +56,10 @@ Topology topologyOf(const Spec& spec) {
   Topology topology;
   std::vector<int> population(static_cast<std::size_t>(spec.segments));
   for (int k = 0; k < spec.segments; ++k) {
-    SegmentPlan segment{.bridge = fmt::format("seg{}", k + 1), .router4 = address4(k, 1), .router6 = {}};
+    SegmentPlan segment{.bridge = fmt::format("seg{}", k + 1),
+                        .mtu = spec.mtu[spec.mtu.size() == 1 ? 0 : static_cast<std::size_t>(k)],
+                        .router4 = address4(k, 1),
+                        .router6 = {}};
     if (spec.ipv6) segment.router6 = address6(k, 1);
     topology.segments.push_back(std::move(segment));
   }
@@ -95,7 +99,11 @@ std::string networkConfigOf(const Spec& spec) {
   return config.dump(2) + "\n";
 }
 
-KernelState wireState(const Topology& topology, const NamespacePath& namespaceOf) {
+std::string tapName(const NodePlan& node) {
+  return node.name + "-tap";
+}
+
+KernelState wireState(const Topology& topology, const NamespacePath& namespaceOf, CableEnd nodeCables) {
   KernelState out;
   // Switches have no addresses, not even link-local ones.
   out.put(Sysctl{.path = "net/ipv6/conf/default/disable_ipv6", .value = "1", .owner = "wire"});
@@ -104,17 +112,19 @@ KernelState wireState(const Topology& topology, const NamespacePath& namespaceOf
     out.put(Link{.name = segment.bridge,
                  .kind = LinkKind::bridge,
                  .alias = std::string(kAliasPrefix) + "lab segment",
+                 .mtu = segment.mtu,
                  .owner = segment.bridge});
     if (!topology.hasRouter()) continue;
-    Link cable = cableTo("router", fmt::format("router{}", k + 1), fmt::format("eth{}", k + 1),
-                         segment.bridge, namespaceOf);
+    Link cable =
+        cableTo("router", fmt::format("router{}", k + 1), fmt::format("eth{}", k + 1), segment, namespaceOf);
     addAddress(*cable.peer, segment.router4, nullptr);
     if (segment.router6) addAddress(*cable.peer, *segment.router6, nullptr);
     out.put(std::move(cable));
   }
   for (const NodePlan& node : topology.nodes) {
     const SegmentPlan& segment = topology.segments[static_cast<std::size_t>(node.segment)];
-    Link cable = cableTo(node.name, node.name, "eth0", segment.bridge, namespaceOf);
+    Link cable = cableTo(node.name, node.name, "eth0", segment, namespaceOf);
+    if (nodeCables == CableEnd::shaper) cable.master = "";
     addAddress(*cable.peer, node.v4, topology.hasRouter() ? &segment.router4 : nullptr);
     if (node.v6) addAddress(*cable.peer, *node.v6, topology.hasRouter() ? &*segment.router6 : nullptr);
     out.put(std::move(cable));

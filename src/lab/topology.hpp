@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct NodePlan {
 
 struct SegmentPlan {
   std::string bridge;
+  int mtu = 1500;
   InterfaceAddress router4;
   std::optional<InterfaceAddress> router6;
 };
@@ -46,9 +48,17 @@ struct Topology {
 /// Path of a machine's network namespace.
 using NamespacePath = std::function<std::string(const std::string& machine)>;
 
+/// Where the cable of a node ends in "wire": at its segment's bridge, or at nothing, for a shaper that
+/// carries its frames to the bridge and back (shaper.hpp).
+enum class CableEnd : std::uint8_t { bridge, shaper };
+
+/// The shaper's port of the bridge.
+[[nodiscard]] std::string tapName(const NodePlan& node);
+
 /// The namespace "wire": a bridge for each segment, and a veth to each machine's eth<n>, which gets its
-/// address and its default route.
-[[nodiscard]] KernelState wireState(const Topology& topology, const NamespacePath& namespaceOf);
+/// address and its default route. The router's cables always end at the bridges.
+[[nodiscard]] KernelState wireState(const Topology& topology, const NamespacePath& namespaceOf,
+                                    CableEnd nodeCables);
 
 /// The router: it forwards. With `host-gw` it also knows the way to each node's subnet, as the operator of a
 /// routed network has to tell it: no encapsulation hides the containers' addresses from it.

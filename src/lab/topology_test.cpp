@@ -33,10 +33,10 @@ TEST_CASE("two nodes have the addresses of the talk") {
   CHECK(topology.nodes[1].lease.subnet->text() == "172.16.1.0/24");
   CHECK_FALSE(topology.hasRouter());
   // Nothing that a node is given may carry Twill's mark: its agent would remove it.
-  for (const auto& [name, link] : wireState(topology, pathOf).links) {
+  for (const auto& [name, link] : wireState(topology, pathOf, CableEnd::bridge).links) {
     if (link.peer) CHECK(link.peer->protocol != kProtocol);
   }
-  const std::string cable = commands(wireState(topology, pathOf));
+  const std::string cable = commands(wireState(topology, pathOf, CableEnd::bridge));
   CHECK(cable.find("ip link add seg1 type bridge") != std::string::npos);
   CHECK(cable.find("ip -n node2 address add 10.0.0.20/24 dev eth0") != std::string::npos);
   CHECK(cable.find("route add default") == std::string::npos);
@@ -48,7 +48,7 @@ TEST_CASE("a router joins segments, and knows the subnets where nothing is encap
   CHECK(topology.nodes[1].v4.text() == "10.0.0.20/24");
   CHECK(topology.nodes[2].v4.text() == "10.0.1.10/24");
   CHECK(topology.nodes[2].v6->text() == "fd00:0:0:1::10/64");
-  const std::string cable = commands(wireState(topology, pathOf));
+  const std::string cable = commands(wireState(topology, pathOf, CableEnd::bridge));
   CHECK(cable.find("ip -n router address add 10.0.1.1/24 dev eth2") != std::string::npos);
   CHECK(cable.find("ip -n node3 route add default via 10.0.1.1 dev eth0") != std::string::npos);
   CHECK(commands(routerState(topology, spec)) ==
@@ -61,6 +61,23 @@ TEST_CASE("a router joins segments, and knows the subnets where nothing is encap
         "ip -6 route add fd42:0:0:1::/64 via fd00::20 dev eth1 proto 4\n"
         "ip -6 route add fd42:0:0:2::/64 via fd00:0:0:1::10 dev eth2 proto 4\n");
   CHECK(routerState(topology, {.segments = 2, .backend = "vxlan"}).routes.empty());
+}
+
+TEST_CASE("a segment's MTU is that of its bridge, its cables and the router's port") {
+  const auto topology = topologyOf({.nodes = 2, .segments = 2, .mtu = {9000, 1400}});
+  const auto links = wireState(topology, pathOf, CableEnd::bridge).links;
+  for (const char* large : {"seg1", "router1", "node1"}) CHECK(links.at(large).mtu == 9000);
+  for (const char* small : {"seg2", "router2", "node2"}) CHECK(links.at(small).mtu == 1400);
+  const auto uniform = topologyOf({.nodes = 2, .segments = 2, .mtu = {1400}});
+  for (const auto& segment : uniform.segments) CHECK(segment.mtu == 1400);
+}
+
+TEST_CASE("with a shaper the nodes' cables end at no bridge, and the router's do") {
+  const auto topology = topologyOf({.nodes = 2, .segments = 2, .delay = 1});
+  const auto links = wireState(topology, pathOf, CableEnd::shaper).links;
+  CHECK(links.at("node1").master == "");
+  CHECK(links.at("node2").master == "");
+  CHECK(links.at("router2").master == "seg2");
 }
 
 TEST_CASE("however many nodes: addresses are distinct, and the network config holds the leases") {
