@@ -16,8 +16,11 @@
 
 #include "udp_tunnel.h"
 
-enum { FAMILY_INET = 2, FAMILY_INET6 = 10, DEFAULT_TTL = 64, FLOWS = 4096, STREAK = 64, PAUSE_NS = 20000, MOST_BYTES = 65535 - 28 };
+enum { FAMILY_INET = 2, FAMILY_INET6 = 10, DEFAULT_TTL = 64 };
 enum { DECAP_L3_IPV4 = 1 << 7, DECAP_L3_IPV6 = 1 << 8 };  // BPF_F_ADJ_ROOM_..., Linux 6.3
+enum { MOST_BYTES = 65535 - 28 };            // inside one IPv4 packet
+enum { FLOWS = 4096 };                       // entries for them
+enum { STREAK = 64, PAUSE_NS = 20 * 1000 };  // so many packets with less between two of them are a flood
 
 // Set before loading.
 const volatile __u32 tunnel_link = 0;
@@ -67,7 +70,7 @@ struct {
 struct packet {
   __u8 source[16] __attribute__((aligned(4)));
   __u8 destination[16] __attribute__((aligned(4)));
-  __u32 size;     // of the packet, or of each that it will be cut into
+  __u32 size;     // of the packet, or of each that it will be cut into; 0: that cannot be told
   __u32 length;   // what its header says
   __u32 held;     // what is there of it, or of several that have been put together
   __u32 segments;
@@ -118,8 +121,7 @@ static __always_inline int read_packet(struct __sk_buff *skb, __u32 offset, stru
   packet->v6 = header.v4.version == 6;
   if (skb->gso_size) {
     const int transport = transport_size(skb, offset + header_size, protocol);
-    if (transport < 0) return -1;
-    packet->size = header_size + transport + skb->gso_size;
+    packet->size = transport < 0 ? 0 : header_size + transport + skb->gso_size;
     packet->segments = skb->gso_segs ? skb->gso_segs : 1;
   }
   return 0;
@@ -263,10 +265,11 @@ static __always_inline int sends_by_user(struct __sk_buff *skb) {
 SEC("tc")
 int twill_udp_send(struct __sk_buff *skb) {
   struct packet packet = {};
-  if (skb->len > MOST_BYTES || read_packet(skb, 0, &packet)) return TC_ACT_UNSPEC;
+  if (read_packet(skb, 0, &packet)) return TC_ACT_UNSPEC;
   const struct udp_tunnel_owner *owner = find_owner(packet.destination);
   if (!owner || owner->index == UDP_TUNNEL_OWN || owner->by_user) return TC_ACT_UNSPEC;
   if (large_by_user && sends_by_user(skb)) return TC_ACT_UNSPEC;
+  if (!packet.size || skb->len > MOST_BYTES) return TC_ACT_UNSPEC;
   const __u32 index = owner->index;
   const int verdict = is_mapped(owner->endpoint) ? send4(skb, &packet, owner->endpoint)
                                                  : send6(skb, &packet, owner->endpoint);
@@ -336,6 +339,7 @@ int twill_udp_receive(struct __sk_buff *skb) {
   const __u32 index = peer->index;
   if (packet.length != packet.held && !large_by_user) return TC_ACT_UNSPEC;
   if (large_by_user && receives_by_user(&packet, index, outer.has_checksum)) return TC_ACT_UNSPEC;
+  if (!packet.size) return TC_ACT_UNSPEC;
   // Linux before 6.3 refuses these flags, and does without them when the family stays the same.
   const __u64 family = packet.v6 == outer.v6 ? 0 : packet.v6 ? DECAP_L3_IPV6 : DECAP_L3_IPV4;
   if (bpf_skb_adjust_room(skb, -(int)(outer.size - sizeof(struct ethhdr)), BPF_ADJ_ROOM_MAC,
