@@ -27,7 +27,7 @@ const volatile __u32 tunnel_link = 0;
 const volatile __u32 underlay_link = 0;
 const volatile __be16 port = 0;
 const volatile __be32 local4 = 0;
-const volatile __u8 local6[16] = {};
+const volatile __u32 local6[4] = {};
 const volatile __u8 large_by_user = 0;
 const volatile __u64 bulk_ns = 0;  // so long after a large packet what follows it goes the same way, to keep the order
 
@@ -211,6 +211,14 @@ static __always_inline int send4(struct __sk_buff *skb, const struct packet *pac
   return leave(way.ifindex, &hop, known);
 }
 
+// Word by word: without `volatile` the compiler would take the zeros that stand above.
+static __always_inline void copy_local6(__u32 *to) {
+  to[0] = local6[0];
+  to[1] = local6[1];
+  to[2] = local6[2];
+  to[3] = local6[3];
+}
+
 static __always_inline int send6(struct __sk_buff *skb, const struct packet *packet, const __u8 *endpoint) {
   const __u32 more = sizeof(struct ipv6hdr) + sizeof(struct udphdr);
   struct bpf_fib_lookup way = {.family = FAMILY_INET6, .tot_len = packet->size + more};
@@ -218,7 +226,7 @@ static __always_inline int send6(struct __sk_buff *skb, const struct packet *pac
   struct bpf_redir_neigh hop = {.nh_family = FAMILY_INET6};
   const __u16 length = skb->len + sizeof(struct udphdr);
   __builtin_memcpy(way.ipv6_dst, endpoint, 16);
-  __builtin_memcpy(way.ipv6_src, (const void *)local6, 16);
+  copy_local6(way.ipv6_src);
   __builtin_memcpy(&outer.ip.daddr, way.ipv6_dst, 16);
   __builtin_memcpy(&outer.ip.saddr, way.ipv6_src, 16);
   const int known = find_hop(skb, &way);
@@ -300,10 +308,12 @@ static __always_inline int read_outer4(struct __sk_buff *skb, struct outer *oute
 
 static __always_inline int read_outer6(struct __sk_buff *skb, struct outer *outer) {
   struct headers6 headers;
+  __u32 local[4];
   const __u32 size = sizeof headers - sizeof headers.unused;
+  copy_local6(local);
   if (bpf_skb_load_bytes(skb, 0, &headers.ethernet, size)) return -1;
   if (headers.ip.nexthdr != IPPROTO_UDP || headers.udp.dest != port || headers.ip.version != 6 ||
-      !same((const __u8 *)&headers.ip.daddr, (const __u8 *)local6))
+      !same((const __u8 *)&headers.ip.daddr, (const __u8 *)local))
     return -1;
   __builtin_memcpy(outer->sender, &headers.ip.saddr, 16);
   outer->has_checksum = headers.udp.check != 0;

@@ -141,7 +141,7 @@ Result<void> KernelEngine::load(std::size_t peers) {
   data->bulk_ns = kBulk;
   data->large_by_user = where_.largeByUser ? 1 : 0;
   if (settings_.local4) std::memcpy(const_cast<__be32*>(&data->local4), settings_.local4->bytes().data(), 4);
-  if (settings_.local6) std::memcpy(const_cast<__u8*>(data->local6), settings_.local6->bytes().data(), 16);
+  if (settings_.local6) std::memcpy(const_cast<__u32*>(data->local6), settings_.local6->bytes().data(), 16);
   for (bpf_map* map : {programs_->maps.counters, programs_->maps.received_large})
     ::bpf_map__set_max_entries(map, static_cast<__u32>(room));
   words().clear();

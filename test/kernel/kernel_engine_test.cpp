@@ -18,8 +18,9 @@ namespace {
 
 constexpr const char* kPeer = R"(
 import socket, struct
-end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-end.bind(("10.0.0.20", 8285))
+end = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)  # an IPv4 address is one of its, too
+end.setsockopt(socket.SOL_UDP, 102, 1)  # UDP_NO_CHECK6_RX
+end.bind(("::", 8285))
 end.settimeout(10)
 while True:
     packet, sender = end.recvfrom(65535)
@@ -42,7 +43,7 @@ Settings settings() {
   return {.device = "twill-udp",
           .port = 8285,
           .local4 = IpAddress::parse("10.0.0.10").value(),
-          .local6 = {},
+          .local6 = IpAddress::parse("fd00::10").value(),
           .own = {Prefix::parse("172.16.0.0/24").value()}};
 }
 
@@ -62,7 +63,9 @@ struct Node {
        "netns far"
        " && ip address add 10.0.0.10/24 dev up0 && ip link set up0 up && ip address add 172.16.0.2/32 dev lo"
        " && ip -n far address add 10.0.0.20/24 dev wire0 && ip -n far link set wire0 up"
-       " && ip tuntap add dev twill-udp mode tun vnet_hdr && ip link set twill-udp mtu 1472 up"
+       " && ip address add fd00::10/64 dev up0 nodad && ip -n far address add fd00::20/64 dev wire0 nodad"
+       " && sysctl -qw net.ipv6.conf.all.forwarding=1 && ip tuntap add dev twill-udp mode tun vnet_hdr && ip "
+       "link set twill-udp mtu 1472 up"
        " && ip route add 172.16.1.0/24 dev twill-udp src 172.16.0.2");
     auto started = Pump::start(settings());
     REQUIRE(started);
@@ -102,6 +105,20 @@ TEST_CASE("the kernel carries packets both ways, and counts them") {
   CHECK(numbers.sentBytes == std::uint64_t{3 * 84});
   CHECK(numbers.receivedPackets == 3);
   CHECK(node.pump->peers().peers()[0].counters->sentPackets == 0);
+}
+
+TEST_CASE("the outer header may be IPv6") {
+  Node node;
+  if (!node.make()) return;
+  const auto engine = node.startEngine();
+  if (!engine) return;
+  Peer peer = node2();
+  peer.endpoint = IpAddress::parse("fd00::20").value();
+  REQUIRE(engine->setPeers({peer}));
+  node.pump->setPeers({peer});
+  CHECK(Node::pings());
+  CHECK(engine->numbers().at("node2").sentPackets == 3);
+  CHECK(engine->numbers().at("node2").receivedPackets == 3);
 }
 
 TEST_CASE("what user space has sent comes back by user space when that takes the large packets") {
