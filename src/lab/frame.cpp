@@ -14,6 +14,8 @@ using Bytes = std::span<const std::uint8_t>;
 
 /// Where VXLAN is looked for: IANA's port, and Linux' older one, which flannel and Twill use.
 constexpr std::array<std::uint16_t, 2> kVxlanPorts{4789, 8472};
+/// flannel's udp, and Twill's: a packet is the payload and nothing else.
+constexpr std::uint16_t kUdpTunnelPort = 8285;
 /// A tunnel in a tunnel in a tunnel; more is nobody's network.
 constexpr int kDeepest = 4;
 
@@ -87,8 +89,8 @@ class Decoder {
   std::vector<Layer> run(bool ethernet) && {
     if (ethernet) {
       frame();
-    } else if (!rest_.empty()) {
-      packet(rest_[0] >> 4U == 4 ? kIpv4 : kIpv6);
+    } else {
+      bare();
     }
     if (!rest_.empty()) take("data", "", rest_.size());
     return std::move(out_);
@@ -110,6 +112,11 @@ class Decoder {
     const auto type = word(rest_, 12);
     take("Ethernet", fmt::format("{} → {}, type {:#06x}", macAt(rest_, 6), macAt(rest_, 0), type), 14);
     packet(type);
+  }
+
+  /// IP without a frame around it.
+  void bare() {
+    if (!rest_.empty() && ++depth_ <= kDeepest) packet(rest_[0] >> 4U == 4 ? kIpv4 : kIpv6);
   }
 
   void packet(std::uint16_t type) {
@@ -175,6 +182,7 @@ class Decoder {
       const auto port = word(rest_, 2);
       take("UDP", fmt::format("{} → {}", word(rest_, 0), port), 8);
       if (std::find(kVxlanPorts.begin(), kVxlanPorts.end(), port) != kVxlanPorts.end()) vxlan();
+      if (port == kUdpTunnelPort) bare();
     } else if (protocol == kTcp && rest_.size() >= 20) {
       const std::size_t header = std::size_t{rest_[12]} / 16 * 4;
       if (header < 20 || header > rest_.size()) return;

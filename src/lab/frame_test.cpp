@@ -55,6 +55,20 @@ TEST_CASE("each header of a packet in a tunnel, with its bytes") {
         "data 8 \n");
 }
 
+TEST_CASE("what udp carries is looked into, and what is no packet is data") {
+  const std::string outer = "45000058 00004000 4011 0000 0a00000a 0a000014 205d 205d 0044 0000 ";
+  const std::string inner = "4500001c 00004000 3f01 0000 ac100002 ac100102 0800 0000 0001 0001";
+  CHECK(text(layersOf(bytes(outer + inner), false)) ==
+        "IPv4 20 10.0.0.10 → 10.0.0.20, TTL 64, UDP, DF\n"
+        "UDP 8 8285 → 8285\n"
+        "IPv4 20 172.16.0.2 → 172.16.1.2, TTL 63, ICMP, DF\n"
+        "ICMP 8 echo request\n");
+  CHECK(layersOf(bytes(outer + "00112233"), false).back().name == "data");
+  std::string nested;
+  for (int i = 0; i < 20; ++i) nested += outer;
+  CHECK(layersOf(bytes(nested), false).size() < 12);
+}
+
 TEST_CASE("ARP, IPv6 and TCP, and a packet without a frame") {
   CHECK(text(layersOf(bytes("ffffffffffff 020000000001 0806 0001 0800 0604 0001 020000000001 ac100002 "
                             "000000000000 ac100001"),

@@ -61,6 +61,14 @@ def trace_shows_the_outer_packet(lab):
     assert tunnel["road"]["outcome"] == "delivered", tunnel
 
 
+def a_capture_looks_inside(lab):
+    ping = lab.background("node1/con1", "ping", "-q", "-i", "0.1", "-w", "6", "172.16.2.2")
+    seen = json.loads(lab.run("lab", "capture", "--name", lab.name, "--json", "--host", "172.16.2.2", "node1"))
+    names = [layer["name"] for layer in seen[0]["layers"]]
+    assert names[:5] == ["Ethernet", "IPv4", "UDP", "IPv4", "ICMP"], seen
+    ping.communicate(timeout=20)
+
+
 def only_peers_get_in(lab):
     before, seen = dropped(lab, "node1"), requests_seen(lab, "node1/con1")
     send(lab, "router", "10.0.0.10", "172.16.2.2", "172.16.0.2", "3")  # from an address that has no lease
@@ -260,6 +268,7 @@ def everything(engine):
         lab.test()
         full_packets_fit(lab)
         trace_shows_the_outer_packet(lab)
+        a_capture_looks_inside(lab)
         only_peers_get_in(lab)
         flannel_is_understood(lab)
         a_killed_tunnel_is_back(lab)
