@@ -21,6 +21,17 @@ Result<void> checkRange(std::string_view option, double value, double most, std:
               Error::Kind::invalid);
 }
 
+/// What the backend would not look at.
+Result<void> checkBackend(const Spec& spec) {
+  if (spec.engine != Spec().engine && spec.backend != "udp")
+    return fail(fmt::format("--engine {}: {} has none; --backend udp does", spec.engine, spec.backend),
+                Error::Kind::invalid);
+  if (spec.directRouting && spec.backend == "host-gw")
+    return fail("--direct-routing: host-gw does nothing else; --backend vxlan and udp can",
+                Error::Kind::invalid);
+  return {};
+}
+
 Result<void> checkMtu(const Spec& spec) {
   const std::string option = fmt::format("--mtu {}", fmt::join(spec.mtu, ","));
   if (spec.mtu.size() != 1 && spec.mtu.size() != static_cast<std::size_t>(spec.segments)) {
@@ -63,6 +74,7 @@ Result<void> check(const Spec& spec) {
                 Error::Kind::invalid);
   }
   TWILL_CHECK(checkRange("--segments", spec.segments, 1, 100));
+  TWILL_CHECK(checkBackend(spec));
   TWILL_CHECK(checkMtu(spec));
   TWILL_CHECK(checkRange("--loss", spec.loss, 100, "percent"));
   return checkRange("--delay", spec.delay, 1000, "milliseconds");

@@ -56,6 +56,11 @@ TEST_CASE("what does not fit is refused by the option's name") {
 
 TEST_CASE("options say what differs from the usual") {
   CHECK(asOptions({}).empty());
+  CHECK(asOptions({.backend = "udp", .engine = "kernel", .directRouting = true}) ==
+        "--backend udp --engine kernel --direct-routing");
+  CHECK_FALSE(check({.backend = "vxlan", .engine = "kernel"}));
+  CHECK_FALSE(check({.directRouting = true}));
+  CHECK(check({.backend = "vxlan", .directRouting = true}));
   CHECK(asOptions({.name = "x", .nodes = 5, .ipv6 = true, .attach = AttachMode::routed}) ==
         "--name x --nodes 5 --ipv6 --attach routed");
   CHECK(asOptions({.segments = 2, .mtu = {1500, 1400}, .loss = 0.1, .delay = 20}) ==
