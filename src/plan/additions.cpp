@@ -118,7 +118,7 @@ class Additions {
                            "\"{}\", so not Twill's; rename it or delete it",
                            describe(wanted), kindWord(found->kind), kAliasPrefix));
     }
-    if (taken || !masterIsOurs(wanted) || hasRival(wanted)) {
+    if (taken || !masterIsOurs(wanted) || (found == nullptr && hasRival(wanted))) {
       blocked_.insert(wanted.name);
       fresh_.erase(wanted.name);
       return;
