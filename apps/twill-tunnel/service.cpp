@@ -147,9 +147,10 @@ void TunnelService::setEngine() {
 Result<void> TunnelService::useKernel() {
   const auto settings = settingsOf(config_);
   const bool automatic = config_.engine == "auto";
-  const tunnel::KernelEngine::Where where{
-      .device = config_.device, .underlay = config_.underlay, .largeByUser = automatic};
-  if (kernel_ && kernel_->serves(settings, where) && kernel_->setPeers(peersOf(config_))) return {};
+  const tunnel::KernelEngine::Where where{.underlay = config_.underlay, .largeByUser = automatic};
+  if (kernel_ && kernel_->serves(settings, where) && kernel_->isIntact() &&
+      kernel_->setPeers(peersOf(config_)))
+    return {};
   TWILL_TRY(auto fresh, tunnel::KernelEngine::start(settings, where, peersOf(config_)));
   if (kernel_) fresh->takeOver(*kernel_);
   kernel_ = std::move(fresh);
@@ -164,7 +165,7 @@ Result<void> TunnelService::useKernel() {
 void TunnelService::onLinkChange() {
   std::array<char, 8192> buffer{};
   while (::recv(links_.get(), buffer.data(), buffer.size(), 0) > 0 || errno == ENOBUFS) continue;
-  if (kernel_ || (retryAt_ && Clock::now() >= *retryAt_)) setEngine();
+  if (kernel_ ? !kernel_->isIntact() : retryAt_ && Clock::now() >= *retryAt_) setEngine();
 }
 
 bool TunnelService::configChanged() const {

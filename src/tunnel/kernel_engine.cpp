@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint32_t kHandle = 1;
 constexpr std::uint32_t kPriority = 116;
 constexpr std::size_t kLeastRoom = 256;
-/// Longer than a packet waits in user space.
+/// Nanoseconds: longer than a packet waits in user space.
 constexpr std::uint64_t kBulk = 5'000'000;
 
 /// ::ffff:a.b.c.d for IPv4.
@@ -120,7 +120,7 @@ Result<std::unique_ptr<KernelEngine>> KernelEngine::start(const Settings& settin
   std::unique_ptr<KernelEngine> engine(new KernelEngine);
   engine->where_ = where;
   engine->settings_ = settings;
-  TWILL_TRY(const int device, linkIndex(where.device));
+  TWILL_TRY(const int device, linkIndex(settings.device));
   TWILL_TRY(const int underlay, linkIndex(where.underlay));
   engine->programs_.reset(udp_tunnel__open());
   if (!engine->programs_) return failErrno("open the kernel engine");
@@ -184,14 +184,14 @@ bool KernelEngine::isAt(const std::string& link, bool entrance) const {
   });
 }
 
-bool KernelEngine::serves(const Settings& settings, const Where& where) const {
+bool KernelEngine::isIntact() const {
   const auto isThere = [](const Attachment& place) {
     const bpf_tc_hook hook = hookOf(place.link, place.entrance);
     bpf_tc_opts options = optionsAt();
     return ::bpf_tc_query(&hook, &options) == 0 && options.prog_id == place.program;
   };
-  return settings == settings_ && where == where_ && isAt(where.device, false) &&
-         isAt(where.underlay, true) && std::all_of(attached_.begin(), attached_.end(), isThere);
+  return isAt(settings_.device, false) && isAt(where_.underlay, true) &&
+         std::all_of(attached_.begin(), attached_.end(), isThere);
 }
 
 Result<std::uint32_t> KernelEngine::indexOf(const std::string& peer) {

@@ -18,8 +18,8 @@ namespace twill::tunnel {
 /// place. One thread.
 class KernelEngine {
  public:
+  /// What the pump has no part in.
   struct Where {
-    std::string device;        ///< the TUN
     std::string underlay;      ///< the link that peers' datagrams come in by
     bool largeByUser = false;  ///< large packets are left to the pump
     bool operator==(const Where&) const = default;
@@ -36,8 +36,12 @@ class KernelEngine {
 
   /// Those that stay keep their counters. Kind::busy: there are too many for this one; start another.
   [[nodiscard]] Result<void> setPeers(const std::vector<Peer>& peers);
-  /// Made for these, and still attached, to links that are still the same.
-  [[nodiscard]] bool serves(const Settings& settings, const Where& where) const;
+  /// Made for these; for others there has to be another one.
+  [[nodiscard]] bool serves(const Settings& settings, const Where& where) const {
+    return settings == settings_ && where == where_;
+  }
+  /// Still attached, to links that are still the same. Asks the kernel.
+  [[nodiscard]] bool isIntact() const;
   /// What went by the kernel, on top of what the pump has counted; by name of the peer.
   [[nodiscard]] std::map<std::string, PeerNumbers> numbers() const;
   /// `before` no longer detaches what has been replaced by this one.

@@ -75,8 +75,7 @@ struct Node {
   }
   /// Null: the kernel takes no such programs, and the reason has been given.
   std::unique_ptr<KernelEngine> startEngine(bool largeByUser = false) const {
-    auto engine = KernelEngine::start(
-        settings(), {.device = "twill-udp", .underlay = "up0", .largeByUser = largeByUser}, {node2()});
+    auto engine = KernelEngine::start(settings(), {.underlay = "up0", .largeByUser = largeByUser}, {node2()});
     if (engine) return std::move(*engine);
     skip(engine.error().text);
     return nullptr;
@@ -181,20 +180,21 @@ TEST_CASE("programs that somebody took away are missed, and what is left behind 
   if (!node.make()) return;
   auto engine = node.startEngine();
   if (!engine) return;
-  const KernelEngine::Where where{.device = "twill-udp", .underlay = "up0"};
+  const KernelEngine::Where where{.underlay = "up0"};
   CHECK(engine->serves(settings(), where));
-  CHECK_FALSE(engine->serves(settings(), {.device = "twill-udp", .underlay = "lo"}));
+  CHECK(engine->isIntact());
+  CHECK_FALSE(engine->serves(settings(), {.underlay = "lo"}));
   sh("tc filter del dev up0 ingress pref 116");
-  CHECK_FALSE(engine->serves(settings(), where));
+  CHECK_FALSE(engine->isIntact());
   auto next = node.startEngine();
   REQUIRE(next);
   next->takeOver(*engine);
   engine.reset();
-  CHECK(next->serves(settings(), where));
+  CHECK(next->isIntact());
   const auto links = removeTunnelPrograms();
   REQUIRE(links);
   CHECK(*links == std::vector<std::string>{"up0", "twill-udp"});
-  CHECK_FALSE(next->serves(settings(), where));
+  CHECK_FALSE(next->isIntact());
   CHECK(removeTunnelPrograms()->empty());
 }
 
@@ -205,7 +205,7 @@ TEST_CASE("the engine that ends leaves nothing, and a link that is missing is sa
   if (!engine) return;
   engine.reset();
   CHECK(removeTunnelPrograms()->empty());
-  const auto none = KernelEngine::start(settings(), {.device = "twill-udp", .underlay = "none"}, {});
+  const auto none = KernelEngine::start(settings(), {.underlay = "none"}, {});
   REQUIRE_FALSE(none);
   CHECK(none.error().kind == Error::Kind::missing);
 }
@@ -220,7 +220,7 @@ TEST_CASE("more peers than there was room for want another engine, which has it"
   const auto refused = engine->setPeers(many);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().kind == Error::Kind::busy);
-  CHECK(KernelEngine::start(settings(), {.device = "twill-udp", .underlay = "up0"}, many));
+  CHECK(KernelEngine::start(settings(), {.underlay = "up0"}, many));
 }
 
 }  // namespace twill::test
