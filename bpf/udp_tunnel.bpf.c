@@ -14,6 +14,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "address.bpf.h"
 #include "udp_tunnel.h"
 
 enum { FAMILY_INET = 2, FAMILY_INET6 = 10, DEFAULT_TTL = 64 };
@@ -76,12 +77,6 @@ struct packet {
   __u32 segments;
   int v6;
 };
-
-static __always_inline void map_address(__u8 *to, const void *from) {
-  __builtin_memset(to, 0, 10);
-  to[10] = to[11] = 0xff;
-  __builtin_memcpy(to + 12, from, 4);
-}
 
 // The size of the header behind IP's, in large packets. UDP's stay with user space: where they are not cut on the way,
 // nothing in them would say where one ends.

@@ -23,4 +23,5 @@ function(twill_bpf name)
   target_link_libraries(bpf_${name} INTERFACE PkgConfig::LIBBPF)
 endfunction()
 
+twill_bpf(fast_path)
 twill_bpf(udp_tunnel)

@@ -109,6 +109,7 @@ class Node {
     REQUIRE(attachments);
     Options options{.node = "node1",
                     .underlay = rules,
+                    .fastPath = fastPath,
                     .stateDir = directory + "/state",
                     .subnetFile = directory + subnetFile};
     agent = std::make_unique<Agent>(io, options, kernel, datastore, std::move(*attachments),
@@ -159,6 +160,7 @@ class Node {
   std::string directory = makeDirectory();
   std::string subnetFile = "/subnet.env";
   UnderlayRules rules;
+  bool fastPath = false;
   boost::asio::io_context io;
   FakeKernel kernel;
   MemoryDatastore datastore{io};

@@ -72,6 +72,7 @@ void addUp(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "user", "kernel"}));
   command->add_flag("--direct-routing", spec->directRouting, "no tunnel where a plain route gets there");
+  command->add_flag("--fast-path", spec->fastPath, "containers' TCP and UDP past bridge and routing");
   command->add_option("--datastore", spec->datastore, "where the map of nodes lives")
       ->capture_default_str()
       ->check(CLI::IsMember({"file"}));

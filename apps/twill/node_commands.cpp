@@ -71,6 +71,11 @@ int printStatus(const Json& status) {
                            : fmt::format("; twill-tunnel is process {}, engine {} ({})", text(process, "pid"),
                                          text(process, "engine"), text(process, "engine_reason")));
   }
+  if (const Json path = status.value("fast_path", Json()); !path.is_null()) {
+    fmt::print("fast path   {} containers, {} peers; packets: {} on the node, {} to peers, {} from peers\n",
+               text(path, "containers"), text(path, "peers"), text(path["local"], "packets"),
+               text(path["out"], "packets"), text(path["in"], "packets"));
+  }
   fmt::print("containers  {}\n", text(status, "attachments"));
   fmt::print("drift       {} repaired", text(status["drift"], "repairs"));
   if (const Json& last = status["drift"]["last"]; !last.is_null()) {

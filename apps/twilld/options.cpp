@@ -100,6 +100,8 @@ CommandLine parseCommandLine(int argc, char** argv) {
   declareAddress(app, "--public-ip", options.underlay.publicIp, "IPv4 address that peers send to");
   declareAddress(app, "--public-ipv6", options.underlay.publicIp6, "IPv6 address that peers send to");
   declare(app, "--ip-masq", options.ipMasq, "masquerade what leaves the cluster, never what stays inside");
+  declare(app, "--fast-path", options.fastPath,
+          "carry containers' TCP and UDP past bridge, routing and the node's own firewall");
   declare(app, "--run-dir", options.runDir, "socket and lock");
   declare(app, "--state-dir", options.stateDir, "attachments, kept over a reboot");
   declare(app, "--subnet-file", options.subnetFile, "where to write subnet.env");

@@ -146,6 +146,7 @@ void Agent::evaluate() {
   redecide();
   if (!decided_) return;
   reconcile(cause);
+  followFastPath();
   // After the kernel: the process attaches to a device.
   tunnel_.follow(decision_.desired.tunnel);
   problems_.set("tunnel",

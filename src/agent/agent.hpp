@@ -79,6 +79,12 @@ class Agent {
   };
   /// Asks the kernel, and twill-tunnel, which may take a second. None without tunnels.
   [[nodiscard]] std::optional<TunnelNumbers> tunnelNumbers() const;
+  /// What goes by the fast path; none: it is off.
+  struct FastPathView {
+    FastPath now;
+    FastPathNumbers numbers;
+  };
+  [[nodiscard]] std::optional<FastPathView> fastPath() const;
   /// The comparison as it stands now, whether or not its owners are waiting for a retry.
   [[nodiscard]] Difference difference() const;
 
@@ -99,6 +105,7 @@ class Agent {
   void lookAround();
   void reconcile(Cause cause);
   [[nodiscard]] Failure noLease() const;
+  [[nodiscard]] FastPath wantedFastPath() const;
   [[nodiscard]] KernelState attachmentState() const;
   [[nodiscard]] KernelState partOf(const Attachment& attachment, bool besideBridge) const;
   [[nodiscard]] KernelState proxiesFor(AttachMode mode) const;
@@ -111,6 +118,7 @@ class Agent {
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
   void say(const std::string& text);
   void setReady(bool ready);
+  void followFastPath();
   void writeSubnetEnv();
   void scheduleRetry();
   void scheduleFarewell();

@@ -7,6 +7,7 @@
 
 #include "agent/agent.hpp"
 #include "attach/desired.hpp"
+#include "attach/fast_path.hpp"
 #include "attach/firewall.hpp"
 #include "attach/host_ports.hpp"
 
@@ -210,6 +211,27 @@ KernelState Agent::attachmentState() const {
     keepGuard(record.hostIfname, actual_, state);
   }
   return state;
+}
+
+FastPath Agent::wantedFastPath() const {
+  std::vector<const Attachment*> present;
+  for (const auto& [key, attachment] : attachments_.all()) {
+    if (!gone_.contains(key)) present.push_back(&attachment);
+  }
+  return fastPathOf(present, wanted_, actual_, underlay_->underlay.link);
+}
+
+/// Without it packets take the ordinary way, so that a failure is said and nothing more.
+void Agent::followFastPath() {
+  const auto done = kernel_.setFastPath(options_.fastPath ? std::optional(wantedFastPath()) : std::nullopt);
+  problems_.set("fast path", done ? std::vector<std::string>{}
+                                  : std::vector{done.error().text + "; packets go by bridge and routing"});
+}
+
+std::optional<Agent::FastPathView> Agent::fastPath() const {
+  const auto numbers = kernel_.fastPathNumbers();
+  if (!numbers || !underlay_) return std::nullopt;
+  return FastPathView{wantedFastPath(), *numbers};
 }
 
 /// True when a container needs what its mode's containers share.

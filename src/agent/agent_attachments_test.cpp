@@ -285,3 +285,38 @@ TEST_CASE("an interface that was made without addresses gets them once, and may 
   node.settle();
   CHECK_FALSE(node.kernel.all().links.contains(bare->hostIfname));
 }
+
+TEST_CASE("the fast path follows containers and map when it is asked for") {
+  Node node;
+  node.join();
+  CHECK_FALSE(node.kernel.fastPath());
+  node.fastPath = true;
+  node.startAgent();
+  node.join();
+  REQUIRE(node.kernel.fastPath());
+  CHECK(node.kernel.fastPath()->containers.empty());
+  CHECK(node.kernel.fastPath()->peers.size() == 2);
+  REQUIRE(node.agent->attach(node.container("c1")));
+  node.settle();
+  CHECK(node.kernel.fastPath()->containers.size() == 1);
+  REQUIRE(node.agent->detach(node.container("c1").key()));
+  node.settle();
+  CHECK(node.kernel.fastPath()->containers.empty());
+  node.fastPath = false;
+  node.startAgent();
+  node.join();
+  CHECK_FALSE(node.kernel.fastPath());
+}
+
+TEST_CASE("a kernel that takes no fast path is a problem that is told, and no reason to be unready") {
+  Node node;
+  node.fastPath = true;
+  node.kernel.refuseFastPath({.text = "load the fast path: this kernel has no bpf_skb_ct_lookup()"});
+  node.startAgent();
+  node.join();
+  CHECK(node.agent->ready());
+  CHECK(node.agent->problems().all() ==
+        std::vector<std::string>{
+            "fast path: load the fast path: this kernel has no bpf_skb_ct_lookup(); packets go "
+            "by bridge and routing"});
+}

@@ -73,8 +73,10 @@ Result<void> cleanUp(const Options& options) {
   }
   TWILL_TRY(const int ended, endTunnel(options.runDir));
   if (ended != 0) fmt::print("end twill-tunnel, process {}\n", ended);
-  TWILL_TRY(const auto links, removeTunnelPrograms());
+  TWILL_TRY(const auto links, removePrograms(kTunnelPrograms));
   for (const auto& link : links) fmt::print("remove the tunnel's program at {}\n", link);
+  TWILL_TRY(const auto passed, removePrograms(kFastPathPrograms));
+  for (const auto& link : passed) fmt::print("remove the fast path's program at {}\n", link);
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());
   TWILL_TRY(KernelState actual, kernel->read({}));
   auto operations = diff({}, actual).operations;

@@ -51,6 +51,11 @@ std::string metricsText(const Agent& agent) {
         "Packets at a tunnel's port that were dropped: not a peer's, or with a source that is not its own",
         static_cast<double>(numbers->strangers));
   }
+  if (const auto path = agent.fastPath()) {
+    counter(registry, "twill_fast_path_packets_total", "Packets that went past bridge and routing",
+            static_cast<double>(path->numbers.local.packets + path->numbers.out.packets +
+                                path->numbers.in.packets));
+  }
   return prometheus::TextSerializer().Serialize(registry.Collect());
 }
 

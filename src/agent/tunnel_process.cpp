@@ -219,7 +219,7 @@ void TunnelProcess::stop() {
   if (!std::filesystem::exists(config_, unseen) && pid_ == 0) return;
   if (const int pid = pid_ != 0 ? pid_ : listenerOf(socket_); pid > 0) {
     ::kill(pid, SIGTERM);
-  } else if (const auto left = removeTunnelPrograms(); !left) {
+  } else if (const auto left = removePrograms(kTunnelPrograms); !left) {
     spdlog::warn("twill-tunnel: {}", left.error().text);
   }
   std::filesystem::remove(config_, unseen);

@@ -103,6 +103,21 @@ Json tunnelJson(const Agent& agent) {
   return tunnel;
 }
 
+Json roadJson(const FastPathNumbers::Road& road) {
+  return {{"packets", road.packets}, {"bytes", road.bytes}};
+}
+
+/// Null while it is off.
+Json fastPathJson(const Agent& agent) {
+  const auto path = agent.fastPath();
+  if (!path) return nullptr;
+  return {{"containers", path->now.containers.size()},
+          {"peers", path->now.peers.size()},
+          {"local", roadJson(path->numbers.local)},
+          {"out", roadJson(path->numbers.out)},
+          {"in", roadJson(path->numbers.in)}};
+}
+
 }  // namespace
 
 std::string statusJson(const Agent& agent) {
@@ -125,6 +140,7 @@ std::string statusJson(const Agent& agent) {
   }
   status["attachments"] = agent.attachments().all().size();
   status["tunnel"] = tunnelJson(agent);
+  status["fast_path"] = fastPathJson(agent);
   status["problems"] = agent.problems().all();
   status["drift"] = driftJson(agent.journal());
   status["operations"] = {{"total", agent.journal().total()},

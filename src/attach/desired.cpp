@@ -9,7 +9,6 @@
 namespace twill {
 namespace {
 
-constexpr const char* kBridge = "twill0";
 constexpr const char* kOwner = "node";
 /// IFALIASZ is 256 with the closing NUL.
 constexpr std::size_t kLongestAlias = 255;

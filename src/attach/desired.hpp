@@ -11,6 +11,9 @@
 
 namespace twill {
 
+/// The bridge that the containers of mode bridge are at.
+inline constexpr const char* kBridge = "twill0";
+
 /// The parts of the kernel that all attachments of one mode share: the bridge and its gateway addresses, or
 /// for the routed mode the address that the node answers for. Owner: "node".
 [[nodiscard]] KernelState desiredShared(AttachMode mode, const NodeNetwork& node);

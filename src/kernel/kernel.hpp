@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "net/address.hpp"
 #include "plan/diff.hpp"
+#include "plan/fast_path.hpp"
 #include "plan/state.hpp"
 
 namespace twill {
@@ -49,6 +51,12 @@ class Kernel {
 
   /// The packets that a table's named counters have counted since it was last written as a whole.
   [[nodiscard]] virtual Result<std::map<std::string, std::uint64_t>> counted(const std::string& table) = 0;
+
+  /// Makes that the fast path, and none with nullopt. Costs next to nothing when it is so already. Fails when
+  /// the kernel takes no such programs, and goes on with what it takes when a link refuses.
+  [[nodiscard]] virtual Result<void> setFastPath(const std::optional<FastPath>& wanted) = 0;
+  /// What has gone that way; none while there is none.
+  [[nodiscard]] virtual std::optional<FastPathNumbers> fastPathNumbers() const = 0;
 
   /// Readable when drain() has something to do. Owned by the kernel object; valid as long as it.
   [[nodiscard]] virtual int notifyFd() const = 0;

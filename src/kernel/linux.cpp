@@ -19,6 +19,14 @@ namespace {
 /// Room for about 10,000 notifications, at some 750 bytes of kernel memory each.
 constexpr int kMonitorBuffer = 8 << 20;
 
+/// The link whose filters, or the place for them, came or went.
+int linkOfPrograms(const netlink::Received& message) {
+  if (message.type != RTM_NEWTFILTER && message.type != RTM_DELTFILTER && message.type != RTM_DELQDISC)
+    return 0;
+  const auto header = netlink::headerOf<tcmsg>(message.payload);
+  return header ? header->tcm_ifindex : 0;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LinuxKernel>> LinuxKernel::open() {
@@ -63,6 +71,7 @@ Result<KernelState> LinuxKernel::read(const Interest& interest) {
   hidWrongly_ = false;
   monitor_.discard();
   proxies_.clear();
+  fastPath_.doubt(0);
   TWILL_TRY(auto state, readState(requests_, mirror_, interest));
   for (const auto& link : dying) forgetLink(link, state);
   state.sysctls = readSysctls(interest.sysctls);
@@ -80,6 +89,15 @@ std::vector<Result<void>> LinuxKernel::apply(std::span<const Operation> operatio
   }
   noteProxies(operations, results);
   return results;
+}
+
+Result<void> LinuxKernel::setFastPath(const std::optional<FastPath>& wanted) {
+  if (!wanted) return fastPath_.remove();
+  if (!watchesPrograms_) {
+    TWILL_CHECK(monitor_.join(RTNLGRP_TC));
+  }
+  watchesPrograms_ = true;
+  return fastPath_.follow(*wanted);
 }
 
 Kernel::Drained LinuxKernel::drain(KernelState& state, const Interest& interest) {
@@ -101,6 +119,8 @@ Kernel::Drained LinuxKernel::drainRtnetlink(KernelState& state, const Interest& 
     if (datagram->empty()) break;
     netlink::forEachMessage(*datagram, [&](const netlink::Received& message) {
       if (message.type == RTM_NEWNETCONF || message.type == RTM_DELNETCONF) settingsStale_ = true;
+      if (const int link = linkOfPrograms(message); link != 0 && fastPath_.doubt(link))
+        out = std::max(out, Drained::changed);
       if (out != Drained::lost) out = std::max(out, mirror_.fold(message, state, interest));
     });
   }

@@ -6,6 +6,7 @@
 
 #include "base/fd.hpp"
 #include "kernel/conntrack.hpp"
+#include "kernel/fast_path_programs.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/mirror.hpp"
 #include "kernel/netlink.hpp"
@@ -28,6 +29,10 @@ class LinuxKernel final : public Kernel {
   [[nodiscard]] Result<std::map<std::string, std::uint64_t>> counted(const std::string& table) override {
     return Nftables::counted(table);
   }
+  [[nodiscard]] Result<void> setFastPath(const std::optional<FastPath>& wanted) override;
+  [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override {
+    return fastPath_.numbers();
+  }
   [[nodiscard]] int notifyFd() const override { return epoll_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
 
@@ -49,6 +54,8 @@ class LinuxKernel final : public Kernel {
   Fd touched_;  ///< eventfd: apply() did what the kernel tells nobody of
   Mirror mirror_;
   std::vector<Operation> proxies_;  ///< additions and removals of proxy entries, since the last drain()
+  FastPathPrograms fastPath_;
+  bool watchesPrograms_ = false;
   bool settingsStale_ = false;
   std::atomic<bool> hidWrongly_ = false;  ///< a link that could not be removed is still there
   std::unique_ptr<Reaper> reaper_;        ///< last: its thread uses what stands above

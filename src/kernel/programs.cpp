@@ -8,21 +8,25 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include "kernel/netlink.hpp"
-
 namespace twill {
 namespace {
 
-constexpr std::string_view kName = "twill_udp_";
 constexpr std::uint32_t kHooks[] = {TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
                                     TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)};
 
-bool isOurs(const netlink::Attributes& attributes) {
-  return attributes.text(TCA_KIND) == "bpf" &&
-         attributes.nest(TCA_OPTIONS).text(TCA_BPF_NAME).starts_with(kName);
-}
+struct Search {
+  std::string_view names;
+  const std::set<std::uint32_t>& but;
 
-Result<std::vector<tcmsg>> findOurs(netlink::Socket& socket, int link, std::uint32_t hook) {
+  [[nodiscard]] bool isFor(const netlink::Attributes& attributes) const {
+    if (attributes.text(TCA_KIND) != "bpf") return false;
+    const auto options = attributes.nest(TCA_OPTIONS);
+    return options.text(TCA_BPF_NAME).starts_with(names) &&
+           !but.contains(options.u32(TCA_BPF_ID).value_or(0));
+  }
+};
+
+Result<std::vector<tcmsg>> find(netlink::Socket& socket, int link, std::uint32_t hook, const Search& search) {
   std::vector<tcmsg> found;
   netlink::Message request(RTM_GETTFILTER, NLM_F_DUMP);
   auto& asked = request.header<tcmsg>();
@@ -30,14 +34,15 @@ Result<std::vector<tcmsg>> findOurs(netlink::Socket& socket, int link, std::uint
   asked.tcm_parent = hook;
   TWILL_CHECK(socket.dump(request, [&](const netlink::Received& received) {
     const auto header = netlink::headerOf<tcmsg>(received.payload);
-    if (header && isOurs(netlink::Attributes(received.payload, sizeof(tcmsg)))) found.push_back(*header);
+    if (header && search.isFor(netlink::Attributes(received.payload, sizeof(tcmsg))))
+      found.push_back(*header);
   }));
   return found;
 }
 
 }  // namespace
 
-Result<std::vector<std::string>> removeTunnelPrograms() {
+Result<std::vector<std::string>> removePrograms(std::string_view names, const std::set<std::uint32_t>& but) {
   std::vector<std::string> from;
   TWILL_TRY(auto socket, netlink::Socket::open(NETLINK_ROUTE));
   using Links = struct if_nameindex;  // a function has the name, too
@@ -45,7 +50,7 @@ Result<std::vector<std::string>> removeTunnelPrograms() {
   if (!links) return failErrno("list the links");
   for (const Links* link = links.get(); link->if_index != 0; ++link) {
     for (const std::uint32_t hook : kHooks) {
-      TWILL_TRY(const auto found, findOurs(socket, static_cast<int>(link->if_index), hook));
+      TWILL_TRY(const auto found, find(socket, static_cast<int>(link->if_index), hook, {names, but}));
       for (const tcmsg& one : found) {
         netlink::Message remove(RTM_DELTFILTER, 0);
         remove.header<tcmsg>() = one;
@@ -55,6 +60,11 @@ Result<std::vector<std::string>> removeTunnelPrograms() {
     }
   }
   return from;
+}
+
+Result<bool> hasProgram(netlink::Socket& socket, int link, std::string_view names) {
+  TWILL_TRY(const auto found, find(socket, link, kHooks[0], {names, {}}));
+  return !found.empty();
 }
 
 }  // namespace twill

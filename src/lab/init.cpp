@@ -27,7 +27,9 @@ namespace twill::lab {
 namespace {
 
 /// Masquerading is on, so that a test sees that it leaves the cluster's own traffic alone.
-constexpr const char* kTwilldConfig = "iface = \"eth0\"\nip-masq = true\n";
+std::string twilldConfig(const Spec& spec) {
+  return std::string("iface = \"eth0\"\nip-masq = true\n") + (spec.fastPath ? "fast-path = true\n" : "");
+}
 
 class Init {
  public:
@@ -126,7 +128,7 @@ class Init {
                           .isNode = isNode,
                           .labDirectory = task_.directory,
                           .binDirectory = task_.binDirectory,
-                          .twilldConfig = kTwilldConfig,
+                          .twilldConfig = twilldConfig(task_.spec),
                           .conflist = conflistOf(task_.spec),
                           .mapped = task_.mapped};
     TWILL_TRY(Pipe answer, makePipe());

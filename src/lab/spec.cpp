@@ -88,6 +88,7 @@ std::string toJson(const Spec& spec) {
                                 {"backend", spec.backend},
                                 {"engine", spec.engine},
                                 {"directRouting", spec.directRouting},
+                                {"fastPath", spec.fastPath},
                                 {"datastore", spec.datastore},
                                 {"ipv6", spec.ipv6},
                                 {"attach", modeWord(spec.attach)},
@@ -135,9 +136,9 @@ Result<Spec> parseSpec(std::string_view json) {
   bool good = text("name", spec.name) && number("nodes", spec.nodes) &&
               number("containers", spec.containers) && number("segments", spec.segments) &&
               text("backend", spec.backend) && text("engine", spec.engine) &&
-              flag("directRouting", spec.directRouting) && text("datastore", spec.datastore) &&
-              text("attach", attach) && flag("ipv6", spec.ipv6) && numbers("mtu", spec.mtu) &&
-              fraction("loss", spec.loss) && fraction("delay", spec.delay);
+              flag("directRouting", spec.directRouting) && flag("fastPath", spec.fastPath) &&
+              text("datastore", spec.datastore) && text("attach", attach) && flag("ipv6", spec.ipv6) &&
+              numbers("mtu", spec.mtu) && fraction("loss", spec.loss) && fraction("delay", spec.delay);
   if (!good) return fail("lab.json is not what this version of twill writes; take the lab down and up again");
   spec.attach = attach == "routed" ? AttachMode::routed : AttachMode::bridge;
   return spec;
@@ -156,6 +157,7 @@ std::string asOptions(const Spec& spec) {
   add(spec.backend != usual.backend, "--backend " + spec.backend);
   add(spec.engine != usual.engine, "--engine " + spec.engine);
   add(spec.directRouting, "--direct-routing");
+  add(spec.fastPath, "--fast-path");
   add(spec.datastore != usual.datastore, "--datastore " + spec.datastore);
   add(spec.ipv6, "--ipv6");
   add(spec.attach != usual.attach, fmt::format("--attach {}", modeWord(spec.attach)));

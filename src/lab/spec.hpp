@@ -19,6 +19,7 @@ struct Spec {
   std::string backend = "host-gw";
   std::string engine = "auto";  ///< of the backend udp
   bool directRouting = false;
+  bool fastPath = false;
   std::string datastore = "file";
   bool ipv6 = false;
   AttachMode attach = AttachMode::bridge;

@@ -56,6 +56,7 @@ TEST_CASE("what does not fit is refused by the option's name") {
 
 TEST_CASE("options say what differs from the usual") {
   CHECK(asOptions({}).empty());
+  CHECK(asOptions({.fastPath = true}) == "--fast-path");
   CHECK(asOptions({.backend = "udp", .engine = "kernel", .directRouting = true}) ==
         "--backend udp --engine kernel --direct-routing");
   CHECK_FALSE(check({.backend = "vxlan", .engine = "kernel"}));

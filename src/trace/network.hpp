@@ -54,6 +54,7 @@ struct Interface {
   Link link;
   std::vector<InterfaceAddress> addresses;
   std::optional<Port> cable;       ///< a veth's other end, where that is a place of this network
+  bool fastPath = false;           ///< a node's: what comes in by it may go past the rest of the node
   bool proxyArp = false;           ///< answers ARP for whatever the place would route elsewhere
   std::vector<IpAddress> proxied;  ///< answers for these too, although it does not have them
   bool forwards6 = false;          ///< IPv6 packets that come in by it; the kernel's lookup does not look

@@ -13,6 +13,7 @@
 #include "kernel/link.hpp"
 #include "kernel/neighbour.hpp"
 #include "kernel/netns.hpp"
+#include "kernel/programs.hpp"
 #include "kernel/route.hpp"
 #include "kernel/sysctl.hpp"
 
@@ -178,6 +179,14 @@ void readSettings(Place& place) {
   }
 }
 
+Result<void> readPrograms(netlink::Socket& socket, Place& place) {
+  if (place.kind != PlaceKind::node) return {};
+  for (auto& [name, interface] : place.interfaces) {
+    TWILL_TRY(interface.fastPath, hasProgram(socket, interface.link.index, kFastPathPrograms));
+  }
+  return {};
+}
+
 Result<void> look(Sighting& out) {
   TWILL_TRY(const auto guard, NamespaceGuard::enter(*out.netns));
   TWILL_TRY(auto socket, netlink::Socket::open(NETLINK_ROUTE));
@@ -186,6 +195,7 @@ Result<void> look(Sighting& out) {
   TWILL_CHECK(readNeighbours(socket, out));
   TWILL_CHECK(readForwarding(socket, out));
   TWILL_CHECK(readRoutes(socket, out));
+  TWILL_CHECK(readPrograms(socket, out.place));
   readSettings(out.place);
   out.place.lookUp = [netns = out.netns](const RouteQuery& query) -> Result<RouteAnswer> {
     TWILL_TRY(const auto inside, NamespaceGuard::enter(*netns));

@@ -68,6 +68,26 @@ class Walker {
     return send();
   }
 
+  /// What comes in by `entrance` and is routed, or bridged to a neighbour, may go past all that. The road
+  /// that is shown is that of ICMP.
+  void noteFastPath(const Port& entrance) {
+    const Interface* interface = network_.places[entrance.place].find(entrance.link);
+    const auto end = network_.placeOf(trace_.dst);
+    if (interface == nullptr || !interface->fastPath || !end) return;
+    if (network_.places[*end].kind != PlaceKind::container) return;
+    hop().notes.push_back(
+        fmt::format("fast path: from {} {} on, TCP and UDP go past bridge, firewall and routing",
+                    network_.places[entrance.place].name, entrance.link));
+  }
+
+  /// The bridge's port for what came in by a bridge.
+  [[nodiscard]] Port entrance() const {
+    const auto& hops = trace_.hops;
+    if (hops.size() < 2 || hops[hops.size() - 2].passes.empty()) return {at_, in_};
+    const Pass& pass = hops[hops.size() - 2].passes.back();
+    return pass.place == here().name ? Port{at_, pass.link} : Port{at_, in_};
+  }
+
   /// The kernel drops it here.
   Result<bool> refuse() {
     const RouteAnswer& route = hop().route;
@@ -165,6 +185,11 @@ class Walker {
     for (auto& note : delivery.notes) hop().notes.push_back(std::move(note));
     if (delivery.exit) return leave(*delivery.exit);
     if (!delivery.to) return drop(Reason::neighbour, fmt::format("{}: {}", here().name, delivery.fault));
+    if (here().kind == PlaceKind::node) {
+      noteFastPath(entrance());
+    } else if (delivery.to->port.place == network_.placeOf(trace_.dst) && !delivery.to->way.empty()) {
+      noteFastPath(delivery.to->way.front().port);
+    }
     for (const auto& crossing : delivery.to->way) {
       if (crossing.bridge.empty()) continue;
       hop().passes.push_back(

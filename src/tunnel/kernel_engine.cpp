@@ -2,8 +2,6 @@
 #include "tunnel/kernel_engine.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <set>
 
 #include <bpf/bpf.h>
@@ -16,90 +14,25 @@
 namespace twill::tunnel {
 namespace {
 
-// Where the programs are among others of their hook, which are asked before and after them.
-constexpr std::uint32_t kHandle = 1;
-constexpr std::uint32_t kPriority = 116;
+/// Where the programs are among others of their hook.
+constexpr std::uint16_t kPriority = 116;
 constexpr std::size_t kLeastRoom = 256;
 /// Nanoseconds: longer than a packet waits in user space.
 constexpr std::uint64_t kBulk = 5'000'000;
 
-/// ::ffff:a.b.c.d for IPv4.
-void mapAddress(const IpAddress& address, __u8* to) {
-  std::memset(to, 0, 16);
-  const auto bytes = address.bytes();
-  if (address.isV4()) to[10] = to[11] = 0xff;
-  std::copy(bytes.begin(), bytes.end(), to + 16 - bytes.size());
-}
-
-template <class T>
-std::string bytesOf(const T& value) {
-  return {reinterpret_cast<const char*>(&value), sizeof value};
-}
-
 std::string keyOf(const Prefix& prefix) {
   udp_tunnel_key key{};
-  key.length = static_cast<__u32>(prefix.length() + (prefix.address().isV4() ? 96 : 0));
-  mapAddress(prefix.address(), key.address);
-  return bytesOf(key);
+  key.length = tc::mappedLength(prefix);
+  std::ranges::copy(tc::mapped(prefix.address()), key.address);
+  return tc::bytesOf(key);
 }
 
 std::string ownerOf(const IpAddress& endpoint, std::uint32_t index, bool byUser) {
   udp_tunnel_owner owner{};
-  mapAddress(endpoint, owner.endpoint);
+  std::ranges::copy(tc::mapped(endpoint), owner.endpoint);
   owner.index = index;
   owner.by_user = byUser ? 1 : 0;
-  return bytesOf(owner);
-}
-
-bpf_tc_hook hookOf(int link, bool entrance) {
-  bpf_tc_hook hook{};
-  hook.sz = sizeof hook;
-  hook.ifindex = link;
-  hook.attach_point = entrance ? BPF_TC_INGRESS : BPF_TC_EGRESS;
-  return hook;
-}
-
-bpf_tc_opts optionsAt() {
-  bpf_tc_opts options{};
-  options.sz = sizeof options;
-  options.handle = kHandle;
-  options.priority = kPriority;
-  return options;
-}
-
-/// What libbpf has said last, with the verifier's log in it.
-std::string& words() {
-  static std::string all;
-  return all;
-}
-
-int keepWords(libbpf_print_level level, const char* format, va_list arguments) {
-  if (level != LIBBPF_WARN) return 0;
-  std::array<char, 32768> text{};
-  const int size = std::vsnprintf(text.data(), text.size(), format, arguments);
-  if (size > 0) words().append(text.data(), std::min(text.size() - 1, static_cast<std::size_t>(size)));
-  return 0;
-}
-
-/// The verifier ends its log with its reason, and a line of numbers.
-std::string verifiersReason() {
-  const auto numbers = words().rfind("\nprocessed ");
-  if (numbers == std::string::npos) return {};
-  const auto before = words().rfind('\n', numbers - 1);
-  return words().substr(before + 1, numbers - before - 1);
-}
-
-Failure failLoad(int code) {
-  constexpr std::string_view kWhat = "load the kernel engine";
-  if (code == EPERM) return failErrno(fmt::format("{} (it needs CAP_BPF or CAP_SYS_ADMIN)", kWhat), code);
-  if (const auto reason = verifiersReason(); !reason.empty())
-    return failErrno(fmt::format("{}: the kernel's verifier says '{}'", kWhat, reason), code);
-  return failErrno(kWhat, code);
-}
-
-/// So many values has an entry of a map for each CPU.
-std::size_t cpus() {
-  return static_cast<std::size_t>(std::max(1, ::libbpf_num_possible_cpus()));
+  return tc::bytesOf(owner);
 }
 
 Result<int> linkIndex(const std::string& name) {
@@ -116,7 +49,7 @@ void KernelEngine::Detach::operator()(udp_tunnel* programs) const {
 
 Result<std::unique_ptr<KernelEngine>> KernelEngine::start(const Settings& settings, const Where& where,
                                                           const std::vector<Peer>& peers) {
-  ::libbpf_set_print(keepWords);
+  tc::listen();
   std::unique_ptr<KernelEngine> engine(new KernelEngine);
   engine->where_ = where;
   engine->settings_ = settings;
@@ -128,8 +61,10 @@ Result<std::unique_ptr<KernelEngine>> KernelEngine::start(const Settings& settin
   engine->programs_->rodata->underlay_link = static_cast<__u32>(underlay);
   TWILL_CHECK(engine->load(peers.size()));
   TWILL_CHECK(engine->setPeers(peers));
-  TWILL_CHECK(engine->attach(::bpf_program__fd(engine->programs_->progs.twill_udp_receive), underlay, true));
-  TWILL_CHECK(engine->attach(::bpf_program__fd(engine->programs_->progs.twill_udp_send), device, false));
+  TWILL_CHECK(engine->attach(::bpf_program__fd(engine->programs_->progs.twill_udp_receive),
+                             {.link = underlay, .entrance = true, .priority = kPriority}));
+  TWILL_CHECK(engine->attach(::bpf_program__fd(engine->programs_->progs.twill_udp_send),
+                             {.link = device, .priority = kPriority}));
   return engine;
 }
 
@@ -144,61 +79,38 @@ Result<void> KernelEngine::load(std::size_t peers) {
   if (settings_.local6) std::memcpy(const_cast<__u32*>(data->local6), settings_.local6->bytes().data(), 16);
   for (bpf_map* map : {programs_->maps.counters, programs_->maps.received_large})
     ::bpf_map__set_max_entries(map, static_cast<__u32>(room));
-  words().clear();
-  if (const int failed = udp_tunnel__load(programs_.get()); failed != 0) return failLoad(-failed);
+  if (const int failed = udp_tunnel__load(programs_.get()); failed != 0)
+    return tc::failLoad("load the kernel engine", -failed);
   return {};
 }
 
-Result<void> KernelEngine::attach(int program, int link, bool entrance) {
-  bpf_tc_hook hook = hookOf(link, entrance);
-  if (const int failed = ::bpf_tc_hook_create(&hook); failed != 0 && failed != -EEXIST)
-    return failErrno(fmt::format("make a place for programs at link {}", link), -failed);
-  bpf_tc_opts options = optionsAt();
-  options.prog_fd = program;
-  options.flags = BPF_TC_F_REPLACE;
-  if (const int failed = ::bpf_tc_attach(&hook, &options); failed != 0)
-    return failErrno(fmt::format("attach the kernel engine to link {}", link), -failed);
-  attached_.push_back({link, entrance, options.prog_id});
+Result<void> KernelEngine::attach(int program, const tc::Place& place) {
+  TWILL_TRY(attached_[place], tc::attach(program, place));
   return {};
 }
 
 KernelEngine::~KernelEngine() {
-  for (const Attachment& place : attached_) {
-    const bpf_tc_hook hook = hookOf(place.link, place.entrance);
-    const bpf_tc_opts options = optionsAt();
-    (void)::bpf_tc_detach(&hook, &options);  // the link may be gone, and all that was there with it
-  }
+  for (const auto& [place, program] : attached_) tc::detach(place);
 }
 
 void KernelEngine::takeOver(KernelEngine& before) const {
-  std::erase_if(before.attached_, [&](const Attachment& old) {
-    return std::any_of(attached_.begin(), attached_.end(),
-                       [&](const Attachment& place) { return place.samePlace(old); });
-  });
-}
-
-bool KernelEngine::isAt(const std::string& link, bool entrance) const {
-  const auto index = static_cast<int>(::if_nametoindex(link.c_str()));
-  return std::any_of(attached_.begin(), attached_.end(), [&](const Attachment& place) {
-    return place.entrance == entrance && place.link == index;
-  });
+  for (const auto& [place, program] : attached_) before.attached_.erase(place);
 }
 
 bool KernelEngine::isIntact() const {
-  const auto isThere = [](const Attachment& place) {
-    const bpf_tc_hook hook = hookOf(place.link, place.entrance);
-    bpf_tc_opts options = optionsAt();
-    return ::bpf_tc_query(&hook, &options) == 0 && options.prog_id == place.program;
+  const auto isAt = [this](const std::string& link, bool entrance) {
+    const auto index = static_cast<int>(::if_nametoindex(link.c_str()));
+    return attached_.contains({.link = index, .entrance = entrance, .priority = kPriority});
   };
   return isAt(settings_.device, false) && isAt(where_.underlay, true) &&
-         std::all_of(attached_.begin(), attached_.end(), isThere);
+         std::ranges::all_of(attached_, [](const auto& at) { return tc::holds(at.first, at.second); });
 }
 
 Result<std::uint32_t> KernelEngine::indexOf(const std::string& peer) {
   if (const auto found = indexes_.find(peer); found != indexes_.end()) return found->second;
   if (free_.empty()) return fail("more peers than there is room for", Error::Kind::busy);
   const std::uint32_t index = free_.back();
-  const std::vector<udp_tunnel_counters> zeros(cpus());
+  const std::vector<udp_tunnel_counters> zeros(tc::cpus());
   if (::bpf_map_update_elem(::bpf_map__fd(programs_->maps.counters), &index, zeros.data(), BPF_ANY) != 0)
     return failErrno("set a peer's counters to zero");
   free_.pop_back();
@@ -218,7 +130,7 @@ void KernelEngine::forgetPeersBut(const std::vector<Peer>& peers) {
 
 Result<void> KernelEngine::setPeers(const std::vector<Peer>& peers) {
   forgetPeersBut(peers);
-  Entries wanted;
+  tc::Entries wanted;
   for (const Peer& peer : peers) {
     TWILL_TRY(const auto index, indexOf(peer.name));
     for (const Prefix& prefix : peer.prefixes)
@@ -226,26 +138,12 @@ Result<void> KernelEngine::setPeers(const std::vector<Peer>& peers) {
   }
   for (const Prefix& prefix : settings_.own)
     wanted.insert_or_assign(keyOf(prefix), ownerOf({}, UDP_TUNNEL_OWN, false));
-  return write(wanted);
-}
-
-Result<void> KernelEngine::write(const Entries& wanted) {
-  const int map = ::bpf_map__fd(programs_->maps.owners);
-  for (const auto& [key, value] : wanted) {
-    if (const auto found = entries_.find(key); found != entries_.end() && found->second == value) continue;
-    if (::bpf_map_update_elem(map, key.data(), value.data(), BPF_ANY) != 0)
-      return failErrno("tell the kernel engine of a peer");
-  }
-  for (const auto& [key, value] : entries_) {
-    if (!wanted.contains(key)) (void)::bpf_map_delete_elem(map, key.data());
-  }
-  entries_ = wanted;
-  return {};
+  return tc::write(::bpf_map__fd(programs_->maps.owners), wanted, entries_);
 }
 
 std::map<std::string, PeerNumbers> KernelEngine::numbers() const {
   std::map<std::string, PeerNumbers> out;
-  std::vector<udp_tunnel_counters> each(cpus());
+  std::vector<udp_tunnel_counters> each(tc::cpus());
   const int map = ::bpf_map__fd(programs_->maps.counters);
   for (const auto& [name, index] : indexes_) {
     if (::bpf_map_lookup_elem(map, &index, each.data()) != 0) continue;

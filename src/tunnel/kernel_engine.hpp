@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tc/program.hpp"
 #include "tunnel/pump.hpp"
 
 struct udp_tunnel;  // bpf/udp_tunnel.bpf.c
@@ -51,31 +52,20 @@ class KernelEngine {
   struct Detach {
     void operator()(udp_tunnel* programs) const;
   };
-  struct Attachment {
-    int link = 0;           ///< index
-    bool entrance = false;  ///< ingress, else egress
-    std::uint32_t program = 0;
-    [[nodiscard]] bool samePlace(const Attachment& other) const {
-      return link == other.link && entrance == other.entrance;
-    }
-  };
-  using Entries = std::map<std::string, std::string>;  ///< bytes of key and value
 
   KernelEngine() = default;
   Result<void> load(std::size_t peers);
-  [[nodiscard]] bool isAt(const std::string& link, bool entrance) const;
-  Result<void> attach(int program, int link, bool entrance);
+  Result<void> attach(int program, const tc::Place& place);
   Result<std::uint32_t> indexOf(const std::string& peer);
   void forgetPeersBut(const std::vector<Peer>& peers);
-  Result<void> write(const Entries& wanted);
 
   std::unique_ptr<udp_tunnel, Detach> programs_;
   Settings settings_;
   Where where_;
   std::map<std::string, std::uint32_t> indexes_;
   std::vector<std::uint32_t> free_;
-  Entries entries_;
-  std::vector<Attachment> attached_;
+  tc::Entries entries_;
+  std::map<tc::Place, std::uint32_t> attached_;  ///< and which program
 };
 
 }  // namespace twill::tunnel

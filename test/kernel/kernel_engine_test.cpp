@@ -191,11 +191,11 @@ TEST_CASE("programs that somebody took away are missed, and what is left behind 
   next->takeOver(*engine);
   engine.reset();
   CHECK(next->isIntact());
-  const auto links = removeTunnelPrograms();
+  const auto links = removePrograms(kTunnelPrograms);
   REQUIRE(links);
   CHECK(*links == std::vector<std::string>{"up0", "twill-udp"});
   CHECK_FALSE(next->isIntact());
-  CHECK(removeTunnelPrograms()->empty());
+  CHECK(removePrograms(kTunnelPrograms)->empty());
 }
 
 TEST_CASE("the engine that ends leaves nothing, and a link that is missing is said to be") {
@@ -204,7 +204,7 @@ TEST_CASE("the engine that ends leaves nothing, and a link that is missing is sa
   auto engine = node.startEngine();
   if (!engine) return;
   engine.reset();
-  CHECK(removeTunnelPrograms()->empty());
+  CHECK(removePrograms(kTunnelPrograms)->empty());
   const auto none = KernelEngine::start(settings(), {.underlay = "none"}, {});
   REQUIRE_FALSE(none);
   CHECK(none.error().kind == Error::Kind::missing);

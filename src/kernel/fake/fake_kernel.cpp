@@ -80,6 +80,16 @@ Result<std::map<std::string, std::uint64_t>> FakeKernel::counted(const std::stri
   return out;
 }
 
+Result<void> FakeKernel::setFastPath(const std::optional<FastPath>& wanted) {
+  if (wanted && fastPathRefusal_) return Failure(*fastPathRefusal_);
+  fastPath_ = wanted;
+  return {};
+}
+
+std::optional<FastPathNumbers> FakeKernel::fastPathNumbers() const {
+  return fastPath_ ? std::optional(FastPathNumbers{}) : std::nullopt;
+}
+
 Kernel::Drained FakeKernel::drain(KernelState& state, const Interest& interest) {
   const bool lost = lost_;
   const bool changed = changed_;

@@ -27,6 +27,9 @@ class FakeKernel final : public Kernel {
                                        const std::set<std::uint16_t>& ports) override;
   /// Nothing passes here, so that nothing is counted.
   [[nodiscard]] Result<std::map<std::string, std::uint64_t>> counted(const std::string& table) override;
+  /// Is seen in fastPath().
+  [[nodiscard]] Result<void> setFastPath(const std::optional<FastPath>& wanted) override;
+  [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override;
   [[nodiscard]] int notifyFd() const override { return notify_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
 
@@ -50,6 +53,9 @@ class FakeKernel final : public Kernel {
   /// describe() of each operation that apply() was given, with "refused: " before those that failed.
   [[nodiscard]] const std::vector<std::string>& log() const { return log_; }
   void clearLog() { log_.clear(); }
+  [[nodiscard]] const std::optional<FastPath>& fastPath() const { return fastPath_; }
+  /// setFastPath() fails with it from now on.
+  void refuseFastPath(Error error) { fastPathRefusal_ = std::move(error); }
   /// How often read() was called.
   [[nodiscard]] int reads() const { return reads_; }
 
@@ -67,6 +73,8 @@ class FakeKernel final : public Kernel {
 
   FakeNetwork network_;
   Fd notify_;
+  std::optional<FastPath> fastPath_;
+  std::optional<Error> fastPathRefusal_;
   bool changed_ = false;
   bool lost_ = false;
   std::vector<Refusal> refusals_;

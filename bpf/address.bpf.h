@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Addresses as the programs' maps have them: 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+#pragma once
+
+static __always_inline void map_address(__u8 *to, const void *from) {
+  __builtin_memset(to, 0, 10);
+  to[10] = to[11] = 0xff;
+  __builtin_memcpy(to + 12, from, 4);
+}
