@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-// The fast path: from container to container past bridge and routing, on one node and between nodes that route to each
-// other. Only what is plain goes this way. All else is left as it is and takes the way that the programs are not on:
+// The fast path: from container to container past bridge and routing, on one node, and between a container and the link that
+// leads to its peer's node: the underlay, or a tunnel, which does its part as ever. Only what is plain goes this way. All else is left as it is and takes the way that the programs are not on:
 // other protocols than TCP and UDP, fragments, what is too large or has no hops left, whose source is not the container's
 // own (the spoof guard judges it), and all that belongs to a connection that NAT has changed (host ports, service addresses),
 // since the way back has to undo that.
@@ -23,9 +23,6 @@ enum { FAMILY_INET = 2, FAMILY_INET6 = 10 };
 enum { UNREACHABLE = 3, TIME_EXCEEDED = 11, PARAMETER_PROBLEM = 12, FIRST_QUESTION6 = 128, ICMP_HEADER = 8 };
 enum { TRANSLATED = 1 << 4 | 1 << 5 };  // IPS_SRC_NAT | IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h
 
-// Set before loading.
-const volatile __u32 underlay_link = 0;
-
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __type(key, __u8[16]);
@@ -37,7 +34,7 @@ struct {
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
   __type(key, struct fast_path_key);
-  __type(value, __u8);
+  __type(value, struct fast_path_peer);
   __uint(max_entries, 1 << 20);
   __uint(map_flags, BPF_F_NO_PREALLOC);
 } peers SEC(".maps");
@@ -69,7 +66,8 @@ extern void bpf_ct_release(struct nf_conn *connection) __ksym;
 struct packet {
   __u8 source[16] __attribute__((aligned(8)));
   __u8 destination[16] __attribute__((aligned(8)));
-  __u32 transport;  // offset of its header
+  __u32 begin;      // offset of the IP header
+  __u32 transport;  // offset of the next one
   __u32 size;       // of the packet, or of each that it will be cut into, from the IP header on
   __u8 protocol;
   __u8 hops;
@@ -103,14 +101,16 @@ static __always_inline int read_header(struct __sk_buff *skb, __u32 offset, stru
   return 0;
 }
 
-static __always_inline int read_packet(struct __sk_buff *skb, struct packet *packet) {
+// `begin`: of the IP header.
+static __always_inline int read_packet(struct __sk_buff *skb, __u32 begin, struct packet *packet) {
   if (skb->vlan_present || (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))) return -1;
-  if (read_header(skb, ETH_HLEN, packet)) return -1;
-  packet->size = skb->len - ETH_HLEN;
+  if (read_header(skb, begin, packet)) return -1;
+  packet->begin = begin;
+  packet->size = skb->len - begin;
   if (!skb->gso_size) return 0;
   __u8 offset = 8 >> 2 << 4;  // UDP's
   if (packet->protocol == IPPROTO_TCP && bpf_skb_load_bytes(skb, packet->transport + 12, &offset, 1)) return -1;
-  packet->size = packet->transport - ETH_HLEN + (offset >> 4 << 2) + skb->gso_size;
+  packet->size = packet->transport - begin + (offset >> 4 << 2) + skb->gso_size;
   return 0;
 }
 
@@ -125,7 +125,7 @@ static __always_inline int find_flow(struct __sk_buff *skb, const struct packet 
   *flow = *packet;
   if (packet->protocol == (packet->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
     if (bpf_skb_load_bytes(skb, packet->transport, &type, 1) || !is_error(packet, type)) return -1;
-    if (read_header(skb, ETH_HLEN + (packet->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + ICMP_HEADER, flow) || flow->v6 != packet->v6) return -1;
+    if (read_header(skb, packet->begin + (packet->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + ICMP_HEADER, flow) || flow->v6 != packet->v6) return -1;
   }
   return flow->protocol == IPPROTO_TCP || flow->protocol == IPPROTO_UDP ? 0 : -1;
 }
@@ -155,10 +155,10 @@ static __always_inline int is_translated(struct __sk_buff *skb, const struct pac
   return (status & TRANSLATED) != 0;
 }
 
-static __always_inline int is_peers(const __u8 *address) {
+static __always_inline const struct fast_path_peer *find_peer(const __u8 *address) {
   struct fast_path_key key = {.length = 128};
   __builtin_memcpy(key.address, address, 16);
-  return bpf_map_lookup_elem(&peers, &key) != 0;
+  return bpf_map_lookup_elem(&peers, &key);
 }
 
 static __always_inline int same_mac(const __u8 *one, const __u8 *other) {
@@ -167,12 +167,12 @@ static __always_inline int same_mac(const __u8 *one, const __u8 *other) {
 }
 
 // What a router does to a packet: one hop less.
-static __always_inline int take_hop(struct __sk_buff *skb, int v6) {
-  void *begin = (void *)(long)skb->data + ETH_HLEN;
+static __always_inline int take_hop(struct __sk_buff *skb, const struct packet *packet) {
+  void *begin = (void *)(long)skb->data + packet->begin;
   void *end = (void *)(long)skb->data_end;
   struct iphdr *v4 = begin;
   struct ipv6hdr *header6 = begin;
-  if (v6) {
+  if (packet->v6) {
     if ((void *)(header6 + 1) > end) return -1;
     header6->hop_limit--;
     return 0;
@@ -209,8 +209,10 @@ static __always_inline int set_source(struct __sk_buff *skb, const __u8 *mac) {
   return 0;
 }
 
-static __always_inline int find_hop(struct __sk_buff *skb, const struct packet *packet, struct bpf_redir_neigh *hop) {
-  struct bpf_fib_lookup way = {.tot_len = packet->size, .ifindex = underlay_link};
+// The next hop on the link, when the packet fits. Whether its MAC is known; below 0: the kernel sees another way.
+static __always_inline int find_hop(struct __sk_buff *skb, const struct packet *packet, __u32 link,
+                                    struct bpf_redir_neigh *hop) {
+  struct bpf_fib_lookup way = {.tot_len = packet->size, .ifindex = link};
   if (packet->v6) {
     way.family = FAMILY_INET6;
     __builtin_memcpy(way.ipv6_src, packet->source, 16);
@@ -221,7 +223,7 @@ static __always_inline int find_hop(struct __sk_buff *skb, const struct packet *
     __builtin_memcpy(&way.ipv4_dst, packet->destination + 12, 4);
   }
   const long found = bpf_fib_lookup(skb, &way, sizeof way, 0);
-  if (way.ifindex != underlay_link) return -1;
+  if (way.ifindex != link) return -1;
   hop->nh_family = way.family;
   __builtin_memcpy(hop->ipv6_nh, way.ipv6_dst, 16);
   return found == BPF_FIB_LKUP_RET_SUCCESS ? 1 : found == BPF_FIB_LKUP_RET_NO_NEIGH ? 0 : -1;
@@ -230,20 +232,24 @@ static __always_inline int find_hop(struct __sk_buff *skb, const struct packet *
 // To the node that the destination is on.
 static __always_inline int leave(struct __sk_buff *skb, const struct packet *packet) {
   struct bpf_redir_neigh hop = {};
-  if (packet->hops < 2 || !is_peers(packet->destination)) return TC_ACT_UNSPEC;
-  const int known = find_hop(skb, packet, &hop);
+  const struct fast_path_peer *peer = find_peer(packet->destination);
+  if (packet->hops < 2 || !peer) return TC_ACT_UNSPEC;
+  const __u32 link = peer->link;
+  const __u32 raw = peer->raw;
+  const int known = find_hop(skb, packet, link, &hop);
   if (known < 0 || is_translated(skb, packet)) return TC_ACT_UNSPEC;
-  if (take_hop(skb, packet->v6)) return TC_ACT_UNSPEC;
+  if (take_hop(skb, packet)) return TC_ACT_UNSPEC;
   count(skb, FAST_PATH_OUT);
+  if (raw) return bpf_redirect(link, 0);
   // One that waits for ARP needs a route of its own, which comes with the kernel's own look-up only.
-  return known ? bpf_redirect_neigh(underlay_link, &hop, sizeof hop, 0) : bpf_redirect_neigh(underlay_link, 0, 0, 0);
+  return known ? bpf_redirect_neigh(link, &hop, sizeof hop, 0) : bpf_redirect_neigh(link, 0, 0, 0);
 }
 
 SEC("tc")
 int twill_fast_leave(struct __sk_buff *skb) {
   struct packet packet = {};
   struct ethhdr ethernet;
-  if (read_packet(skb, &packet) || bpf_skb_load_bytes(skb, 0, &ethernet, sizeof ethernet)) return TC_ACT_UNSPEC;
+  if (read_packet(skb, ETH_HLEN, &packet) || bpf_skb_load_bytes(skb, 0, &ethernet, sizeof ethernet)) return TC_ACT_UNSPEC;
   const struct fast_path_container *from = bpf_map_lookup_elem(&containers, packet.source);
   if (!from || from->link != skb->ifindex || !same_mac(from->mac, ethernet.h_source)) return TC_ACT_UNSPEC;
   const int routed = same_mac(from->gateway, ethernet.h_dest);
@@ -251,17 +257,39 @@ int twill_fast_leave(struct __sk_buff *skb) {
   if (!to) return routed ? leave(skb, &packet) : TC_ACT_UNSPEC;
   if (packet.size > to->mtu || (routed ? packet.hops < 2 : !same_mac(to->mac, ethernet.h_dest))) return TC_ACT_UNSPEC;
   if (is_translated(skb, &packet)) return TC_ACT_UNSPEC;
-  if (routed && (take_hop(skb, packet.v6) || set_source(skb, to->gateway))) return TC_ACT_UNSPEC;
+  if (routed && (take_hop(skb, &packet) || set_source(skb, to->gateway))) return TC_ACT_UNSPEC;
   return enter(skb, to, FAST_PATH_LOCAL);
+}
+
+// What a peer's container sends to one of ours. Null: it is not that, or not plain.
+static __always_inline const struct fast_path_container *find_target(struct __sk_buff *skb, __u32 begin,
+                                                                     struct packet *packet) {
+  if (skb->pkt_type != PACKET_HOST || read_packet(skb, begin, packet) || packet->hops < 2) return 0;
+  const struct fast_path_container *to = bpf_map_lookup_elem(&containers, packet->destination);
+  const struct fast_path_peer *peer = find_peer(packet->source);
+  if (!to || packet->size > to->mtu || !peer || peer->link != skb->ifindex || is_translated(skb, packet)) return 0;
+  return to;
 }
 
 SEC("tc")
 int twill_fast_enter(struct __sk_buff *skb) {
   struct packet packet = {};
-  if (skb->pkt_type != PACKET_HOST || read_packet(skb, &packet) || packet.hops < 2) return TC_ACT_UNSPEC;
-  const struct fast_path_container *to = bpf_map_lookup_elem(&containers, packet.destination);
-  if (!to || packet.size > to->mtu || !is_peers(packet.source) || is_translated(skb, &packet)) return TC_ACT_UNSPEC;
-  if (take_hop(skb, packet.v6) || set_source(skb, to->gateway)) return TC_ACT_UNSPEC;
+  const struct fast_path_container *to = find_target(skb, ETH_HLEN, &packet);
+  if (!to || take_hop(skb, &packet) || set_source(skb, to->gateway)) return TC_ACT_UNSPEC;
+  return enter(skb, to, FAST_PATH_IN);
+}
+
+// The same where packets are without Ethernet headers.
+SEC("tc")
+int twill_fast_raw(struct __sk_buff *skb) {
+  struct packet packet = {};
+  const struct fast_path_container *to = find_target(skb, 0, &packet);
+  if (!to || take_hop(skb, &packet)) return TC_ACT_UNSPEC;
+  if (bpf_skb_change_head(skb, ETH_HLEN, 0)) return TC_ACT_SHOT;
+  struct ethhdr *ethernet = (void *)(long)skb->data;
+  if ((void *)(ethernet + 1) > (void *)(long)skb->data_end) return TC_ACT_SHOT;
+  ethernet->h_proto = packet.v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+  __builtin_memcpy(ethernet->h_source, to->gateway, ETH_ALEN);
   return enter(skb, to, FAST_PATH_IN);
 }
 

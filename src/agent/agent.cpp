@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "agent/make_before_break.hpp"
 #include "attach/desired.hpp"
 #include "attach/firewall.hpp"
 #include "base/file.hpp"
@@ -152,7 +153,7 @@ void Agent::evaluate() {
   problems_.set("tunnel",
                 tunnel_.problem().empty() ? std::vector<std::string>{} : std::vector{tunnel_.problem()});
   // Peers are told when all is there that they are told of: a tunnel is there before anything comes.
-  if (tunnel_.isUp() && std::exchange(publishDue_, false)) publish(*decision_.publish);
+  if (isCarried() && std::exchange(publishDue_, false)) publish(*decision_.publish);
   // What was wanted before. A large one takes long to free, so the kernel came first.
   decision_.desired.state = {};
   writeSubnetEnv();
@@ -317,6 +318,7 @@ void Agent::reconcile(Cause cause) {
     reconciler_.keepOnly(difference.operations);
     complete = difference.empty() && difference.obstacles.empty() && decision_.leased;
     auto operations = reconciler_.due(std::move(difference.operations), now());
+    if (!isCarried()) holdUntilCarried(decision_.desired.tunnel->device, operations);
     if (operations.empty()) break;
     auto results = carryOut(operations, cause);
     reconciler_.record(operations, results, now());
@@ -329,6 +331,16 @@ void Agent::reconcile(Cause cause) {
   std::vector<std::string> failures;
   for (const auto& [owner, failure] : reconciler_.failures()) failures.push_back(failure.error);
   problems_.set("operation", std::move(failures));
+}
+
+/// Whether packets can go by the tunnel that a process is to carry: the process is up, and its device runs,
+/// which the kernel brings about a moment later. A node where that fails goes on as before; its peers know by
+/// its lease.
+bool Agent::isCarried() const {
+  const auto& tunnel = decision_.desired.tunnel;
+  if (!tunnel) return true;
+  const auto device = actual_.links.find(tunnel->device);
+  return tunnel_.isUp() && device != actual_.links.end() && device->second.running;
 }
 
 /// Said after the repair, not before it: damage that is repaired at once is said as such.

@@ -117,6 +117,7 @@ class Agent {
   void letGo(std::span<const Operation> operations, std::span<const Result<void>> results, Cause cause);
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
   void say(const std::string& text);
+  [[nodiscard]] bool isCarried() const;
   void setReady(bool ready);
   void followFastPath();
   void writeSubnetEnv();

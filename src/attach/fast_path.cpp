@@ -31,9 +31,16 @@ FastPath::Container containerOf(const Attachment& attachment, const KernelState&
   return container;
 }
 
-/// The programs read Ethernet headers.
-bool hasPrograms(const Link& link) {
-  return link.mac && !link.loopback;
+/// The link to a peer's subnet; none for all other routes.
+std::optional<FastPath::Way> wayOf(const Route& route, const KernelState& wanted, const KernelState& actual,
+                                   const std::string& underlay) {
+  const auto tunnel = wanted.links.find(route.link);
+  const bool tunnelled = tunnel != wanted.links.end() &&
+                         (tunnel->second.kind == LinkKind::vxlan || tunnel->second.kind == LinkKind::tun);
+  const auto link = actual.links.find(route.link);
+  if (link == actual.links.end() || route.type != RouteType::unicast || route.table != 0) return std::nullopt;
+  if (!tunnelled && (route.link != underlay || !route.via)) return std::nullopt;
+  return FastPath::Way{.link = link->second.index, .raw = !link->second.mac};
 }
 
 }  // namespace
@@ -49,12 +56,8 @@ FastPath fastPathOf(std::span<const Attachment* const> attachments, const Kernel
     auto container = containerOf(*attachment, actual, link->second.index);
     if (!container.addresses.empty()) out.containers.push_back(std::move(container));
   }
-  const auto link = actual.links.find(underlay);
-  if (link == actual.links.end() || !hasPrograms(link->second)) return out;
-  out.underlay = link->second.index;
   for (const auto& [key, route] : wanted.routes) {
-    if (route.link == underlay && route.via && route.type == RouteType::unicast && key.table == 0)
-      out.peers.push_back(route.dst);
+    if (const auto way = wayOf(route, wanted, actual, underlay)) out.peers.push_back({route.dst, *way});
   }
   return out;
 }

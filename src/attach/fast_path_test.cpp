@@ -23,6 +23,11 @@ KernelState kernel() {
                .index = 3});
   out.put(Link{.name = "tw1", .kind = LinkKind::veth, .mac = attachment().hostMac, .index = 4});
   out.put(Link{.name = "eth0", .mac = *MacAddress::parse("02:00:00:00:00:10"), .index = 2});
+  out.put(Link{.name = "twill-vx1",
+               .kind = LinkKind::vxlan,
+               .mac = *MacAddress::parse("02:00:00:00:00:11"),
+               .index = 5});
+  out.put(Link{.name = "twill-udp", .kind = LinkKind::tun, .index = 6});
   return out;
 }
 
@@ -37,8 +42,11 @@ KernelState routes() {
   };
   put("172.16.1.0/24", "eth0");
   put("172.16.2.0/24", "twill-vx1");
+  put("172.16.5.0/24", "twill-udp", 0, true);
+  out.put(Link{.name = "twill-vx1", .kind = LinkKind::vxlan});
+  out.put(Link{.name = "twill-udp", .kind = LinkKind::tun});
   put("172.16.3.0/24", "eth0", kRoutingTable);
-  put("172.16.4.2/32", "eth0", 0, true);
+  put("172.16.4.2/32", "tw1", 0, true);
   return out;
 }
 
@@ -49,10 +57,13 @@ FastPath pathOf(const Attachment& one, const KernelState& actual = kernel()) {
 
 }  // namespace
 
-TEST_CASE("containers by the node's end of their veth, peers that are routed to") {
+TEST_CASE("containers by the node's end of their veth, peers by the underlay or their tunnel") {
   const auto path = pathOf(attachment());
-  CHECK(path.underlay == 2);
-  CHECK(path.peers == std::vector{*Prefix::parse("172.16.1.0/24")});
+  const auto peer = [](const char* subnet, int link, bool raw) {
+    return FastPath::Peer{*Prefix::parse(subnet), {link, raw}};
+  };
+  CHECK(path.peers == std::vector{peer("172.16.1.0/24", 2, false), peer("172.16.2.0/24", 5, false),
+                                  peer("172.16.5.0/24", 6, true)});
   REQUIRE(path.containers.size() == 1);
   CHECK(path.containers[0].link == 4);
   CHECK(path.containers[0].mtu == 1400);
@@ -88,11 +99,11 @@ TEST_CASE("a container whose veth is not there yet comes later") {
   CHECK(pathOf(attachment(), actual).containers.empty());
 }
 
-TEST_CASE("over an underlay without Ethernet there are no peers, and the node's own containers still") {
+TEST_CASE("peers behind a link that is not there yet come later") {
   auto actual = kernel();
+  actual.links.erase("twill-vx1");
   actual.links.at("eth0").mac.reset();
   const auto path = pathOf(attachment(), actual);
-  CHECK(path.underlay == 0);
-  CHECK(path.peers.empty());
-  CHECK(path.containers.size() == 1);
+  REQUIRE(path.peers.size() == 2);
+  CHECK(path.peers[0].way.raw);
 }

@@ -36,14 +36,17 @@ tc::Entries entriesOf(const std::vector<FastPath::Container>& containers) {
   return out;
 }
 
-tc::Entries entriesOf(const std::vector<Prefix>& peers) {
+tc::Entries entriesOf(const std::vector<FastPath::Peer>& peers) {
   tc::Entries out;
-  for (const Prefix& prefix : peers) {
+  for (const auto& peer : peers) {
     fast_path_key key{};
-    key.length = tc::mappedLength(prefix);
-    const auto bytes = tc::mapped(prefix.address());
+    key.length = tc::mappedLength(peer.subnet);
+    const auto bytes = tc::mapped(peer.subnet.address());
     std::copy(bytes.begin(), bytes.end(), key.address);
-    out[tc::bytesOf(key)] = std::string(1, '\1');
+    fast_path_peer value{};
+    value.link = static_cast<__u32>(peer.way.link);
+    value.raw = peer.way.raw ? 1 : 0;
+    out[tc::bytesOf(key)] = tc::bytesOf(value);
   }
   return out;
 }
@@ -62,8 +65,8 @@ Result<void> FastPathPrograms::follow(const FastPath& wanted) {
   const bool complete =
       std::all_of(attached_.begin(), attached_.end(), [](const auto& at) { return at.second != 0; });
   if (wanted == current_ && complete && doubted_.empty()) return {};
-  if (!programs_ || underlay_ != wanted.underlay) {
-    if (auto loaded = load(wanted.underlay); !loaded) {
+  if (!programs_) {
+    if (auto loaded = load(); !loaded) {
       refused_ = loaded.error();
       return loaded;
     }
@@ -74,19 +77,15 @@ Result<void> FastPathPrograms::follow(const FastPath& wanted) {
   return clean_ ? Result<void>() : removeLeft();
 }
 
-/// New programs with new maps; those that are attached stay until attach() puts these in their place.
-Result<void> FastPathPrograms::load(int underlay) {
+/// With maps of their own; those that a former process has left stay until attach() puts these in their
+/// place.
+Result<void> FastPathPrograms::load() {
   tc::listen();
   std::unique_ptr<fast_path, Destroy> fresh(fast_path__open());
   if (!fresh) return failErrno("open the fast path");
-  fresh->rodata->underlay_link = static_cast<__u32>(underlay);
   if (const int failed = fast_path__load(fresh.get()); failed != 0)
     return tc::failLoad("load the fast path", -failed);
   programs_ = std::move(fresh);
-  underlay_ = underlay;
-  containers_.clear();
-  peers_.clear();
-  for (auto& [place, program] : attached_) program = 0;
   return {};
 }
 
@@ -100,8 +99,11 @@ std::map<tc::Place, int> FastPathPrograms::placesOf(const FastPath& wanted) cons
   std::map<tc::Place, int> places;
   for (const auto& container : wanted.containers)
     places[entranceOf(container.link)] = ::bpf_program__fd(programs_->progs.twill_fast_leave);
-  if (wanted.underlay != 0)
-    places[entranceOf(wanted.underlay)] = ::bpf_program__fd(programs_->progs.twill_fast_enter);
+  for (const auto& peer : wanted.peers) {
+    const auto& programs = programs_->progs;
+    places[entranceOf(peer.way.link)] =
+        ::bpf_program__fd(peer.way.raw ? programs.twill_fast_raw : programs.twill_fast_enter);
+  }
   return places;
 }
 
@@ -143,6 +145,8 @@ Result<void> FastPathPrograms::remove() {
   programs_.reset();
   current_.reset();
   refused_.reset();
+  containers_.clear();
+  peers_.clear();
   return {};
 }
 

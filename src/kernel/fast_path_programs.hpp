@@ -15,8 +15,8 @@ struct fast_path;  // bpf/fast_path.bpf.c
 namespace twill {
 
 /// The fast path's programs in the calling thread's network namespace: one at the node's end of each
-/// container's veth, one at the underlay's entrance. They stay where they are when this object goes: what
-/// they carry they carry on.
+/// container's veth, one at the entrance of each link that leads to peers. They stay where they are when this
+/// object goes: what they carry they carry on.
 class FastPathPrograms {
  public:
   FastPathPrograms();
@@ -40,18 +40,17 @@ class FastPathPrograms {
   struct Destroy {
     void operator()(fast_path* programs) const;
   };
-  Result<void> load(int underlay);
+  Result<void> load();
   Result<void> fill(const FastPath& wanted);
   [[nodiscard]] std::map<tc::Place, int> placesOf(const FastPath& wanted) const;
   Result<void> attach(const std::map<tc::Place, int>& places);
   Result<void> removeLeft();
 
   std::unique_ptr<fast_path, Destroy> programs_;
-  int underlay_ = 0;                 ///< that they were made for
   std::optional<FastPath> current_;  ///< what the maps hold
   std::optional<Error> refused_;
   tc::Entries containers_, peers_;
-  std::map<tc::Place, std::uint32_t> attached_;  ///< and which program; 0: one of before, or none
+  std::map<tc::Place, std::uint32_t> attached_;  ///< and which program; 0: none
   std::set<int> doubted_;                        ///< links, or 0
   bool clean_ = false;                           ///< nothing of a former process is left
 };

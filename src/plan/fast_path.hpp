@@ -21,9 +21,21 @@ struct FastPath {
 
     auto operator<=>(const Container&) const = default;
   };
-  int underlay = 0;  ///< 0: none that the programs can be at
+  /// A link that leads to peers' nodes.
+  struct Way {
+    int link = 0;
+    bool raw = false;  ///< packets have no Ethernet headers there
+
+    auto operator<=>(const Way&) const = default;
+  };
+  struct Peer {
+    Prefix subnet;
+    Way way;
+
+    auto operator<=>(const Peer&) const = default;
+  };
   std::vector<Container> containers;
-  std::vector<Prefix> peers;  ///< subnets that are routed over the underlay without being encapsulated
+  std::vector<Peer> peers;
 
   auto operator<=>(const FastPath&) const = default;
 };

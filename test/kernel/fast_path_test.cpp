@@ -29,12 +29,11 @@ struct Node {
     return true;
   }
   static FastPath path() {
-    return {.underlay = index("up0"),
-            .containers = {{.link = index("tw1"),
+    return {.containers = {{.link = index("tw1"),
                             .mac = *MacAddress::parse("0a:00:00:00:00:02"),
                             .gateway = *MacAddress::parse("0a:00:00:00:00:01"),
                             .addresses = {*IpAddress::parse("172.16.0.2")}}},
-            .peers = {*Prefix::parse("172.16.1.0/24")}};
+            .peers = {{*Prefix::parse("172.16.1.0/24"), {.link = index("up0")}}}};
   }
   static int index(const char* link) { return static_cast<int>(::if_nametoindex(link)); }
   static bool isAt(const char* link) {
@@ -54,7 +53,7 @@ TEST_CASE("programs are where they are wanted, and nowhere else") {
   path.containers.clear();
   REQUIRE(node.programs.follow(path));
   CHECK_FALSE(Node::isAt("tw1"));
-  path.underlay = Node::index("far0");  // another underlay: other programs
+  path.peers.front().way.link = Node::index("far0");
   REQUIRE(node.programs.follow(path));
   CHECK(Node::isAt("far0"));
   CHECK_FALSE(Node::isAt("up0"));

@@ -34,7 +34,7 @@ while True:
     data, caller = end.recvfrom(70000)
     end.sendto(data, caller)
 """
-# 10 MB by TCP, datagrams of three sizes, and a port where nobody is.
+# 10 MB by TCP, datagrams of three sizes (one that is lost tells its sender of a smaller MTU), and a port where nobody is.
 CLIENT = """
 import socket, sys
 address, port = sys.argv[1], int(sys.argv[2])
@@ -44,11 +44,16 @@ for _ in range(160):
     end.sendall(bytes(65536))
 end.close()
 end = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-end.settimeout(5)
+end.settimeout(2)
 if port == 9000:
     for size in (1, 1400, 4000):
-        end.sendto(bytes(size), (address, 9001))
-        assert len(end.recv(70000)) == size
+        for attempt in range(3):
+            end.sendto(bytes(size), (address, 9001))
+            try:
+                assert len(end.recv(70000)) == size
+                break
+            except TimeoutError:
+                assert attempt < 2, size
     end.connect((address, 9999))
     end.send(b"x")
     try:
@@ -202,6 +207,27 @@ def switching_loses_nothing(lab, host_side):
     assert max(waits) < 200, waits
 
 
+def backends_change_beneath(lab):
+    """What goes into a tunnel goes by the fast path up to it, and learns the smaller MTU as ever."""
+    with lab.background("node1/con1", "/usr/bin/python3", "-c", ASKING, "172.16.1.2", "12") as far:
+        assert far.stdout.readline()
+        before = "host-gw"
+        for backend, link in (("vxlan", "twill-vx1"), ("udp", "twill-udp"), ("host-gw", "eth0")):
+            lab.execute("node1", "sed", "-i", f's/"{before}"/"{backend}"/', "/etc/twill/network/net-conf.json")
+            before = backend
+            for node, subnet in (("node1", "172.16.1.0/24"), ("node2", "172.16.0.0/24")):
+                wait_for(f"{node} has come over to {backend}", lambda at=node, to=subnet, by=link:
+                         f"dev {by}" in lab.execute(at, "ip", "route", "show", to) and lab.status(at)["ready"], 10)
+            wait_for("the program is there", lambda at=link: filters(lab, at) == 1)
+            for address in ("172.16.1.2", "fd42:0:0:1::2"):
+                out, back = carried(lab, "out"), carried(lab, "in")
+                talk(lab, "node1/con1", address)
+                assert carried(lab, "out") - out > 5000 and carried(lab, "in") > back, (backend, address, path(lab))
+        longest = float(far.communicate(timeout=30)[0])
+    # A link's first program costs what is sent by it in that moment (clsact): a packet, and TCP's wait for it.
+    assert longest < 500, longest
+
+
 def main():
     binaries = os.path.abspath(sys.argv[1])
     with Lab(binaries, "fast-path-test", "--nodes", "2", "--containers", "2", "--ipv6", "--fast-path") as lab:
@@ -227,11 +253,12 @@ def main():
             strangers_stay_out(lab)
             damage_is_repaired(lab, host_side)
             switching_loses_nothing(lab, host_side)
+            backends_change_beneath(lab)
         finally:
             for server in servers:
                 server.terminate()
                 server.wait()
-    print("the fast path: counted both ways, host ports and service addresses come back, damage repaired")
+    print("the fast path: counted both ways, host ports and service addresses come back, damage is repaired, backends change")
 
 
 main()

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/make_before_break.hpp"
+
+namespace twill {
+namespace {
+
+bool leadsInto(const Operation& operation, const std::string& device) {
+  const auto* route = std::get_if<Route>(&operation.object);
+  return route != nullptr && operation.verb != Verb::remove && route->link == device;
+}
+
+bool takesARoadAway(const Operation& operation) {
+  return operation.verb == Verb::remove && (std::holds_alternative<Route>(operation.object) ||
+                                            std::holds_alternative<Neighbour>(operation.object) ||
+                                            std::holds_alternative<ForwardingEntry>(operation.object) ||
+                                            std::holds_alternative<Link>(operation.object));
+}
+
+}  // namespace
+
+void holdUntilCarried(const std::string& device, std::vector<Operation>& operations) {
+  std::erase_if(operations, [&](const Operation& operation) {
+    return leadsInto(operation, device) || takesARoadAway(operation);
+  });
+}
+
+}  // namespace twill
