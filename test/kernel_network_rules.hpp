@@ -122,6 +122,10 @@ inline void dropsWithTheSource(Kernel& kernel) {
 inline void forgetsNeighboursOfAnotherMac(Kernel& kernel) {
   auto state = settled(kernel);
   auto other = state.links.at("twill0");
+  const auto before = state.neighbours.size();
+  mustApply(kernel, Verb::change, other);
+  state = follow(kernel, std::move(state));
+  CHECK(state.neighbours.size() == before);  // given its own MAC once more
   other.mac = *MacAddress::parse("0a:58:ac:10:00:77");
   mustApply(kernel, Verb::change, other);
   state = follow(kernel, std::move(state));

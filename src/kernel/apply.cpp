@@ -234,15 +234,16 @@ Result<void> Application::changeLink(const Link& link) {
     }
   }
   TWILL_TRY(const int index, indexOf(link.name));
-  if (link.peer) {
-    Message request(RTM_GETLINK, 0);
-    netlink::encodeGetLink(request, link.name);
-    TWILL_TRY(const auto payload, socket_.get(request));
-    const auto actual = netlink::decodeLink(payload);
-    if (actual && actual->link.alias == kUnfinishedAlias) return finishVeth(socket_, link, master);
-  }
+  Message request(RTM_GETLINK, 0);
+  netlink::encodeGetLink(request, link.name);
+  TWILL_TRY(const auto payload, socket_.get(request));
+  const auto actual = netlink::decodeLink(payload);
+  if (link.peer && actual && actual->link.alias == kUnfinishedAlias) return finishVeth(socket_, link, master);
+  Link changed = link;
+  // The kernel forgets the link's neighbours when it is given a MAC, be it the one that it has.
+  if (actual && actual->link.mac == link.mac) changed.mac.reset();
   Message settings(RTM_NEWLINK, 0);
-  netlink::encodeLinkSettings(settings, link, master);
+  netlink::encodeLinkSettings(settings, changed, master);
   gather(settings);
   if (link.hairpin) {
     Message hairpin(RTM_SETLINK, 0);
