@@ -151,6 +151,13 @@ inline Link tunnel() {
   out.mtu = 1400;
   out.mac = *MacAddress::parse("0a:58:00:00:00:07");
   out.vxlan = Vxlan{.vni = 7, .port = 8472, .underlay = "twill0", .local = ip("172.16.0.1")};
+  out.checksumOffload = false;
+  return out;
+}
+
+inline Link changedOffload(bool on) {
+  Link out = tunnel();
+  out.checksumOffload = on;
   return out;
 }
 
@@ -188,6 +195,13 @@ inline void keepsTunnels(Kernel& kernel) {
   state = follow(kernel, std::move(state));
   CHECK(diff(wanted, state).operations.size() == 2);
   heal();
+
+  // Its checksum offload can be changed as it is, by anybody, and is noticed.
+  mustApply(kernel, Verb::change, changedOffload(true));
+  state = follow(kernel, std::move(state));
+  CHECK(names(diff(wanted, state).operations) == "change vxlan twill-vx7\n");
+  heal();
+  CHECK(state.links.at("twill-vx7").checksumOffload == false);
 
   // What a device is made with it keeps for good, so there is another one with all that was on it.
   wanted.links.at("twill-vx7").vxlan->port = 4789;

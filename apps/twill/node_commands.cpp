@@ -76,6 +76,9 @@ int printStatus(const Json& status) {
                text(path, "containers"), text(path, "peers"), text(path["local"], "packets"),
                text(path["out"], "packets"), text(path["in"], "packets"));
   }
+  if (const Json vxlan = status.value("vxlan", Json()); !vxlan.is_null() && !vxlan["checksum_offload"]) {
+    fmt::print("vxlan       checksum offload is off: {}\n", text(vxlan, "checksum_offload_reason"));
+  }
   fmt::print("containers  {}\n", text(status, "attachments"));
   fmt::print("drift       {} repaired", text(status["drift"], "repairs"));
   if (const Json& last = status["drift"]["last"]; !last.is_null()) {

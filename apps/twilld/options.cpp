@@ -102,6 +102,10 @@ CommandLine parseCommandLine(int argc, char** argv) {
   declare(app, "--ip-masq", options.ipMasq, "masquerade what leaves the cluster, never what stays inside");
   declare(app, "--fast-path", options.fastPath,
           "carry containers' TCP and UDP past bridge, routing and the node's own firewall");
+  declare(
+      app, "--vxlan-checksum-offload", options.vxlanChecksumOffload,
+      "whether VXLAN devices leave checksums to the network card; auto: unless its driver is known to fail")
+      ->check(CLI::IsMember({"auto", "on", "off"}));
   declare(app, "--run-dir", options.runDir, "socket and lock");
   declare(app, "--state-dir", options.stateDir, "attachments, kept over a reboot");
   declare(app, "--subnet-file", options.subnetFile, "where to write subnet.env");

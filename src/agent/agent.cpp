@@ -181,7 +181,8 @@ void Agent::redecide() {
 
   clusterChanged_ = false;
   recent_.note(decision_.inUse, now());
-  auto decided = decide({*cluster_, *underlay_, options_, previous_, lastLease_, recent_.at(now())});
+  auto decided = decide({*cluster_, *underlay_, options_, previous_, lastLease_, recent_.at(now()),
+                         kernel_.driverOf(underlay_->underlay.link)});
   problems_.set("config", decided ? std::vector<std::string>{} : std::vector{decided.error().text});
   if (!decided) return;
   decision_ = std::move(*decided);

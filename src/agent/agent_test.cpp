@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The loop: map, kernel, lease and what they lead to.
+#include "agent/views.hpp"
 #include "agent_node.hpp"
 
 using namespace twill;
@@ -296,6 +297,19 @@ TEST_CASE("subnet.env is written into a directory that is not there yet, and aga
   node.join();
   CHECK(std::filesystem::exists(node.directory + "/flannel/subnet.env"));
   CHECK_FALSE(node.hasProblem("subnet.env"));
+}
+
+TEST_CASE("with a card that gets checksums wrong VXLAN does without, and the status says why") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.network.backend.type = "vxlan";
+  node.join(cluster);
+  CHECK(node.kernel.all().links.at("twill-vx1").checksumOffload == true);
+  node.kernel.setDriver("eth0", "vmxnet3");
+  node.startAgent();
+  node.join(cluster);
+  CHECK(node.kernel.all().links.at("twill-vx1").checksumOffload == false);
+  CHECK(statusJson(*node.agent).find("eth0 has the driver vmxnet3") != std::string::npos);
 }
 
 TEST_CASE("a kernel that could not be read is read again soon") {

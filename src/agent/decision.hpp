@@ -24,6 +24,7 @@ struct Inputs {
   const Lease& last;  ///< our lease as the datastore held it last; empty before the first
   /// Backends that were in use until a moment ago, and stay.
   std::vector<std::string_view> recent = {};
+  std::string driver = {};  ///< of the underlay's link
 };
 
 /// What this node should do about the cluster as it is.

@@ -16,9 +16,10 @@ struct Options {
   std::string fileDir = "/etc/twill/network";  ///< datastore file: net-conf.json and leases.json
   UnderlayRules underlay;                      ///< families are filled in from the network config
   bool ipMasq = false;
-  bool fastPath = false;                    ///< containers' packets go past bridge and routing where they can
-  std::string runDir = "/run/twill";        ///< socket and lock
-  std::string stateDir = "/var/lib/twill";  ///< attachments; survives a reboot
+  bool fastPath = false;  ///< containers' packets go past bridge and routing where they can
+  std::string vxlanChecksumOffload = "auto";  ///< or "on", "off"
+  std::string runDir = "/run/twill";          ///< socket and lock
+  std::string stateDir = "/var/lib/twill";    ///< attachments; survives a reboot
   std::string subnetFile = "/run/twill/subnet.env";
   std::string listen;  ///< ADDRESS:PORT for health and metrics; empty: unix socket only
   std::string logLevel = "info";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/views.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 #include <fmt/chrono.h>
@@ -118,6 +119,16 @@ Json fastPathJson(const Agent& agent) {
           {"in", roadJson(path->numbers.in)}};
 }
 
+/// Null without a VXLAN device.
+Json vxlanJson(const Agent& agent) {
+  const auto& links = agent.wanted().links;
+  if (std::none_of(links.begin(), links.end(),
+                   [](const auto& link) { return link.second.vxlan.has_value(); }))
+    return nullptr;
+  const ChecksumOffload& offload = agent.decision().self.checksumOffload;
+  return {{"checksum_offload", offload.on}, {"checksum_offload_reason", offload.reason}};
+}
+
 }  // namespace
 
 std::string statusJson(const Agent& agent) {
@@ -141,6 +152,7 @@ std::string statusJson(const Agent& agent) {
   status["attachments"] = agent.attachments().all().size();
   status["tunnel"] = tunnelJson(agent);
   status["fast_path"] = fastPathJson(agent);
+  status["vxlan"] = vxlanJson(agent);
   status["problems"] = agent.problems().all();
   status["drift"] = driftJson(agent.journal());
   status["operations"] = {{"total", agent.journal().total()},

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/checksum_offload.hpp"
 #include "model/cluster.hpp"
 #include "model/tunnel_config.hpp"
 #include "plan/state.hpp"
@@ -37,6 +38,7 @@ struct Self {
   Underlay underlay;
   Lease lease;          ///< our own, as granted
   bool ipMasq = false;  ///< masquerade what leaves the cluster
+  ChecksumOffload checksumOffload;
 
   auto operator<=>(const Self&) const = default;
 };

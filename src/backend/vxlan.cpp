@@ -93,6 +93,7 @@ void addDevice(const NetworkConfig& config, Family family, const Self& self, Ker
                               .local = self.underlay.addressOf(family)->address,
                               .learning = backend.learning,
                               .gbp = backend.gbp},
+               .checksumOffload = self.checksumOffload.on,
                .owner = kOwner});
   addOverlayEnd(name, *self.lease.subnetOf(family), out);
 }

@@ -63,6 +63,13 @@ TEST_CASE("a device in each family, and for a peer a neighbour, a forwarding ent
   CHECK(out.state.links.begin()->second.owner == "node");
 }
 
+TEST_CASE("each device has its checksum offload as this node is to have it") {
+  auto self = node1();
+  CHECK(vxlan(published(), self).state.links.at("twill-vx1").checksumOffload == true);
+  self.checksumOffload.on = false;
+  for (const auto& [name, link] : vxlan(published(), self).state.links) CHECK(link.checksumOffload == false);
+}
+
 TEST_CASE("only peers get in, each with packets from its own subnet and address") {
   const auto state = vxlan(published()).state;
   CHECK(state.firewalls.at(kTable).chains.at("tunnel").rules ==

@@ -9,6 +9,7 @@
 #include <net/if.h>
 
 #include "kernel/address.hpp"
+#include "kernel/ethtool.hpp"
 #include "kernel/link.hpp"
 #include "kernel/neighbour.hpp"
 #include "kernel/read.hpp"
@@ -191,7 +192,8 @@ Result<void> Application::makeVxlan(const Link& link) {
   Message make(RTM_NEWLINK, kAdd);
   netlink::encodeNewVxlan(make, link, underlay);
   TWILL_CHECK(socket_.run(make));
-  auto up = setUpSilently(link);
+  auto up = link.checksumOffload == false ? ethtool::setChecksumOffload(link.name, false) : Result<void>();
+  if (up) up = setUpSilently(link);
   if (up) return {};
   // The kernel does not tell of its alias then, so that what is left would count as somebody else's.
   Message undo(RTM_DELLINK, 0);
@@ -250,6 +252,7 @@ Result<void> Application::changeLink(const Link& link) {
     netlink::encodeHairpin(hairpin, index, *link.hairpin);
     gather(hairpin);
   }
+  if (link.checksumOffload) return ethtool::setChecksumOffload(link.name, *link.checksumOffload);
   return {};
 }
 

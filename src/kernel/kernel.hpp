@@ -58,6 +58,9 @@ class Kernel {
   /// What has gone that way; none while there is none.
   [[nodiscard]] virtual std::optional<FastPathNumbers> fastPathNumbers() const = 0;
 
+  /// Name of the driver behind a link, as `ethtool -i` shows it; empty where there is none.
+  [[nodiscard]] virtual std::string driverOf(const std::string& link) = 0;
+
   /// Readable when drain() has something to do. Owned by the kernel object; valid as long as it.
   [[nodiscard]] virtual int notifyFd() const = 0;
 

@@ -124,6 +124,7 @@ Kernel::Drained LinuxKernel::drainRtnetlink(KernelState& state, const Interest& 
       if (out != Drained::lost) out = std::max(out, mirror_.fold(message, state, interest));
     });
   }
+  if (out != Drained::lost && readOffloads(mirror_, state)) out = Drained::changed;
   return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/fd.hpp"
 #include "kernel/conntrack.hpp"
+#include "kernel/ethtool.hpp"
 #include "kernel/fast_path_programs.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/mirror.hpp"
@@ -33,6 +34,7 @@ class LinuxKernel final : public Kernel {
   [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override {
     return fastPath_.numbers();
   }
+  [[nodiscard]] std::string driverOf(const std::string& link) override { return ethtool::driverOf(link); }
   [[nodiscard]] int notifyFd() const override { return epoll_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
 

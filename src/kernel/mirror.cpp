@@ -158,6 +158,10 @@ Drained Mirror::newLink(netlink::Bytes payload, KernelState& state) {
 
   const auto before = state.links.find(link.name);
   if (before != state.links.end() && before->second.index != link.index) return Drained::lost;
+  if (link.vxlan && link.ours()) {
+    if (before != state.links.end()) link.checksumOffload = before->second.checksumOffload;
+    announced_.insert(link.name);
+  }
   const bool wentDown = before != state.links.end() && before->second.up && !link.up;
   const auto dropped =
       wentDown ? std::max(dropRoutes(link.name, state), dropProxies(link.name, state)) : Drained::nothing;

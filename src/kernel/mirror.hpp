@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "kernel/kernel.hpp"
@@ -28,6 +30,9 @@ class Mirror {
   Drained fold(const netlink::Received& message, KernelState& state, const Interest& interest);
   /// Takes the links of a dump, all at once: a port may come before its bridge.
   void foldAllLinks(std::span<const std::vector<std::uint8_t>> payloads, KernelState& state);
+  /// The VXLAN devices of ours that something was said about since the last call: Link::checksumOffload is
+  /// not part of what is said, and has to be asked for.
+  [[nodiscard]] std::set<std::string> takeAnnounced() { return std::exchange(announced_, {}); }
 
  private:
   Drained newLink(netlink::Bytes payload, KernelState& state);
@@ -42,6 +47,7 @@ class Mirror {
   [[nodiscard]] const std::string* nameOf(int index) const;
 
   std::unordered_map<int, std::string> names_;  ///< by ifindex; messages use that, states use names
+  std::set<std::string> announced_;
 };
 
 }  // namespace twill

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/read.hpp"
 
+#include <utility>
+
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
+#include "kernel/ethtool.hpp"
 #include "kernel/link.hpp"
 #include "kernel/route.hpp"
 #include "kernel/rule.hpp"
@@ -58,6 +61,7 @@ Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror, const Int
     mirror.foldAllLinks(links, state);
     return {};
   }));
+  readOffloads(mirror, state);
   TWILL_CHECK(untilConsistent([&] {
     state.addresses.clear();
     netlink::Message request(RTM_GETADDR, 0);
@@ -90,6 +94,17 @@ Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror, const Int
     return {};
   }));
   return state;
+}
+
+bool readOffloads(Mirror& mirror, KernelState& state) {
+  bool changed = false;
+  for (const auto& name : mirror.takeAnnounced()) {
+    const auto link = state.links.find(name);
+    if (link == state.links.end()) continue;
+    const auto before = std::exchange(link->second.checksumOffload, ethtool::checksumOffload(name));
+    changed = changed || before != link->second.checksumOffload;
+  }
+  return changed;
 }
 
 Result<std::vector<netlink::RouteMessage>> readEveryTable(netlink::Socket& socket) {

@@ -13,6 +13,9 @@ namespace twill {
 [[nodiscard]] Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror,
                                             const Interest& interest);
 
+/// Asks for what the messages about VXLAN devices of ours do not say. True when that made a difference.
+bool readOffloads(Mirror& mirror, KernelState& state);
+
 /// Every unicast route, of all tables.
 [[nodiscard]] Result<std::vector<netlink::RouteMessage>> readEveryTable(netlink::Socket& socket);
 

@@ -62,7 +62,8 @@ bool satisfies(const Link& actual, const Link& wanted) {
   return actual.kind == wanted.kind && actual.alias == wanted.alias && actual.up == wanted.up &&
          (!wanted.mtu || actual.mtu == wanted.mtu) && (!wanted.mac || actual.mac == wanted.mac) &&
          (!wanted.master || actual.master.value_or("") == *wanted.master) &&
-         (!wanted.hairpin || actual.hairpin.value_or(false) == *wanted.hairpin);
+         (!wanted.hairpin || actual.hairpin.value_or(false) == *wanted.hairpin) &&
+         (!wanted.checksumOffload || actual.checksumOffload.value_or(true) == *wanted.checksumOffload);
 }
 
 bool satisfies(const Neighbour& actual, const Neighbour& wanted) {

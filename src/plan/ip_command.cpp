@@ -66,7 +66,12 @@ std::string vethPeerCommands(const VethPeer& peer, int mtu) {
   return out;
 }
 
-/// Everything that can be set on a link that exists.
+std::string offloadCommand(const Link& link) {
+  return fmt::format("\nethtool -K {} tx-checksum-ip-generic {}", quoted(link.name),
+                     *link.checksumOffload ? "on" : "off");
+}
+
+/// Everything that can be set on a link that exists, but for what offloadCommand() does.
 std::string settings(const Link& link) {
   auto out = fmt::format("ip link set dev {} alias {}", quoted(link.name), quoted(link.alias));
   if (link.mtu) out += fmt::format(" mtu {}", *link.mtu);
@@ -99,6 +104,7 @@ std::string addLink(const Link& link) {
   const int mtu = link.mtu.value_or(kDefaultMtu);
   if (link.rate) out += limitCommand("tc", link.name, *link.rate, mtu);
   out += "\n" + settings(link);
+  if (link.checksumOffload == false) out += offloadCommand(link);  // it is on in a new device
   return link.peer ? out + vethPeerCommands(*link.peer, mtu) : out;
 }
 
@@ -155,7 +161,8 @@ struct Command {
   }
   std::string operator()(const Link& link) const {
     if (verb == Verb::remove) return "ip link del " + quoted(link.name);
-    return verb == Verb::add ? addLink(link) : settings(link);
+    if (verb == Verb::add) return addLink(link);
+    return settings(link) + (link.checksumOffload ? offloadCommand(link) : "");
   }
   std::string operator()(const Address& address) const {  // iproute2 6.1 cannot set an address's protocol
     const bool noWait = verb != Verb::remove && !address.address.address.isV4();

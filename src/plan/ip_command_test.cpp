@@ -62,6 +62,23 @@ TEST_CASE("commands for a TUN device") {
   CHECK(command(Verb::remove, link) == "ip link del twill-udp");
 }
 
+TEST_CASE("commands for a VXLAN device") {
+  Link link{.name = "twill-vx1",
+            .kind = LinkKind::vxlan,
+            .alias = "twill:vxlan",
+            .vxlan = Vxlan{.underlay = "eth0", .local = *IpAddress::parse("10.0.0.10")},
+            .checksumOffload = true};
+  const std::string made =
+      "ip link add twill-vx1 type vxlan id 1 dev eth0 local 10.0.0.10 dstport 8472 nolearning\n"
+      "ip link set dev twill-vx1 alias twill:vxlan up";
+  CHECK(command(Verb::add, link) == made);
+  CHECK(command(Verb::change, link) ==
+        "ip link set dev twill-vx1 alias twill:vxlan up\n"
+        "ethtool -K twill-vx1 tx-checksum-ip-generic on");
+  link.checksumOffload = false;
+  CHECK(command(Verb::add, link) == made + "\nethtool -K twill-vx1 tx-checksum-ip-generic off");
+}
+
 TEST_CASE("commands for a veth whose other end is in a container") {
   auto link = port("tw1");
   link.mtu = 1500;

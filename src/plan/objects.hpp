@@ -85,6 +85,8 @@ struct Link {
   std::optional<bool> hairpin;        ///< bridge port only
   std::optional<VethPeer> peer;       ///< wanted veths only
   std::optional<Vxlan> vxlan;         ///< VXLAN devices only
+  /// VXLAN devices of ours only: the checksums inside are left to the network card below.
+  std::optional<bool> checksumOffload;
   /// Wanted veths only: of what the node sends to the container. Set when the veth is made and never read
   /// back, so a changed or missing limit is not drift.
   std::optional<Rate> rate;

@@ -234,6 +234,33 @@ TEST_CASE(
   CHECK(mustRead(*kernel).links.at("twill-vx7").up);
 }
 
+TEST_CASE("a VXLAN device's checksum offload is made as wanted, and whoever changes it is noticed") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  makeUnderlay();
+  const auto kernel = openKernel();
+  const Link device{.name = "twill-vx7",
+                    .kind = LinkKind::vxlan,
+                    .alias = "twill:vxlan",
+                    .vxlan = Vxlan{.vni = 7, .underlay = "eth0", .local = ip("10.0.0.10")},
+                    .checksumOffload = false};
+  KernelState wanted;
+  wanted.put(device);
+  mustApply(*kernel, {add(device)});
+  const auto shown = [] { return sh("ethtool -k twill-vx7 | grep tx-checksum-ip-generic"); };
+  CHECK(shown().find(": off") != std::string::npos);
+  auto state = mustRead(*kernel);
+  CHECK(leftToDo(wanted, state) == "");
+
+  sh("ethtool -K twill-vx7 tx-checksum-ip-generic on");
+  CHECK(kernel->drain(state, kCluster) == Kernel::Drained::changed);
+  CHECK(leftToDo(wanted, state) == "change vxlan twill-vx7\n");
+  mustApply(*kernel, diff(wanted, state).operations);
+  CHECK(shown().find(": off") != std::string::npos);
+  CHECK(kernel->driverOf("twill-vx7") == "vxlan");
+  CHECK(kernel->driverOf("nolink") == "");
+}
+
 TEST_CASE("ten thousand routes are added, read, and removed, each in linear time") {
   const auto sandbox = Sandbox::make();
   if (!sandbox) return;

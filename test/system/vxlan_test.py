@@ -6,6 +6,7 @@ usage: vxlan_test.py BINARIES
 """
 import json
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -31,6 +32,22 @@ frame = bytes.fromhex(mac.replace(":", "")) + b"\\x02\\0\\0\\0\\0\\x01" + b"\\x0
 end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for _ in range(3):
     end.sendto(struct.pack("!BBHI", 8, 0, 0, 1 << 8) + frame, (node, 8472))
+"""
+
+# A megabyte that has to come as it went.
+SERVER = """
+import socket
+peer = socket.create_server(("0.0.0.0", 7000)).accept()[0]
+data = b"".join(iter(lambda: peer.recv(65536), b""))
+assert data == bytes(range(256)) * 4096, len(data)
+peer.sendall(b"well")
+"""
+CLIENT = """
+import socket, sys
+end = socket.create_connection((sys.argv[1], 7000), timeout=10)
+end.sendall(bytes(range(256)) * 4096)
+end.shutdown(socket.SHUT_WR)
+assert end.recv(16) == b"well"
 """
 
 METRICS = """
@@ -155,6 +172,27 @@ def the_port_moves(lab):
     lab.test()
 
 
+def offload_shown(lab):
+    words = lab.execute("node1", "/usr/sbin/ethtool", "-k", "twill-vx1")
+    return re.search(r"tx-checksum-ip-generic: (\w+)", words).group(1)
+
+
+def the_checksum_offload_is_switched(lab):
+    """Without it TCP still passes, and whoever turns it on is undone."""
+    assert offload_shown(lab) == "on" and lab.status()["vxlan"]["checksum_offload"], lab.status()["vxlan"]
+    lab.execute("node1", "sh", "-c", "echo 'vxlan-checksum-offload = \"off\"' >>/etc/twill/twilld.toml && "
+                "kill $(cat /run/twill/twilld.lock)")
+    wait_for("it is off", lambda: offload_shown(lab) == "off", seconds=10)
+    wait_for("node1 is well", lambda: lab.status()["ready"])
+    assert "checksum offload is off: --vxlan-checksum-offload is off" in lab.execute("node1", lab.twill, "status")
+    server = lab.background("node3/con1", "/usr/bin/python3", "-c", SERVER)
+    wait_for("the server listens", lambda: ":7000" in lab.execute("node3/con1", "ss", "-Hltn"))
+    lab.execute("node1/con1", "/usr/bin/python3", "-c", CLIENT, "172.16.2.2")
+    server.communicate(timeout=20)
+    lab.execute("node1", "/usr/sbin/ethtool", "-K", "twill-vx1", "tx-checksum-ip-generic", "on")
+    wait_for("it is off again", lambda: offload_shown(lab) == "off")
+
+
 def step_four_teaches(binaries):
     lab = Lab(binaries, "step4")
     try:
@@ -176,6 +214,7 @@ def main():
         damage_is_repaired(lab)
         the_port_moves(lab)
         a_node_moves(lab)
+        the_checksum_offload_is_switched(lab)
     step_four_teaches(sys.argv[1])
 
 

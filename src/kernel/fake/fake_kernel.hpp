@@ -30,11 +30,13 @@ class FakeKernel final : public Kernel {
   /// Is seen in fastPath().
   [[nodiscard]] Result<void> setFastPath(const std::optional<FastPath>& wanted) override;
   [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override;
+  [[nodiscard]] std::string driverOf(const std::string& link) override { return drivers_[link]; }
   [[nodiscard]] int notifyFd() const override { return notify_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
 
   /// A network card that is up, with addresses such as "10.0.0.10/24".
   void plugCard(const std::string& name, const std::vector<std::string>& addresses);
+  void setDriver(const std::string& card, const std::string& driver) { drivers_[card] = driver; }
 
   /// What another program does: the same rules as for apply(), but not counted and not made to fail.
   Result<void> byOthers(Verb verb, const Object& object);
@@ -72,6 +74,7 @@ class FakeKernel final : public Kernel {
   void quiet();
 
   FakeNetwork network_;
+  std::map<std::string, std::string> drivers_;  ///< by link
   Fd notify_;
   std::optional<FastPath> fastPath_;
   std::optional<Error> fastPathRefusal_;

@@ -35,6 +35,7 @@ Link asKept(Link link) {
   link.running = link.up && hasCarrier(link);
   if (link.kind == LinkKind::veth && !link.master->empty() && !link.hairpin) link.hairpin = false;
   if (link.master->empty()) link.hairpin.reset();
+  link.checksumOffload = link.vxlan ? std::optional(link.checksumOffload.value_or(true)) : std::nullopt;
   return link;
 }
 
@@ -209,6 +210,7 @@ Result<void> FakeNetwork::change(const Link& link) {
     kept.hairpin = link.master->empty() ? std::nullopt : std::optional(false);
   }
   if (link.hairpin && kept.hairpin) kept.hairpin = link.hairpin;
+  if (link.checksumOffload) kept.checksumOffload = link.checksumOffload;
   if (link.up && !kept.up) goUp(kept);
   if (!link.up && kept.up) goDown(kept);
   return {};
