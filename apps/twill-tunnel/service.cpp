@@ -135,7 +135,10 @@ void TunnelService::setEngine() {
   auto done = config_.engine == "user" ? fail("the network config says so") : useKernel();
   if (!done) {
     kernel_.reset();
-    if (reason_ != done.error().text) spdlog::info("engine: user; {}", done.error().text);
+    if (reason_ != done.error().text) {
+      const auto level = config_.engine == "kernel" ? spdlog::level::warn : spdlog::level::info;
+      spdlog::log(level, "engine: user; {}", done.error().text);
+    }
     reason_ = done.error().text;
     if (config_.engine != "user")
       retryAt_ = Clock::now() + (done.error().kind == Error::Kind::missing ? Clock::duration(0) : kRest);
@@ -227,6 +230,7 @@ std::string TunnelService::status() const {
                       {"engine", !kernel_                   ? "user"
                                  : config_.engine == "auto" ? "kernel and user"
                                                             : "kernel"},
+                      {"engine_wanted", config_.engine},
                       {"engine_reason", reason_},
                       {"dropped",
                        {{"strangers", dropped.strangers.load()},

@@ -232,8 +232,15 @@ std::optional<Agent::TunnelNumbers> Agent::tunnelNumbers() const {
   if (auto status = tunnel_.status()) {
     out.strangers += status->strangers;
     out.process = std::move(status->json);
+    out.problem = std::move(status->problem);
   }
   return out;
+}
+
+std::vector<std::string> Agent::problemsWith(const std::optional<TunnelNumbers>& tunnel) const {
+  auto all = problems_.all();
+  if (tunnel && !tunnel->problem.empty()) all.push_back("tunnel: " + tunnel->problem);
+  return all;
 }
 
 Difference Agent::difference() const {

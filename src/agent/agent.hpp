@@ -76,6 +76,7 @@ class Agent {
   struct TunnelNumbers {
     std::uint64_t strangers = 0;  ///< packets that were kept out
     std::string process;          ///< twill-tunnel's own words, JSON; empty when there is none that answers
+    std::string problem;          ///< what is wrong although it works; empty when nothing is
   };
   /// Asks the kernel, and twill-tunnel, which may take a second. None without tunnels.
   [[nodiscard]] std::optional<TunnelNumbers> tunnelNumbers() const;
@@ -85,6 +86,8 @@ class Agent {
     FastPathNumbers numbers;
   };
   [[nodiscard]] std::optional<FastPathView> fastPath() const;
+  /// problems(), and what the tunnel's numbers show.
+  [[nodiscard]] std::vector<std::string> problemsWith(const std::optional<TunnelNumbers>& tunnel) const;
   /// The comparison as it stands now, whether or not its owners are waiting for a retry.
   [[nodiscard]] Difference difference() const;
 

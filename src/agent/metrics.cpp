@@ -24,6 +24,7 @@ void counter(prometheus::Registry& registry, const char* name, const char* help,
 std::string metricsText(const Agent& agent) {
   prometheus::Registry registry;
   const Journal& journal = agent.journal();
+  const auto tunnel = agent.tunnelNumbers();
   gauge(registry, "twill_ready", "1 when all wanted state is in the kernel and the lease is held",
         agent.ready());
   gauge(registry, "twill_leases", "Leases in the cluster, this node's own included",
@@ -35,7 +36,7 @@ std::string metricsText(const Agent& agent) {
   gauge(registry, "twill_wanted_routes", "Routes this node should hold",
         static_cast<double>(agent.wanted().routes.size()));
   gauge(registry, "twill_problems", "Things that are not as they should be; twill status names them",
-        static_cast<double>(agent.problems().all().size()));
+        static_cast<double>(agent.problemsWith(tunnel).size()));
   gauge(registry, "twill_waiting_owners",
         "Peers and containers whose operation failed and waits for its retry",
         static_cast<double>(agent.reconciler().failures().size()));
@@ -45,11 +46,11 @@ std::string metricsText(const Agent& agent) {
           static_cast<double>(journal.failed()));
   counter(registry, "twill_drift_repairs_total", "Operations that put back what somebody else had changed",
           static_cast<double>(journal.repairs()));
-  if (const auto numbers = agent.tunnelNumbers()) {
+  if (tunnel) {
     counter(
         registry, "twill_tunnel_strangers_total",
         "Packets at a tunnel's port that were dropped: not a peer's, or with a source that is not its own",
-        static_cast<double>(numbers->strangers));
+        static_cast<double>(tunnel->strangers));
   }
   if (const auto path = agent.fastPath()) {
     counter(registry, "twill_fast_path_packets_total", "Packets that went past bridge and routing",

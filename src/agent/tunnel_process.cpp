@@ -238,7 +238,18 @@ Result<TunnelProcess::Status> TunnelProcess::status() const {
   const auto json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("dropped"))
     return fail(socket_ + " does not answer as twill-tunnel does");
-  return Status{std::move(text), json["dropped"].value("strangers", std::uint64_t{0})};
+  // One from before an upgrade says less.
+  auto problem = engineProblem(json.value("engine_wanted", ""), json.value("engine", ""),
+                               json.value("engine_reason", ""));
+  return Status{std::move(text), json["dropped"].value("strangers", std::uint64_t{0}), std::move(problem)};
+}
+
+std::string engineProblem(std::string_view wanted, std::string_view engine, std::string_view reason) {
+  if (wanted != "kernel" || engine != "user") return {};
+  return fmt::format(
+      "Backend.Engine is \"kernel\", but packets go by user space: {}; mend that and end twill-tunnel, which "
+      "is started again at once, or set Backend.Engine to \"auto\"",
+      reason);
 }
 
 Result<int> endTunnel(const std::string& runDir) {

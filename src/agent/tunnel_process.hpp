@@ -36,6 +36,7 @@ class TunnelProcess {
   struct Status {
     std::string json;             ///< its own word on what it has sent, received and dropped
     std::uint64_t strangers = 0;  ///< packets that were not from the peer that their source belongs to
+    std::string problem;          ///< it works, and not as it should; empty when it does
   };
   /// Asks it, and waits for at most a second. Kind::missing: there is none.
   [[nodiscard]] Result<Status> status() const;
@@ -63,6 +64,11 @@ class TunnelProcess {
   std::chrono::milliseconds delay_{0};
   boost::asio::steady_timer timer_;
 };
+
+/// What is wrong with the engine that twill-tunnel has come to, given the one that the network config asks
+/// for and the reason, all in its own words; empty when nothing is.
+[[nodiscard]] std::string engineProblem(std::string_view wanted, std::string_view engine,
+                                        std::string_view reason);
 
 /// Ends the twill-tunnel of `runDir`, which no agent looks after, and waits until it is gone; for two seconds
 /// at most. Returns which process that was; 0: there was none.

@@ -96,8 +96,7 @@ Json obstaclesJson(const std::vector<Obstacle>& obstacles) {
 }
 
 /// Null without a tunnel.
-Json tunnelJson(const Agent& agent) {
-  const auto numbers = agent.tunnelNumbers();
+Json tunnelJson(const std::optional<Agent::TunnelNumbers>& numbers) {
   if (!numbers) return nullptr;
   Json tunnel{{"strangers_dropped", numbers->strangers}};
   if (!numbers->process.empty()) tunnel["process"] = Json::parse(numbers->process);
@@ -150,10 +149,11 @@ std::string statusJson(const Agent& agent) {
     for (const Lease& lease : agent.cluster()->cluster.leases) status["leases"].push_back(leaseJson(lease));
   }
   status["attachments"] = agent.attachments().all().size();
-  status["tunnel"] = tunnelJson(agent);
+  const auto tunnel = agent.tunnelNumbers();
+  status["tunnel"] = tunnelJson(tunnel);
   status["fast_path"] = fastPathJson(agent);
   status["vxlan"] = vxlanJson(agent);
-  status["problems"] = agent.problems().all();
+  status["problems"] = agent.problemsWith(tunnel);
   status["drift"] = driftJson(agent.journal());
   status["operations"] = {{"total", agent.journal().total()},
                           {"failed", agent.journal().failed()},

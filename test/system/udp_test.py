@@ -246,6 +246,21 @@ def engines_meet():
         a_stream_is_whole(lab, "node3/con1", "node1/con1", "fd42::2")
 
 
+def a_refused_engine_is_a_problem(lab):
+    """A tunnel that may not load programs, in the place of the agent's own, which takes it over."""
+    lab.execute("node1", "sh", "-c", "kill -STOP $(cat /run/twill/twilld.lock) && kill $(cat /run/twill/tunnel.sock.lock)")
+    program = os.path.join(sys.argv[1], "twill-tunnel")
+    tunnel = lab.background("node1", "/usr/bin/setpriv", "--bounding-set", "-bpf,-sys_admin", program)
+    wait_for("it is there", lambda: "engine" in lab.execute("node1", "/usr/bin/python3", "-c", TOLD, check=False))
+    lab.execute("node1", "sh", "-c", "kill -CONT $(cat /run/twill/twilld.lock)")
+    said = wait_for("it is a problem", lambda: "".join(lab.status()["problems"]))
+    assert '"kernel", but packets go by user space' in said and "CAP_BPF" in said, said
+    assert lab.status()["ready"]
+    lab.execute("node1", "sh", "-c", "kill $(cat /run/twill/tunnel.sock.lock)")
+    tunnel.communicate(timeout=20)
+    wait_for("the agent's own is well", lambda: lab.status()["ready"] and not lab.status()["problems"])
+
+
 def what_passes_is_counted(lab):
     peers = lab.status("node1")["tunnel"]["process"]["peers"]
     assert {peer["name"] for peer in peers} == {"node2", "node3"}, peers
@@ -276,6 +291,8 @@ def everything(engine):
         a_lost_device_is_back(lab)
         if engine != "user":
             a_lost_program_is_back(lab)
+        if engine == "kernel":
+            a_refused_engine_is_a_problem(lab)
         a_smaller_path_is_learned(lab)
         the_port_moves_under_a_flood(lab)
         lab.test()
