@@ -12,6 +12,8 @@ namespace {
 const IpAddress kRoutedGateway = IpAddress::fromV4(0xa9fe0101);  // 169.254.1.1
 const IpAddress kRoutedGateway6 = *IpAddress::parse("fe80::1");
 
+constexpr int kLeastMtu6 = 1280;  // RFC 8200, section 5; with less the kernel turns IPv6 off
+
 using Pools = std::vector<AddressPool>;
 
 bool isRouted(const AttachRequest& request) {
@@ -192,6 +194,28 @@ Result<std::vector<ChosenAddress>> chooseAddresses(const AttachRequest& request,
     out.push_back(chosen(address, pool->subnet.length(), pool->gateway, routed));
   }
   return out;
+}
+
+Result<void> checkMtu(const AttachRequest& request, const NodeNetwork& node,
+                      const std::vector<ChosenAddress>& chosen) {
+  const auto refuse = [](const std::string& address, const std::string& who, int mtu, std::string_view todo) {
+    return fail(
+        fmt::format("IPv6 address {} cannot be had by {} with an MTU of {}: IPv6 needs {} (RFC 8200); {}",
+                    address, who, mtu, kLeastMtu6, todo),
+        Error::Kind::invalid);
+  };
+  constexpr std::string_view kRaise =
+      "raise the MTU of the underlay, of which the backend takes its part, or leave IPv6 out of the network "
+      "config";
+  const int mtu = request.mtu.value_or(node.mtu);
+  for (const ChosenAddress& one : chosen) {
+    if (one.address.address.isV4() || mtu >= kLeastMtu6) continue;
+    return refuse(one.address.address.text(), request.ifname, mtu,
+                  request.mtu ? "give the CNI config a larger \"mtu\", or none" : kRaise);
+  }
+  // The gateway's is there with the first container, whatever that has.
+  if (isRouted(request) || !node.subnet6 || node.mtu >= kLeastMtu6) return {};
+  return refuse(node.subnet6->address().plus(1).text(), "twill0", node.mtu, kRaise);
 }
 
 }  // namespace twill

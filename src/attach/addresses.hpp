@@ -34,4 +34,9 @@ struct ChosenAddress {
                                                                  const NodeNetwork& node,
                                                                  const AddressBook& book);
 
+/// Whether interface and bridge can have these addresses with the MTU that they get: IPv6 needs 1280 bytes.
+/// Kind::invalid: they cannot.
+[[nodiscard]] Result<void> checkMtu(const AttachRequest& request, const NodeNetwork& node,
+                                    const std::vector<ChosenAddress>& chosen);
+
 }  // namespace twill

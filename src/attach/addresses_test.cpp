@@ -85,6 +85,25 @@ TEST_CASE("what is the bridge's, another node's or the underlay's is not given o
   }
 }
 
+TEST_CASE("IPv6 with an MTU below its least is refused, wherever the MTU comes from") {
+  const auto check = [](const AttachRequest& request, int mtu, const char* address) {
+    NodeNetwork node = kNode;
+    node.mtu = mtu;
+    const auto result = checkMtu(request, node, {{*InterfaceAddress::parse(address), {}}});
+    return result ? "" : result.error().text;
+  };
+  const AttachRequest plain{.ifname = "eth0"};
+  CHECK(check(plain, 1280, "fd42::2/64") == "");
+  CHECK(
+      check(plain, 1210, "fd42::2/64") ==
+      "IPv6 address fd42::2 cannot be had by eth0 with an MTU of 1210: IPv6 needs 1280 (RFC 8200); raise the "
+      "MTU of the underlay, of which the backend takes its part, or leave IPv6 out of the network config");
+  CHECK(check({.ifname = "eth0", .mtu = 1200}, 1500, "fd42::2/64").ends_with("a larger \"mtu\", or none"));
+  CHECK(check({.ifname = "eth0", .mtu = 1200}, 1500, "172.16.0.2/24") == "");
+  CHECK(check(plain, 1210, "172.16.0.2/24").starts_with("IPv6 address fd42::1 cannot be had by twill0"));
+  CHECK(check({.ifname = "eth0", .mode = AttachMode::routed}, 1210, "172.16.0.2/32") == "");
+}
+
 TEST_CASE("a range that cannot be is refused") {
   CHECK(choose({.ranges = {{range("10.9.0.0/24", "10.9.0.9", "10.9.0.3")}}}) ==
         "ipam: the range in 10.9.0.0/24 ends before it begins");

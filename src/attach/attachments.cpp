@@ -111,7 +111,9 @@ Result<std::vector<ChosenAddress>> Attachments::choose(const AttachRequest& requ
     const auto address = IpAddress::parse(std::string_view(*text).substr(0, text->find('\n')));
     return address ? std::optional(*address) : std::nullopt;
   };
-  return chooseAddresses(request, node, {taken_, isReserved, lastReserved});
+  TWILL_TRY(auto chosen, chooseAddresses(request, node, {taken_, isReserved, lastReserved}));
+  TWILL_CHECK(checkMtu(request, node, chosen));
+  return chosen;
 }
 
 /// Runtimes ask for a container's host ports on each of its networks: the first interface has them.

@@ -136,7 +136,20 @@ def a_flood(node):
     wait_for("no interface is left", lambda: " tw" not in node.sh("ip -o link"), 30)
 
 
+def too_small_for_ipv6(binaries):
+    """The tunnel leaves less than IPv6 needs."""
+    with Lab(binaries, "badcalls", "--nodes", "1", "--containers", "0", "--backend", "vxlan", "--ipv6", "--mtu", "1280") as lab:
+        node = Node(lab, binaries)
+        node.sh("ip netns add x1")
+        status, said = node.call("ADD", json.dumps(CONFIG).encode())
+        print(f"  {said['msg']}")
+        assert status == 1 and said["code"] == 7, said
+        assert all(word in said["msg"] for word in ("1210", "1280", "RFC 8200", "raise the MTU of the underlay")), said
+        assert node.attachments() == []
+
+
 def main():
+    too_small_for_ipv6(sys.argv[1])
     with Lab(sys.argv[1], "badcalls", "--nodes", "2", "--containers", "0") as lab:
         node = Node(lab, sys.argv[1])
         node.sh("ip netns add x1; ip netns add x2")
