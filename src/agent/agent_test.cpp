@@ -312,6 +312,39 @@ TEST_CASE("with a card that gets checksums wrong VXLAN does without, and the sta
   CHECK(statusJson(*node.agent).find("eth0 has the driver vmxnet3") != std::string::npos);
 }
 
+TEST_CASE("a peer whose address cannot be one is named, and only that one is left out") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.leases[1].publicIp = *IpAddress::parse("127.0.0.1");
+  node.join(cluster);
+  CHECK(node.hasProblem("backend: node2 (172.16.1.0/24 at 127.0.0.1): its address 127.0.0.1 is a loopback"));
+  CHECK(node.routeTo("172.16.1.0/24") == nullptr);
+  CHECK(node.routeTo("172.16.2.0/24") != nullptr);
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE("an own lease whose address cannot be one is written anew") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.leases[0].publicIp = *IpAddress::parse("127.0.0.1");
+  node.join(cluster);
+  REQUIRE(node.datastore.published.size() == 1);
+  CHECK(node.datastore.published[0] == threeNodes().leases[0]);
+  CHECK(node.agent->problems().all().empty());
+}
+
+TEST_CASE("a node whose own address is in the containers' network says so, and does not give it out") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.network.v4->network = *Prefix::parse("10.0.0.0/8");
+  cluster.leases.clear();
+  node.join(cluster);
+  CHECK(node.datastore.published.empty());
+  CHECK(
+      node.hasProblem("lease: this node's address 10.0.0.10 lies in the network 10.0.0.0/8, which is the "
+                      "containers'; name another interface by --iface"));
+}
+
 TEST_CASE("a kernel that could not be read is read again soon") {
   Node node;
   node.join();

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "backend/peers.hpp"
 #include "ipam/subnet.hpp"
 
 namespace twill {
@@ -108,6 +109,19 @@ void notePublicAddresses(const Backend& backend, const Inputs& inputs, std::vect
   if (network.v6) note(inputs.underlay.publicIp6, underlay.v6, "--public-ipv6");
 }
 
+/// Peers would leave such an address out, so that it is not given out at all.
+void checkOwnAddresses(const Inputs& inputs, std::vector<std::string>& problems) {
+  const NetworkConfig& network = inputs.cluster.cluster.network;
+  for (const auto& address : {inputs.underlay.publicIp, inputs.underlay.publicIp6}) {
+    if (!address || network.family(address->family()) == nullptr) continue;
+    const auto reason = reasonAgainstAddress(*address, network);
+    if (reason.empty()) continue;
+    problems.push_back(
+        fmt::format("this node's address {} {}; name another interface by --iface, or another address by {}",
+                    address->text(), reason, address->isV4() ? "--public-ip" : "--public-ipv6"));
+  }
+}
+
 /// The network's backend and, while the cluster changes from one to another, those by which some node,
 /// perhaps this one, is still reached: what is on its way to us is to arrive.
 bool isInUse(const Backend& backend, const Inputs& inputs) {
@@ -132,6 +146,12 @@ Result<Decision> decide(const Inputs& inputs) {
     }
     (ours ? decision.problems : decision.desired.notices).push_back(conflict.text);
   }
+  Notices badAddresses;
+  for (const auto& [lease, text] : inputs.cluster.badAddresses) {
+    if (lease != inputs.options.node) badAddresses.add(text);  // our own is written anew
+  }
+  std::move(badAddresses).moveTo(decision.desired.notices, "addresses that no node can have");
+  checkOwnAddresses(inputs, decision.problems);
   TWILL_TRY(decision.mtu, backend->mtu(network, inputs.underlay.underlay));
 
   const Lease* own = ownLease(inputs);

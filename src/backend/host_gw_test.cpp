@@ -68,6 +68,9 @@ TEST_CASE("whatever else stands against a route is said too") {
         "no route to 172.16.1.0/24 of node2: its address 10.0.0.10 is this node's own; remove the stale "
         "lease or "
         "correct its address");
+  self.lease.publicIp = *IpAddress::parse("192.0.2.1");  // by --public-ip
+  CHECK(hostGw(cluster, self).notices.at(0).find("10.0.0.10 is this node's own") != std::string::npos);
+  self.lease = node1().lease;
   cluster.leases[1] = lease("node2", "10.0.0.20", "172.16.1.0/24");
   cluster.leases[1].backendType = "pigeons";
   CHECK(hostGw(cluster, self).notices.at(0) ==

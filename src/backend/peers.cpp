@@ -15,6 +15,11 @@ bool isOwn(const Lease& lease, const Self& self) {
          (lease.publicIp6 && lease.publicIp6 == self.lease.publicIp6);
 }
 
+bool isOwnAddress(const IpAddress& address, const Self& self) {
+  const auto& underlay = self.underlay.addressOf(address.family());
+  return address == self.lease.publicIpOf(address.family()) || (underlay && underlay->address == address);
+}
+
 bool isReachedBy(std::string_view type, const Lease& peer, const NetworkConfig& config) {
   const std::string& named = peer.backendType;
   return type == (named.empty() || !findBackend(named) ? config.backend.type : named);
@@ -29,7 +34,7 @@ std::string reasonAgainstPeer(const Lease& peer, Family family, const Self& self
   if (!address) {
     return fmt::format("its lease has no {0} address; set the node's public {0} address", familyName);
   }
-  if (address == self.lease.publicIpOf(family)) {
+  if (isOwnAddress(*address, self)) {
     return fmt::format("its address {} is this node's own; remove the stale lease or correct its address",
                        address->text());
   }

@@ -16,6 +16,9 @@ namespace twill {
 /// has no name.
 [[nodiscard]] bool isOwn(const Lease& lease, const Self& self);
 
+/// True for the addresses that this node has on the underlay, and that peers know it by.
+[[nodiscard]] bool isOwnAddress(const IpAddress& address, const Self& self);
+
 /// True when this backend is the one to reach a peer by: the one that its lease names or, where it names none
 /// that this build has, the network's. They differ while a cluster changes from one to another.
 [[nodiscard]] bool isReachedBy(std::string_view type, const Lease& peer, const NetworkConfig& config);

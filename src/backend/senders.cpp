@@ -66,7 +66,7 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
   for (const auto& peer : cluster.leases) {
     const auto& address = peer.publicIpOf(tunnel.family);
     const auto& subnet = peer.subnetOf(tunnel.family);
-    if (!address || !subnet || isOwn(peer, self)) continue;
+    if (!address || !subnet || isOwn(peer, self) || isOwnAddress(*address, self)) continue;
     // The node itself answers containers from its own address.
     for (const auto& source : {rangeOf(*subnet), numberWord(*address)}) {
       out.put(SetElement{.table = kTable,

@@ -69,7 +69,7 @@ void addDevice(const NetworkConfig& config, const Self& self, KernelState& out) 
 /// the cluster changes from one backend to another.
 void addPeer(const NetworkConfig& config, const Lease& peer, const Self& self, TunnelConfig& out) {
   const auto family = carrier(peer, self);
-  if (!family) return;
+  if (!family || isOwnAddress(*peer.publicIpOf(*family), self)) return;
   TunnelConfig::Peer entry{.name = peer.name(),
                            .endpoint = *peer.publicIpOf(*family),
                            .prefixes = {},

@@ -127,6 +127,14 @@ TEST_CASE("with DirectRouting who is near is routed to, and who is reached other
   CHECK(out.tunnel->peers.size() == 1);
 }
 
+TEST_CASE("who has this node's address on the underlay is no peer of the tunnel") {
+  auto self = node1();
+  self.lease.publicIp = *IpAddress::parse("192.0.2.1");
+  auto leases = cluster();
+  leases.leases[1].publicIp = self.underlay.v4->address;
+  CHECK(udp(leases, self).tunnel->peers.empty());
+}
+
 TEST_CASE("containers do not get to the tunnel's port") {
   const auto out = udp(cluster());
   const auto& table = out.state.firewalls.at(kTable);

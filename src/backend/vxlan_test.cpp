@@ -92,6 +92,14 @@ TEST_CASE("only peers get in, each with packets from its own subnet and address"
         "senders6 fd00::20 . 0xfd420000000000010000000000000000-0xfd42000000000001ffffffffffffffff\n");
 }
 
+TEST_CASE("who has this node's address on the underlay does not get in") {
+  auto self = node1();
+  self.lease.publicIp = *IpAddress::parse("192.0.2.1");
+  auto cluster = published();
+  cluster.leases[1].publicIp = self.underlay.v4->address;
+  for (const auto& [key, element] : vxlan(cluster, self).state.setElements) CHECK(element.set == "senders6");
+}
+
 TEST_CASE("what is published is what flannel publishes, and stays the same") {
   const auto lease = published().leases.at(0);
   CHECK(lease.backendData == R"({"VNI":1,"VtepMAC":"5e:da:8b:1a:20:6f"})");

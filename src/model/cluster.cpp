@@ -17,6 +17,19 @@ void dropUnusedFamily(const NetworkConfig& network, Lease& lease) {
   if (!network.v6) lease.subnet6.reset();
 }
 
+/// Before leases are compared: whoever cannot be reached has no better right.
+void dropBadAddresses(const NetworkConfig& network, Lease& lease, std::vector<BadAddress>& out) {
+  for (auto* address : {&lease.publicIp, &lease.publicIp6}) {
+    if (!*address) continue;
+    const auto reason = reasonAgainstAddress(**address, network);
+    if (reason.empty()) continue;
+    out.push_back({.lease = lease.name(),
+                   .text = fmt::format("{}: its address {} {}; correct or remove it", described(lease),
+                                       (*address)->text(), reason)});
+    address->reset();
+  }
+}
+
 std::optional<LeaseConflict> outsideNetwork(const NetworkConfig& network, const Lease& lease) {
   for (const auto& subnet : {lease.subnet, lease.subnet6}) {
     if (!subnet) continue;
@@ -58,10 +71,25 @@ std::string Lease::name() const {
   return {};
 }
 
+std::string reasonAgainstAddress(const IpAddress& address, const NetworkConfig& network) {
+  if (address.isUnspecified()) return "is no address";
+  if (address.isLoopback()) return "is a loopback address, which each node has for itself";
+  if (address.isMulticast()) return "is a multicast address";
+  if (address.isBroadcast()) return "is the broadcast address";
+  if (address.isMappedV4()) return "is an IPv4 address written as an IPv6 one";
+  const auto* family = network.family(address.family());
+  if (family == nullptr || !family->network.contains(address)) return {};
+  return fmt::format("lies in the network {}, which is the containers'", family->network.text());
+}
+
 SoundCluster makeSound(Cluster cluster) {
-  SoundCluster sound{.cluster = std::move(cluster), .conflicts = {}};
+  SoundCluster sound{.cluster = std::move(cluster), .conflicts = {}, .badAddresses = {}};
   auto& leases = sound.cluster.leases;
-  for (Lease& lease : leases) dropUnusedFamily(sound.cluster.network, lease);
+  for (Lease& lease : leases) {
+    dropUnusedFamily(sound.cluster.network, lease);
+    dropBadAddresses(sound.cluster.network, lease, sound.badAddresses);
+  }
+  std::sort(sound.badAddresses.begin(), sound.badAddresses.end());
   std::erase_if(leases, [&](const Lease& lease) {
     auto conflict = outsideNetwork(sound.cluster.network, lease);
     if (conflict) sound.conflicts.push_back(std::move(*conflict));

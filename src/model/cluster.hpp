@@ -55,17 +55,31 @@ struct LeaseConflict {
   auto operator<=>(const LeaseConflict&) const = default;
 };
 
-/// A cluster in which no two leases overlap, no node appears twice, and every subnet lies inside its network.
+/// A public address in a lease that no node can have.
+struct BadAddress {
+  std::string lease;  ///< Lease::name()
+  std::string text;   ///< lease, address and reason, for a person
+
+  auto operator<=>(const BadAddress&) const = default;
+};
+
+/// A cluster in which no two leases overlap, no node appears twice, every subnet lies inside its network, and
+/// every public address is one that a node can have.
 struct SoundCluster {
   Cluster cluster;
   std::vector<LeaseConflict> conflicts;
+  std::vector<BadAddress> badAddresses;  ///< the leases stay, without them
 };
+
+/// Why no node can be reached at this address, "is a loopback address"; empty when one can.
+[[nodiscard]] std::string reasonAgainstAddress(const IpAddress& address, const NetworkConfig& network);
 
 /// Sets aside leases that conflict. Of two the one with the lower public address stays (IPv4 before IPv6,
 /// then the lower node name, then the lower subnet; one without an address yields): the rule depends on the
 /// leases alone, so every node decides alike, whatever the order. A subnet may have any length inside its
 /// network; one of a family that the network has switched off is dropped from a lease that has the other.
-/// Leases come out sorted by subnet. Cost: n log n.
+/// Public addresses that no node can have are left out before. Leases come out sorted by subnet. Cost: n log
+/// n.
 [[nodiscard]] SoundCluster makeSound(Cluster cluster);
 
 /// The leases of a lease file:

@@ -121,6 +121,39 @@ TEST_CASE("a subnet outside the network is set aside alone") {
         std::string::npos);
 }
 
+TEST_CASE("an address that no node can have is named and left out, and the rest of the lease stays") {
+  for (const auto& [address, reason] :
+       {std::pair{"0.0.0.0", "is no address"},
+        {"127.0.0.1", "is a loopback address, which each node has for itself"},
+        {"224.0.0.1", "is a multicast address"},
+        {"255.255.255.255", "is the broadcast address"},
+        {"172.16.9.9", "lies in the network 172.16.0.0/16, which is the containers'"},
+        {"::", "is no address"},
+        {"::1", "is a loopback address, which each node has for itself"},
+        {"ff02::1", "is a multicast address"},
+        {"::ffff:10.0.0.7", "is an IPv4 address written as an IPv6 one"},
+        {"fd42::7", "lies in the network fd42::/56, which is the containers'"}}) {
+    const auto bad = *IpAddress::parse(address);
+    Lease wrong = lease("b", "10.0.0.2", "172.16.1.0/24");
+    (bad.isV4() ? wrong.publicIp : wrong.publicIp6) = bad;
+    const Lease other = lease("a", "10.0.0.1", "172.16.0.0/24");
+    const auto s = sound({other, wrong});
+    (bad.isV4() ? wrong.publicIp : wrong.publicIp6).reset();
+    CHECK(s.cluster.leases == std::vector{other, wrong});
+    CHECK(s.conflicts.empty());
+    REQUIRE(s.badAddresses.size() == 1);
+    CHECK(s.badAddresses[0].lease == "b");
+    CHECK(s.badAddresses[0].text.find(
+              fmt::format("its address {} {}; correct or remove it", address, reason)) != std::string::npos);
+  }
+}
+
+TEST_CASE("a lease has no better right by an address that no node can have") {
+  const Lease wrong = lease("a", "0.0.0.0", "172.16.0.0/24");
+  const Lease right = lease("b", "10.0.0.1", "172.16.0.0/16");
+  CHECK(sound({wrong, right}).cluster.leases == std::vector{right});
+}
+
 TEST_CASE("a family that is off is left out, and a lease that has no other is set aside") {
   Lease both = lease("a", "10.0.0.1", "172.16.0.0/24");
   both.subnet6 = *Prefix::parse("fd42::/64");

@@ -21,15 +21,6 @@ Result<std::string> data(std::string_view key, json::Value value) {
   return simdjson::minify(value);
 }
 
-/// A public address must be one that a packet can be sent to.
-Result<IpAddress> publicAddress(std::string_view key, json::Value value, Family family) {
-  TWILL_TRY(IpAddress address, json::address(key, value, family));
-  if (address.isUnspecified() || address.isMulticast()) {
-    return json::unexpected(key, value, "the address of one node");
-  }
-  return address;
-}
-
 struct LeaseKey {
   std::string_view name;
   Result<void> (*read)(std::string_view key, json::Value value, Lease& lease);
@@ -45,8 +36,8 @@ constexpr std::array<LeaseKey, 8> kKeys{{
     {"Node", readInto<&Lease::node, json::name>},
     {"Subnet", readInto<&Lease::subnet, json::prefix, Family::v4>},
     {"IPv6Subnet", readInto<&Lease::subnet6, json::prefix, Family::v6>},
-    {"PublicIP", readInto<&Lease::publicIp, publicAddress, Family::v4>},
-    {"PublicIPv6", readInto<&Lease::publicIp6, publicAddress, Family::v6>},
+    {"PublicIP", readInto<&Lease::publicIp, json::address, Family::v4>},
+    {"PublicIPv6", readInto<&Lease::publicIp6, json::address, Family::v6>},
     {"BackendType", readInto<&Lease::backendType, json::name>},
     {"BackendData", readInto<&Lease::backendData, data>},
     {"BackendV6Data", readInto<&Lease::backendV6Data, data>},

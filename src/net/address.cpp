@@ -124,6 +124,15 @@ bool IpAddress::isLinkLocal() const {
   return isV4() ? bytes_[0] == 169 && bytes_[1] == 254 : bytes_[0] == 0xfe && (bytes_[1] & 0xc0U) == 0x80;
 }
 
+bool IpAddress::isBroadcast() const {
+  return isV4() && v4() == 0xffffffffU;
+}
+
+bool IpAddress::isMappedV4() const {
+  static constexpr std::array<std::uint8_t, 12> kHead{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return !isV4() && std::equal(kHead.begin(), kHead.end(), bytes_.begin());
+}
+
 bool IpAddress::isMulticast() const {
   return isV4() ? (bytes_[0] & 0xf0U) == 0xe0 : bytes_[0] == 0xff;
 }

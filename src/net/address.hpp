@@ -47,6 +47,10 @@ class IpAddress {
   [[nodiscard]] bool isLinkLocal() const;
   /// 224.0.0.0/4, ff00::/8
   [[nodiscard]] bool isMulticast() const;
+  /// 255.255.255.255
+  [[nodiscard]] bool isBroadcast() const;
+  /// ::ffff:0.0.0.0/96: an IPv4 address in a program's IPv6 socket, and in no packet (RFC 4291, 2.5.5.2)
+  [[nodiscard]] bool isMappedV4() const;
 
   /// This address plus `n`; wraps around at the end of the family's space.
   [[nodiscard]] IpAddress plus(std::uint64_t n) const;

@@ -23,6 +23,15 @@ TEST_CASE("what is not an address is refused") {
   CHECK_FALSE(IpAddress::parse(std::string_view("10.0.0.1\0.9", 11)));
 }
 
+TEST_CASE("addresses that stand for no single node are known") {
+  CHECK(IpAddress::parse("255.255.255.255")->isBroadcast());
+  CHECK_FALSE(IpAddress::parse("255.255.255.254")->isBroadcast());
+  CHECK_FALSE(IpAddress::parse("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")->isBroadcast());
+  CHECK(IpAddress::parse("::ffff:10.0.0.1")->isMappedV4());
+  CHECK_FALSE(IpAddress::parse("::fffe:10.0.0.1")->isMappedV4());
+  CHECK_FALSE(IpAddress::parse("10.0.0.1")->isMappedV4());
+}
+
 TEST_CASE("a prefix refuses host bits and says what was meant") {
   auto prefix = Prefix::parse("10.0.0.1/24");
   REQUIRE_FALSE(prefix);
