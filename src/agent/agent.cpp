@@ -357,7 +357,16 @@ void Agent::setReady(bool ready) {
   ready_ = ready;
 }
 
+/// Drift is what somebody else has done. What failed before, and is tried again because the kernel has
+/// changed, is not: a route that was in the way until its device, which we remove, was gone.
+Cause Agent::causeOf(const Operation& operation, Cause cause) const {
+  return cause == Cause::drift && reconciler_.failures().contains(operation.owner()) ? Cause::retry : cause;
+}
+
 std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations, Cause cause) {
+  std::vector<Cause> causes;
+  causes.reserve(operations.size());
+  for (const Operation& operation : operations) causes.push_back(causeOf(operation, cause));
   auto results = kernel_.apply(operations);
   for (std::size_t i = 0; i < operations.size(); ++i) {
     const auto* address = std::get_if<Address>(&operations[i].object);
@@ -366,7 +375,7 @@ std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations,
     actual_.addresses.try_emplace(keyOf(*address), *address).first->second.owner.clear();
   }
   if (noteGuard(operations, results)) withoutGuard(wanted_);
-  journal_.record(cause, operations, results);
+  journal_.record(causes, operations, results);
   auto failed = std::count_if(results.begin(), results.end(), [](const auto& result) { return !result; });
   if (operations.size() > kLogged) {
     say(fmt::format("{}: {} operations, {} failed, first: {}", textOf(cause), operations.size(), failed,
@@ -375,7 +384,7 @@ std::vector<Result<void>> Agent::carryOut(std::span<const Operation> operations,
     // What failed is said once as a problem, not at each attempt; what a container needed goes to its
     // runtime.
     for (std::size_t i = 0; i < operations.size(); ++i) {
-      if (results[i]) say(fmt::format("{}: {}", textOf(cause), describe(operations[i])));
+      if (results[i]) say(fmt::format("{}: {}", textOf(causes[i]), describe(operations[i])));
       if (!results[i] && cause == Cause::attachment) spdlog::warn("{}", results[i].error().text);
     }
   }

@@ -118,6 +118,7 @@ class Agent {
   bool noteGuard(std::span<const Operation> operations, std::span<const Result<void>> results);
   [[nodiscard]] bool isUsed(AttachMode mode) const;
   void letGo(std::span<const Operation> operations, std::span<const Result<void>> results, Cause cause);
+  [[nodiscard]] Cause causeOf(const Operation& operation, Cause cause) const;
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
   void say(const std::string& text);
   [[nodiscard]] bool isCarried() const;

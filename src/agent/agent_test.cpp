@@ -345,6 +345,25 @@ TEST_CASE("a node whose own address is in the containers' network says so, and d
                       "containers'; name another interface by --iface"));
 }
 
+TEST_CASE("what failed before and is tried again since the kernel has changed is no drift") {
+  Node node;
+  const auto later = [&](const Operation& operation) {
+    if (operation.owner() != "node2") return false;
+    boost::asio::post(node.io, [&] {  // before its own retry is due
+      (void)node.kernel.changeLink("eth0", [](Link& link) { link.alias = "theirs"; });
+    });
+    return true;
+  };
+  node.kernel.refuse(later, {.text = "it is in the way", .code = EEXIST}, 1);
+  node.join();
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  CHECK(node.agent->journal().repairs() == 0);
+  CHECK(node.agent->journal().entries().back().cause == Cause::retry);
+  REQUIRE(node.kernel.byOthers(Verb::remove, *node.routeTo("172.16.1.0/24")));
+  node.settle();
+  CHECK(node.agent->journal().repairs() == 1);
+}
+
 TEST_CASE("a kernel that could not be read is read again soon") {
   Node node;
   node.join();

@@ -47,7 +47,7 @@ std::string_view textOf(Cause cause) {
   return "";
 }
 
-void Journal::record(Cause cause, std::span<const Operation> operations,
+void Journal::record(std::span<const Cause> causes, std::span<const Operation> operations,
                      std::span<const Result<void>> results) {
   auto now = std::chrono::system_clock::now();
   // Of a large batch only the tail would survive anyway.
@@ -55,11 +55,11 @@ void Journal::record(Cause cause, std::span<const Operation> operations,
   for (std::size_t i = 0; i < operations.size(); ++i) {
     total_++;
     if (!results[i]) failed_++;
-    if (results[i] && cause == Cause::drift) repairs_++;
+    if (results[i] && causes[i] == Cause::drift) repairs_++;
     if (i < skipped) continue;
     entries_.push_back({.number = total_,
                         .time = now,
-                        .cause = cause,
+                        .cause = causes[i],
                         .operation = shortened(operations[i]),
                         .error = results[i] ? "" : results[i].error().text});
   }

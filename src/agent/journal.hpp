@@ -35,7 +35,9 @@ class Journal {
 
   static constexpr std::size_t kKept = 1000;
 
-  void record(Cause cause, std::span<const Operation> operations, std::span<const Result<void>> results);
+  /// Each operation with its cause and what came of it.
+  void record(std::span<const Cause> causes, std::span<const Operation> operations,
+              std::span<const Result<void>> results);
 
   [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
   [[nodiscard]] std::uint64_t total() const { return total_; }

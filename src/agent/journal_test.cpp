@@ -11,7 +11,7 @@ TEST_CASE("the journal keeps of a large set only enough to recognise it") {
   std::vector<Operation> operations = {{Verb::change, table}};
   std::vector<Result<void>> results(1);
   Journal journal;
-  journal.record(Cause::cluster, operations, results);
+  journal.record(std::vector{Cause::cluster}, operations, results);
   const auto& kept = std::get<Firewall>(journal.entries().back().operation.object);
   CHECK(kept.sets.at("nodes4").elements.size() < 100);
   CHECK(ipCommand(journal.entries().back().operation).find("and 9980 more") != std::string::npos);
