@@ -3,6 +3,8 @@
 #include "kernel/tun.hpp"
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -49,7 +51,11 @@ TEST_CASE("a process can attach to a TUN device and leave it, and nothing has to
   const auto other = openKernel();
   const auto isSoonFollowed = [&](bool attached) {
     CHECK(isSoonRunning(*other, "twill-udp", attached));
-    follow(*kernel, state);
+    // The kernel tells of an IPv6 address some time after it has it.
+    for (int i = 0; i < 100 && !differences(state, mustRead(*other)).empty(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      follow(*kernel, state);
+    }
     CHECK(differences(state, mustRead(*other)) == "");
     CHECK(leftToDo(wanted, state) == "");
     CHECK(diff(wanted, state).obstacles.empty());

@@ -235,7 +235,11 @@ def engines_meet():
 
 def a_refused_engine_is_a_problem(lab):
     """A tunnel that may not load programs, in the place of the agent's own, which takes it over."""
-    lab.execute("node1", "sh", "-c", "kill -STOP $(cat /run/twill/twilld.lock) && kill $(cat /run/twill/tunnel.sock.lock)")
+    lab.execute("node1", "sh", "-c", "kill -STOP $(cat /run/twill/twilld.lock)")
+    before = lab.execute("node1", "cat", "/run/twill/tunnel.sock.lock").strip()
+    lab.execute("node1", "kill", before)
+    # It is the stopped agent's to wait for.
+    wait_for("the agent's own has ended", lambda: "Z" in lab.execute("node1", "ps", "-o", "stat=", "-p", before, check=False))
     program = os.path.join(sys.argv[1], "twill-tunnel")
     tunnel = lab.background("node1", "/usr/bin/setpriv", "--bounding-set", "-bpf,-sys_admin", program)
     wait_for("it is there", lambda: "engine" in lab.execute("node1", "/usr/bin/python3", "-c", TOLD, check=False))
