@@ -71,6 +71,7 @@ def under_load(lab, changes):
 
 def who_cannot_come_over_goes_on(lab):
     """A node that cannot have the new tunnel keeps the old road, and its peers theirs to it."""
+    wait_for("its tunnel of before has ended", lambda: "twill-udp" not in lab.execute("node2", "ip", "link"))
     lab.execute("node2", "mount", "--bind", "/dev/null", "/dev/net/tun")
     config = json.loads(lab.execute("node1", "cat", CONFIG))
     config["Backend"] = {"Type": "udp"}
