@@ -185,13 +185,13 @@ def agents(lab):
 def restart(lab):
     before = agents(lab)
     lab.execute("node1", "kill", "-9", *before)
-    wait_for("the agent is back", lambda: agents(lab) not in (before, []) and lab.status()["ready"])
+    wait_for("the agent is back", lambda: agents(lab) not in (before, []) and lab.status()["ready"], 20)
 
 
 def switching_loses_nothing(lab, host_side):
     """Killed, off, and on again, while connections go on."""
-    with lab.background("node1/con1", "/usr/bin/python3", "-c", ASKING, "172.16.1.2", "8") as far, \
-            lab.background("node1/con1", "/usr/bin/python3", "-c", ASKING, "172.16.0.3", "8") as near:
+    with lab.background("node1/con1", "/usr/bin/python3", "-c", ASKING, "172.16.1.2", "20") as far, \
+            lab.background("node1/con1", "/usr/bin/python3", "-c", ASKING, "172.16.0.3", "20") as near:
         assert far.stdout.readline() and near.stdout.readline()
         restart(lab)
         assert filters(lab, host_side) == 1
@@ -202,7 +202,7 @@ def switching_loses_nothing(lab, host_side):
         lab.execute("node1", "sed", "-i", "s/fast-path = false/fast-path = true/", "/etc/twill/twilld.toml")
         restart(lab)
         wait_for("the programs are back", lambda: filters(lab, host_side) == 1 and filters(lab, "eth0") == 1)
-        waits = [float(end.communicate(timeout=30)[0]) for end in (far, near)]
+        waits = [float(end.communicate(timeout=60)[0]) for end in (far, near)]
     # A lost packet costs at least 200 ms, by TCP's smallest timeout.
     assert max(waits) < 200, waits
 
