@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // The fast path: from container to container past bridge and routing, on one node, and between a container and the link that
-// leads to its peer's node: the underlay, or a tunnel, which does its part as ever. Only what is plain goes this way. All else is left as it is and takes the way that the programs are not on:
-// other protocols than TCP and UDP, fragments, what is too large or has no hops left, whose source is not the container's
-// own (the spoof guard judges it), and all that belongs to a connection that NAT has changed (host ports, service addresses),
-// since the way back has to undo that.
+// leads to its peer's node: the underlay, or a tunnel, which does its part as ever. Only what is plain goes this way. All else
+// is left as it is and goes as if there were no programs: other protocols than TCP and UDP, fragments, what is too large or
+// has no hops left, whose source is not the container's own (the spoof guard judges it), and all that belongs to a connection
+// that NAT has changed (host ports, service addresses), since the way back has to undo that.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -125,12 +125,14 @@ static __always_inline int find_flow(struct __sk_buff *skb, const struct packet 
   *flow = *packet;
   if (packet->protocol == (packet->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
     if (bpf_skb_load_bytes(skb, packet->transport, &type, 1) || !is_error(packet, type)) return -1;
-    if (read_header(skb, packet->begin + (packet->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + ICMP_HEADER, flow) || flow->v6 != packet->v6) return -1;
+    // Two sizes that the verifier sees, instead of packet->transport.
+    const __u32 header = packet->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+    if (read_header(skb, packet->begin + header + ICMP_HEADER, flow) || flow->v6 != packet->v6) return -1;
   }
   return flow->protocol == IPPROTO_TCP || flow->protocol == IPPROTO_UDP ? 0 : -1;
 }
 
-// Not whether it is plain, which is the default: whether NAT may have to do with it.
+// Whether NAT has to do with it, or cannot be told from it.
 static __always_inline int is_translated(struct __sk_buff *skb, const struct packet *packet) {
   struct bpf_ct_opts___local options = {.netns_id = BPF_F_CURRENT_NETNS};
   struct bpf_sock_tuple tuple = {};

@@ -9,11 +9,14 @@ bool leadsInto(const Operation& operation, const std::string& device) {
   return route != nullptr && operation.verb != Verb::remove && route->link == device;
 }
 
+/// Not a container's interface, say, which carries nothing to a peer.
 bool takesARoadAway(const Operation& operation) {
-  return operation.verb == Verb::remove && (std::holds_alternative<Route>(operation.object) ||
-                                            std::holds_alternative<Neighbour>(operation.object) ||
-                                            std::holds_alternative<ForwardingEntry>(operation.object) ||
-                                            std::holds_alternative<Link>(operation.object));
+  if (operation.verb != Verb::remove) return false;
+  if (const auto* link = std::get_if<Link>(&operation.object))
+    return link->kind == LinkKind::vxlan || link->kind == LinkKind::tun;
+  return std::holds_alternative<Route>(operation.object) ||
+         std::holds_alternative<Neighbour>(operation.object) ||
+         std::holds_alternative<ForwardingEntry>(operation.object);
 }
 
 }  // namespace

@@ -16,11 +16,13 @@ TEST_CASE("until a tunnel carries packets they go on by what was there before") 
                                     {Verb::remove, vtep},
                                     {Verb::remove, Link{.name = "twill-vx1", .kind = LinkKind::vxlan}},
                                     {Verb::add, past},
-                                    {Verb::remove, SetElement{}}};
+                                    {Verb::remove, SetElement{}},
+                                    {Verb::remove, Link{.name = "tw1", .kind = LinkKind::veth}}};
   holdUntilCarried("twill-udp", operations);
-  REQUIRE(operations.size() == 4);
+  REQUIRE(operations.size() == 5);
   CHECK(std::holds_alternative<Link>(operations[0].object));
   CHECK(std::holds_alternative<Address>(operations[1].object));
   CHECK(std::holds_alternative<Route>(operations[2].object));
   CHECK(std::holds_alternative<SetElement>(operations[3].object));
+  CHECK(std::get<Link>(operations[4].object).name == "tw1");
 }

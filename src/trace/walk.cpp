@@ -68,13 +68,17 @@ class Walker {
     return send();
   }
 
-  /// What comes in by `entrance` and is routed, or bridged to a neighbour, may go past all that. The road
-  /// that is shown is that of ICMP.
+  [[nodiscard]] bool isContainers(const std::optional<IpAddress>& address) const {
+    const auto place = address ? network_.placeOf(*address) : std::nullopt;
+    return place && network_.places[*place].kind == PlaceKind::container;
+  }
+
+  /// What comes in by `entrance` may go past all that, from container to container. The road that is shown is
+  /// that of ICMP.
   void noteFastPath(const Port& entrance) {
     const Interface* interface = network_.places[entrance.place].find(entrance.link);
-    const auto end = network_.placeOf(trace_.dst);
-    if (interface == nullptr || !interface->fastPath || !end) return;
-    if (network_.places[*end].kind != PlaceKind::container) return;
+    if (interface == nullptr || !interface->fastPath) return;
+    if (!isContainers(trace_.src) || !isContainers(trace_.dst)) return;
     hop().notes.push_back(
         fmt::format("fast path: from {} {} on, TCP and UDP go past bridge, firewall and routing",
                     network_.places[entrance.place].name, entrance.link));
@@ -177,6 +181,7 @@ class Walker {
     if (const auto obstacle = obstructionOn(network_, {{out, ""}}, 0)) return obstruct(*obstacle);
     if (!trace_.src) trace_.src = route.source;
     if (!fits(*interface)) return false;
+    if (here().kind == PlaceKind::node) noteFastPath(entrance());
     if (interface->link.vxlan) return sendInside(interface->link);
     if (here().udp && here().udp->device == route.link) return sendInUdp();
 
@@ -185,9 +190,8 @@ class Walker {
     for (auto& note : delivery.notes) hop().notes.push_back(std::move(note));
     if (delivery.exit) return leave(*delivery.exit);
     if (!delivery.to) return drop(Reason::neighbour, fmt::format("{}: {}", here().name, delivery.fault));
-    if (here().kind == PlaceKind::node) {
-      noteFastPath(entrance());
-    } else if (delivery.to->port.place == network_.placeOf(trace_.dst) && !delivery.to->way.empty()) {
+    if (here().kind == PlaceKind::container && delivery.to->port.place == network_.placeOf(trace_.dst) &&
+        !delivery.to->way.empty()) {
       noteFastPath(delivery.to->way.front().port);
     }
     for (const auto& crossing : delivery.to->way) {

@@ -203,7 +203,7 @@ TEST_CASE("a packet larger than a route's MTU is noted at a router, and for IPv6
   CHECK(go(sample, "node1/con1", "172.16.1.2", 1400).hops[1].notes.empty());
 }
 
-TEST_CASE("where the fast path begins is noted, unless a tunnel follows") {
+TEST_CASE("where the fast path begins is noted, for what goes from container to container") {
   auto sample = twoNodes();
   for (const char* node : {"node1", "node2"}) {
     for (const char* link : {"tw1", "eth0"}) sample.link(node, link).fastPath = true;
@@ -216,10 +216,15 @@ TEST_CASE("where the fast path begins is noted, unless a tunnel follows") {
   REQUIRE(trace.hops[2].notes.size() == 1);
   CHECK(trace.hops[2].notes[0].find("fast path: from node2 eth0 on") == 0);
   CHECK(go(sample, "node1/con1", "10.0.0.20").hops[1].notes.empty());
+  CHECK(go(sample, "node1", "172.16.1.2").hops[1].notes.empty());
 
   auto tunnel = twoNodesByVxlan();
-  tunnel.link("node1", "tw1").fastPath = true;
-  CHECK(go(tunnel, "node1/con1", "172.16.1.2", 1400).hops[1].notes.empty());
+  tunnel.link("node1", "tw1").fastPath = tunnel.link("node2", "twill-vx1").fastPath = true;
+  const auto inside = go(tunnel, "node1/con1", "172.16.1.2", 1400);
+  REQUIRE(inside.hops[1].notes.size() == 1);
+  CHECK(inside.hops[1].notes[0].find("fast path: from node1 tw1 on") == 0);
+  REQUIRE(inside.hops[2].notes.size() == 1);
+  CHECK(inside.hops[2].notes[0].find("fast path: from node2 twill-vx1 on") == 0);
 }
 
 TEST_CASE("a port on the way that takes less than the sender's link swallows the packet") {
