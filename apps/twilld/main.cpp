@@ -16,6 +16,7 @@
 #include "base/file.hpp"
 #include "base/lock.hpp"
 #include "base/log.hpp"
+#include "datastore/etcd/etcd_datastore.hpp"
 #include "datastore/file/file_datastore.hpp"
 #include "kernel/linux.hpp"
 #include "kernel/route_lookup.hpp"
@@ -30,6 +31,20 @@ Result<std::string> linkTowards(const IpAddress& address) {
   return fail("the kernel has no route to " + address.text(), Error::Kind::missing);
 }
 
+std::unique_ptr<Datastore> openDatastore(boost::asio::io_context& io, const Options& options) {
+  if (options.datastore == "file")
+    return std::make_unique<FileDatastore>(io, FileDatastoreOptions{.directory = options.fileDir});
+  EtcdDatastoreOptions etcd;
+  etcd.client = {.endpoints = options.etcd.endpoints,
+                 .caFile = options.etcd.caFile,
+                 .certFile = options.etcd.certFile,
+                 .keyFile = options.etcd.keyFile,
+                 .username = {},
+                 .password = {}};
+  etcd.prefix = options.etcd.prefix;
+  return std::make_unique<EtcdDatastore>(io, std::move(etcd));
+}
+
 Result<void> run(const Options& options) {
   for (const auto& directory : {options.runDir, options.stateDir}) TWILL_CHECK(makeDirectories(directory));
   TWILL_TRY(Fd lock, takeLock(options.runDir + "/twilld.lock"));
@@ -37,8 +52,8 @@ Result<void> run(const Options& options) {
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());
 
   boost::asio::io_context io(1);
-  FileDatastore datastore(io, {.directory = options.fileDir});
-  Agent agent(io, options, *kernel, datastore, std::move(attachments), linkTowards);
+  const auto datastore = openDatastore(io, options);
+  Agent agent(io, options, *kernel, *datastore, std::move(attachments), linkTowards);
   api::Server server(io);
   addRoutes(server, agent);
   TWILL_CHECK(server.listenUnix(options.runDir + "/twill.sock"));

@@ -85,8 +85,14 @@ CommandLine parseCommandLine(int argc, char** argv) {
   // The man page is written where the package is built: not that machine's name.
   declare(app, "--node-name", options.node, "this node's name in leases")->default_str("host name");
   declare(app, "--datastore", options.datastore, "where the map of nodes lives")
-      ->check(CLI::IsMember({"file"}));
+      ->check(CLI::IsMember({"file", "etcd"}));
   declare(app, "--file-dir", options.fileDir, "datastore file: directory of net-conf.json and leases.json");
+  declare(app, "--etcd-endpoints", options.etcd.endpoints, "datastore etcd: http:// or https:// URLs, tried in turn")
+      ->delimiter(',');
+  declare(app, "--etcd-prefix", options.etcd.prefix, "datastore etcd: where flannel's keys are");
+  declare(app, "--etcd-cafile", options.etcd.caFile, "who has to have signed the endpoints' certificates");
+  declare(app, "--etcd-certfile", options.etcd.certFile, "this node's certificate");
+  declare(app, "--etcd-keyfile", options.etcd.keyFile, "and its key");
   declare(app, "--iface", options.underlay.ifaces,
           "underlay interface, by name or address; the first that fits")
       ->expected(1)

@@ -14,6 +14,13 @@ struct Options {
   std::string node;  ///< name of this node in leases; the host name unless given
   std::string datastore = "file";
   std::string fileDir = "/etc/twill/network";  ///< datastore file: net-conf.json and leases.json
+  /// Datastore etcd, under flannel's names. Of TLS there is what the endpoints need.
+  struct Etcd {
+    std::vector<std::string> endpoints = {"http://127.0.0.1:4001", "http://127.0.0.1:2379"};
+    std::string prefix = "/coreos.com/network";
+    std::string caFile, certFile, keyFile;
+    std::string username, password;
+  } etcd;
   UnderlayRules underlay;                      ///< families are filled in from the network config
   bool ipMasq = false;
   bool fastPath = false;  ///< containers' packets go past bridge and routing where they can
