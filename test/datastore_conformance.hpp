@@ -32,8 +32,6 @@ class Store {
   /// Makes a new picture impossible to have; mend() makes it possible again, without change.
   virtual void spoil() = 0;
   virtual void mend() = 0;
-  /// False: nodes are known by their addresses alone, and a lease has no name when it is read.
-  [[nodiscard]] virtual bool keepsNames() const { return true; }
 };
 
 struct Rule {
@@ -55,10 +53,7 @@ inline Lease lease(int node, int subnet) {
 
 /// One node: its datastore and what that told it. All of a rule's nodes share one loop.
 struct Node {
-  Node(Store& store, boost::asio::io_context& loop)
-      : datastore(store.open(loop)), keepsNames(store.keepsNames()) {
-    watch();
-  }
+  Node(Store& store, boost::asio::io_context& loop) : datastore(store.open(loop)) { watch(); }
 
   void watch() {
     inside = true;
@@ -83,9 +78,6 @@ struct Node {
   [[nodiscard]] bool sees(std::vector<Lease> leases) const {
     if (told.empty() || !told.back()) return false;
     auto seen = told.back()->leases;
-    for (Lease& lease : leases) {
-      if (!keepsNames) lease.node.clear();
-    }
     std::sort(seen.begin(), seen.end());
     std::sort(leases.begin(), leases.end());
     return seen == leases;
@@ -93,7 +85,6 @@ struct Node {
   [[nodiscard]] bool failed() const { return !told.empty() && !told.back(); }
 
   std::unique_ptr<Datastore> datastore;
-  bool keepsNames = true;
   std::vector<Result<Cluster>> told;
   std::optional<Result<void>> answer;
   std::thread::id thread = std::this_thread::get_id();
@@ -172,13 +163,11 @@ inline void conflict(Store& store) {
   aroundIt.subnet = Prefix::parse("172.16.0.0/20").value();
   Lease sameAddress = lease(2, 2);
   sameAddress.publicIp = lease(1, 1).publicIp;
-  std::vector<Lease> wrongs{sameSubnet, aroundIt};
-  if (store.keepsNames()) wrongs.push_back(sameAddress);  // else that is the same node
-  for (const Lease& wrong : wrongs) {
+  for (const Lease& wrong : {sameSubnet, aroundIt, sameAddress}) {
     auto answer = published(loop, b, wrong);
     REQUIRE_FALSE(answer);
     CHECK(answer.error().kind == Error::Kind::conflict);
-    CHECK(answer.error().text.find(store.keepsNames() ? "node1" : "10.0.0.1") != std::string::npos);
+    CHECK(answer.error().text.find("node1") != std::string::npos);
     CHECK(answer.error().text.find("node2") != std::string::npos);
   }
   runQuietly(loop);

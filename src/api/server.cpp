@@ -95,7 +95,7 @@ std::optional<Response> refusal(beast::error_code error) {
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   struct Route {
     Exposure exposure = Exposure::localOnly;
-    Handler handler;
+    LateHandler handler;
   };
   struct Closable {
     virtual ~Closable() = default;
@@ -109,15 +109,15 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 
   explicit Impl(asio::io_context& context) : io(context) {}
 
-  Response answer(const Request& request, bool tcp) const {
+  void answer(const Request& request, bool tcp, const Answer& answer) const {
     auto path = routes.find(request.target);
-    if (path == routes.end()) return errorAnswer(404, "no such path");
+    if (path == routes.end()) return answer(errorAnswer(404, "no such path"));
     auto route = path->second.find(request.method);
-    if (route == path->second.end()) return errorAnswer(405, "method not allowed");
+    if (route == path->second.end()) return answer(errorAnswer(405, "method not allowed"));
     if (tcp && route->second.exposure == Exposure::localOnly) {
-      return errorAnswer(403, "only served on the unix socket");
+      return answer(errorAnswer(403, "only served on the unix socket"));
     }
-    return route->second.handler(request);
+    route->second.handler(request, answer);
   }
 
   /// Makes room for one more. The one that has been idle longest goes: it costs its client a new connection,
@@ -162,8 +162,14 @@ struct Server::Impl::Connection : Closable, std::enable_shared_from_this<Connect
   }
 
   void respond() {
-    Request request = toRequest(parser->get());
-    prepare(impl->answer(request, std::is_same_v<Protocol, Tcp>), parser->get().keep_alive());
+    const Request request = toRequest(parser->get());
+    impl->answer(request, std::is_same_v<Protocol, Tcp>, [self = this->shared_from_this()](Response response) {
+      self->prepare(std::move(response), self->parser->get().keep_alive());
+      self->write();
+    });
+  }
+
+  void write() {
     http::async_write(stream, message,
                       [self = this->shared_from_this()](beast::error_code error, std::size_t) {
                         if (!error && self->message.keep_alive()) self->read();
@@ -241,6 +247,13 @@ Server::~Server() {
 }
 
 void Server::route(const std::string& method, const std::string& path, Exposure exposure, Handler handler) {
+  routeLate(
+      method, path, exposure,
+      [handler = std::move(handler)](const Request& request, const Answer& answer) { answer(handler(request)); });
+}
+
+void Server::routeLate(const std::string& method, const std::string& path, Exposure exposure,
+                       LateHandler handler) {
   impl_->routes[path][method] = {exposure, std::move(handler)};
 }
 

@@ -34,12 +34,15 @@ struct Response {
 /// The agent's HTTP server: a unix socket for everything, and on request a TCP port for health and metrics
 /// alone.
 ///
-/// Threading: everything runs on the io_context's thread; a handler answers at once. Limits: 2 MB a request
+/// Threading: everything runs on the io_context's thread. Limits: 2 MB a request
 /// (more is answered 413), 30 s a connection without traffic, 256 connections: with one more the one that has
 /// been idle longest is closed.
 class Server {
  public:
   using Handler = std::function<Response(const Request&)>;
+  /// Takes the answer, once, at any time before the server is gone.
+  using Answer = std::function<void(Response)>;
+  using LateHandler = std::function<void(const Request&, Answer)>;
   enum class Exposure { localOnly, alsoTcp };
 
   explicit Server(boost::asio::io_context& io);
@@ -48,6 +51,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   void route(const std::string& method, const std::string& path, Exposure exposure, Handler handler);
+  /// For what has to wait for somebody else.
+  void routeLate(const std::string& method, const std::string& path, Exposure exposure, LateHandler handler);
 
   /// Listens on a unix socket (mode 0660). A stale socket file is replaced; one that somebody answers on is
   /// an error.

@@ -42,6 +42,7 @@ struct Lease {
 struct Cluster {
   NetworkConfig network;
   std::vector<Lease> leases;
+  std::vector<std::string> warnings;  ///< what else is wrong in the store, for a person
 
   auto operator<=>(const Cluster&) const = default;
 };

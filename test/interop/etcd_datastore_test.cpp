@@ -34,7 +34,6 @@ class EtcdStore : public Store {
   }
   void spoil() override { server_.kill(); }
   void mend() override { server_.start(); }
-  [[nodiscard]] bool keepsNames() const override { return false; }
 
  private:
   test::EtcdServer& server_;

@@ -18,6 +18,7 @@ namespace twill::etcd {
 struct KeyValue {
   std::string key;
   std::string value;
+  std::int64_t created = 0;   ///< revision
   std::int64_t revision = 0;  ///< of its last change
   std::int64_t lease = 0;     ///< etcd's own; 0: it stays for ever
 };
@@ -35,14 +36,20 @@ struct Changes {
   std::vector<std::string> deleted;  ///< keys
 };
 
-/// A write that takes place only as long as nobody else has written meanwhile.
+/// Takes place as a whole, and only as long as nobody else has written meanwhile.
 struct Write {
-  std::string key;
+  std::string key;  ///< empty: nothing is put
   std::string value;
   std::int64_t lease = 0;
   std::int64_t revision = 0;  ///< that the key has to have; 0: it must not be there
-  std::string instead;        ///< another key, which goes in the same moment; empty: none
-  std::int64_t insteadRevision = 0;
+  std::string erased;         ///< another key, which goes; empty: none
+  std::int64_t erasedRevision = 0;
+};
+
+/// What etcd says of one of its leases.
+struct LeaseTime {
+  std::int64_t left = 0;     ///< seconds; below 0: it is gone
+  std::int64_t granted = 0;  ///< seconds
 };
 
 struct Options {
@@ -51,11 +58,13 @@ struct Options {
   std::string username, password;
 };
 
-/// etcd's API, version 3, as far as it is needed. Speaks to one endpoint at a time.
+/// etcd's API, version 3, as far as it is needed. Speaks to one endpoint at a time. With a user name it asks
+/// for a token first, and anew when that has run out.
 ///
 /// Threading: all calls from the loop's thread; answers come on it, never from inside the call. No answer
 /// comes after the client is gone. gRPC's own threads never reach the caller. Errors name endpoint and
-/// request, and have Kind::busy when the same may succeed later.
+/// request, and have Kind::busy when the same may succeed later, and
+/// code EACCES when the user has no right to it.
 class Client {
  public:
   class State;  ///< client.cpp's own
@@ -70,12 +79,13 @@ class Client {
 
   /// Everything whose key begins so.
   void list(const std::string& prefix, Answer<Listing> answer);
-  /// False: somebody else was quicker, and nothing was written.
-  void write(const Write& write, Answer<bool> answer);
+  /// The revision that it made; 0: somebody else was quicker, and nothing was written.
+  void write(const Write& write, Answer<std::int64_t> answer);
   /// A lease for so many seconds; its number.
   void grant(std::int64_t seconds, Answer<std::int64_t> answer);
   /// The seconds that it lasts from now on; 0: it is gone.
   void keepAlive(std::int64_t lease, Answer<std::int64_t> answer);
+  void timeToLive(std::int64_t lease, Answer<LeaseTime> answer);
   /// All changes under the prefix after `revision`, until an error ends it: Kind::missing when etcd does not
   /// remember that far back. A second watch takes the place of the first.
   void watch(const std::string& prefix, std::int64_t revision, Answer<Changes> answer);

@@ -2,7 +2,6 @@
 #include "datastore/etcd/etcd_datastore.hpp"
 
 #include <chrono>
-#include <deque>
 #include <random>
 
 #include <boost/asio/io_context.hpp>
@@ -10,7 +9,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
 
-#include "datastore/etcd/picture.hpp"
+#include "base/file.hpp"
+#include "datastore/etcd/plans.hpp"
+#include "datastore/etcd/tenure_query.hpp"
+#include "datastore/etcd/writer.hpp"
 
 namespace twill {
 namespace {
@@ -21,8 +23,9 @@ namespace asio = boost::asio;
 constexpr auto kFirstPause = 200ms;
 constexpr auto kLongestPause = 5000ms;
 constexpr auto kResync = std::chrono::minutes(5);
-/// So many times somebody else may be quicker before that is an error.
-constexpr int kAttempts = 10;
+/// The disk gets the picture so often at most.
+constexpr auto kSave = 5s;
+constexpr std::size_t kLargestPicture = 64U << 20U;
 
 }  // namespace
 
@@ -49,34 +52,37 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
         options_(std::move(options)),
         client_(loop, options_.client),
         picture_(options_.prefix),
+        writer_(loop, client_, picture_,
+                {.leaseSeconds = options_.leaseSeconds, .machine = options_.machine},
+                {.reload = [this] { load(); },
+                 .changed = [this] { asio::post(loop_, handler(&State::tellPicture)); }}),
         pause_(loop),
         resync_(loop),
-        renewal_(loop) {}
+        save_(loop) {}
 
   void watch(OnCluster onCluster) {
-    const bool first = !onCluster_;
     onCluster_ = std::move(onCluster);
     told_.clear();
     wanted_ = true;
-    if (first) {
-      load();
-    } else if (loaded_) {
-      asio::post(loop_, handler(&State::tellPicture));
-    }
+    if (loaded_) asio::post(loop_, handler(&State::tellPicture));
+    begin();
   }
 
-  void publish(const Lease& mine, OnPublished onPublished) {
-    queue_.push_back({mine, std::move(onPublished), 0});
-    if (queue_.size() == 1) asio::post(loop_, handler(&State::serve));
+  /// Follows etcd from now on.
+  void begin() {
+    if (!std::exchange(begun_, true)) load();
+  }
+
+  [[nodiscard]] etcd::Writer& writer() { return writer_; }
+  [[nodiscard]] const etcd::Picture& picture() const { return picture_; }
+
+  void tenures(OnTenures onTenures) {
+    asio::post(loop_, [weak = weak_from_this(), onTenures = std::move(onTenures)] {
+      if (const auto self = weak.lock()) etcd::askTenures(self->client_, self->picture_, onTenures);
+    });
   }
 
  private:
-  struct Publication {
-    Lease mine;
-    OnPublished onPublished;
-    int attempts = 0;
-  };
-
   void load() {
     resync_.expires_after(kResync);
     resync_.async_wait(handler(&State::load));
@@ -91,33 +97,57 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
     loaded_ = true;
     client_.watch(options_.prefix + "/", picture_.revision(), answer<etcd::Changes>(&State::onChanges));
     wanted_ = wanted_ || !told_.empty();
-    tellPicture();
-    serveWaiting();
+    onPicture();
   }
 
   void onChanges(Result<etcd::Changes> changes) {
-    // What etcd has forgotten is read as a whole, at once.
-    if (!changes) {
-      // What etcd has forgotten, or a stream that broke, is read as a whole, at once; that says if all is
-      // well.
-      loaded_ = false;
-      return load();
+    // What etcd has forgotten, or a stream that broke, is read as a whole, at once; that says if all is well.
+    if (!changes) return load();
+    if (picture_.apply(*changes)) onPicture();
+  }
+
+  void onPicture() {
+    if (!saving_ && !options_.pictureFile.empty()) {
+      saving_ = true;
+      save_.expires_after(kSave);
+      save_.async_wait(handler(&State::save));
     }
-    if (picture_.apply(*changes)) tellPicture();
+    const auto self = shared_from_this();  // whom we tell may be done with us
+    tellPicture();
+    writer_.onPicture();
   }
 
   /// The picture stays in force; another endpoint may know more.
   void lost(Error error) {
-    loaded_ = false;
     client_.useNextEndpoint();
     const auto jitter = std::uniform_int_distribution<int>(50, 100)(random_);
     pause_.expires_after(pauseLength_ * jitter / 100);
     pauseLength_ = std::min<std::chrono::milliseconds>(pauseLength_ * 2, kLongestPause);
     pause_.async_wait(handler(&State::load));
-    if (!queue_.empty()) answerFirst(Failure(error));
+    const auto self = shared_from_this();
+    if (!loaded_) tellSaved();
+    writer_.onLost(error);
     if (std::exchange(outage_, true)) return;  // each endpoint and each attempt has other words for it
     told_ = error.text;
     tell(Failure(std::move(error)));
+  }
+
+  /// Once: what was known when this node's agent ended.
+  void tellSaved() {
+    if (options_.pictureFile.empty() || std::exchange(restored_, true)) return;
+    auto text = readFile(options_.pictureFile, kLargestPicture);
+    if (!text) return;  // there was none
+    auto picture = etcd::Picture::parse(options_.prefix, *text);
+    if (!picture) return spdlog::warn("{}: {}", options_.pictureFile, picture.error().text);
+    picture_ = std::move(*picture);
+    spdlog::warn("etcd does not answer: this node goes on by what it knew last");
+    tellPicture();
+  }
+
+  void save() {
+    saving_ = false;
+    const auto written = writeFile(options_.pictureFile, picture_.toJson(), Durability::power);
+    if (!written) spdlog::warn("{}: {}", options_.pictureFile, written.error().text);
   }
 
   void tellPicture() {
@@ -133,7 +163,10 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
       told_ = cluster.error().text;
       return tell(std::move(cluster));
     }
-    told_.clear();
+    if (!unreadable_.empty())
+      cluster->warnings.push_back(fmt::format("{} of the keys in etcd are no leases and left out, such as {}",
+                                              unreadable_.size(), *unreadable_.begin()));
+    if (!outage_) told_.clear();
     if (!wanted_ && cluster_ == *cluster) return;
     wanted_ = false;
     cluster_ = *cluster;
@@ -146,106 +179,24 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
     onCluster(std::move(cluster));
   }
 
-  void serveWaiting() {
-    if (!queue_.empty() && !serving_) serve();
-  }
-
-  /// The first publication in the queue.
-  void serve() {
-    if (queue_.empty() || serving_) return;
-    if (!loaded_) {
-      if (!onCluster_) client_.list(options_.prefix + "/", answer<etcd::Listing>(&State::onListing));
-      return;  // served when the picture is there
-    }
-    serving_ = true;
-    Publication& first = queue_.front();
-    const auto plan = picture_.planFor(first.mine, ownKey_);
-    if (!plan) return answerFirst(Failure(plan.error()));
-    write_ = plan->write;
-    if (plan->done) return onWritten(true);
-    if (!plan->isNew || lease_ != 0) {
-      if (plan->isNew) write_.lease = lease_;
-      return client_.write(write_, answer<bool>(&State::onWritten));
-    }
-    client_.grant(options_.leaseSeconds, answer<std::int64_t>(&State::onGranted));
-  }
-
-  void onGranted(Result<std::int64_t> lease) {
-    if (!lease) return answerFirst(Failure(std::move(lease).error()));
-    write_.lease = lease_ = *lease;
-    client_.write(write_, answer<bool>(&State::onWritten));
-  }
-
-  void onWritten(Result<bool> written) {
-    if (!written && written.error().kind == Error::Kind::missing) {  // its etcd lease is gone
-      lease_ = 0;
-      written = false;
-    }
-    if (!written) return answerFirst(Failure(std::move(written).error()));
-    if (!*written) return again();
-    ownKey_ = write_.key;
-    lease_ = write_.lease;
-    keepAlive();
-    answerFirst({});
-  }
-
-  /// Somebody was quicker: what stands there now decides.
-  void again() {
-    if (++queue_.front().attempts == kAttempts) {
-      return answerFirst(
-          fail("the leases in etcd change faster than this node can add its own; it is tried again",
-               Error::Kind::busy));
-    }
-    serving_ = false;
-    loaded_ = false;
-    client_.list(options_.prefix + "/", answer<etcd::Listing>(&State::onListing));
-  }
-
-  void answerFirst(Result<void> result) {
-    serving_ = false;
-    const auto onPublished = std::move(queue_.front().onPublished);
-    queue_.pop_front();
-    if (!queue_.empty()) asio::post(loop_, handler(&State::serve));
-    onPublished(std::move(result));
-  }
-
-  /// Three times within its life.
-  void keepAlive() {
-    if (lease_ == 0) return;
-    renewal_.expires_after(std::chrono::seconds(options_.leaseSeconds) / 3);
-    renewal_.async_wait(handler(&State::renew));
-  }
-
-  void renew() {
-    client_.keepAlive(lease_, answer<std::int64_t>(&State::onRenewed));
-    keepAlive();
-  }
-
-  /// A lease that is gone takes the key with it: that is seen, and the agent publishes anew.
-  void onRenewed(Result<std::int64_t> seconds) {
-    if (seconds && *seconds == 0) lease_ = 0;
-    if (!seconds) spdlog::warn("{}", seconds.error().text);
-  }
-
   asio::io_context& loop_;
   EtcdDatastoreOptions options_;
   etcd::Client client_;
   etcd::Picture picture_;
+  etcd::Writer writer_;
   OnCluster onCluster_;
-  bool loaded_ = false;  ///< the picture is what etcd holds, but for what is on its way
-  bool outage_ = false;  ///< and told
-  bool wanted_ = false;  ///< the watcher waits for a picture, whatever it is
-  std::string told_;     ///< the error that was told last; empty: it is over
-  Cluster cluster_;      ///< told last
+  bool begun_ = false;
+  bool loaded_ = false;    ///< etcd has answered since this began
+  bool outage_ = false;    ///< and told
+  bool wanted_ = false;    ///< the watcher waits for a picture, whatever it is
+  bool restored_ = false;  ///< the picture on disk has had its turn
+  bool saving_ = false;    ///< at save_'s end
+  std::string told_;       ///< the error that was told last; empty: it is over
+  Cluster cluster_;        ///< told last
   std::set<std::string> unreadable_;
-  std::deque<Publication> queue_;
-  bool serving_ = false;
-  etcd::Write write_;
-  std::string ownKey_;
-  std::int64_t lease_ = 0;  ///< etcd's, that our key hangs on
   std::chrono::milliseconds pauseLength_ = kFirstPause;
   std::mt19937 random_{std::random_device{}()};
-  asio::steady_timer pause_, resync_, renewal_;
+  asio::steady_timer pause_, resync_, save_;
 };
 
 EtcdDatastore::EtcdDatastore(asio::io_context& loop, EtcdDatastoreOptions options)
@@ -258,7 +209,34 @@ void EtcdDatastore::watch(OnCluster onCluster) {
 }
 
 void EtcdDatastore::publish(const Lease& mine, OnPublished onPublished) {
-  state_->publish(mine, std::move(onPublished));
+  state_->writer().publish(mine, std::move(onPublished));
+  state_->begin();
+}
+
+Result<std::string> EtcdDatastore::config() const {
+  return state_->picture().config();
+}
+
+void EtcdDatastore::configure(const std::string& text, OnDone onDone) {
+  state_->writer().edit([text](const etcd::Picture& picture) { return planConfig(picture, text); },
+                        std::move(onDone));
+  state_->begin();
+}
+
+void EtcdDatastore::reserve(const Lease& lease, OnDone onDone) {
+  state_->writer().edit([lease](const etcd::Picture& picture) { return planReservation(picture, lease); },
+                        std::move(onDone));
+  state_->begin();
+}
+
+void EtcdDatastore::release(const Prefix& subnet, OnDone onDone) {
+  state_->writer().edit([subnet](const etcd::Picture& picture) { return planRelease(picture, subnet); },
+                        std::move(onDone));
+  state_->begin();
+}
+
+void EtcdDatastore::tenures(OnTenures onTenures) {
+  state_->tenures(std::move(onTenures));
 }
 
 }  // namespace twill

@@ -2,93 +2,118 @@
 #include "datastore/etcd/picture.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
+#include "datastore/etcd/registry.hpp"
 #include "model/lease_record.hpp"
 
 namespace twill::etcd {
-namespace {
-
-bool overlap(const std::optional<Prefix>& one, const std::optional<Prefix>& other) {
-  return one && other && one->overlaps(*other);
-}
-
-std::string named(const Lease& lease) {
-  return fmt::format("{} at {}", lease.subnet ? lease.subnet->text() : "?",
-                     lease.publicIp ? lease.publicIp->text() : "an unknown address");
-}
-
-}  // namespace
 
 void Picture::replace(const Listing& listing) {
   entries_.clear();
   for (const KeyValue& entry : listing.entries) entries_.emplace(entry.key, entry);
   revision_ = listing.revision;
+  ++registryVersion_;
 }
 
 bool Picture::apply(const Changes& changes) {
   bool changed = false;
-  for (const auto& key : changes.deleted) changed = entries_.erase(key) != 0 || changed;
+  for (const auto& key : changes.deleted) {
+    changed = entries_.erase(key) != 0 || changed;
+    noteChange(key);
+  }
   for (const KeyValue& entry : changes.put) {
+    noteChange(entry.key);
     auto& known = entries_[entry.key];
-    changed = changed || known.value != entry.value || known.key.empty();
-    known = entry;
+    changed = changed || known.value != entry.value || known.revision != entry.revision;
+    if (known.revision <= entry.revision) known = entry;
   }
   revision_ = std::max(revision_, changes.revision);
   return changed;
 }
 
+void Picture::apply(const Write& write, std::int64_t revision) {
+  if (revision <= revision_) return;  // told of already
+  noteChange(write.erased);
+  noteChange(write.key);
+  if (!write.erased.empty()) entries_.erase(write.erased);
+  if (write.key.empty()) return;
+  auto& known = entries_[write.key];
+  known = {.key = write.key,
+           .value = write.value,
+           .created = write.revision == 0 ? revision : known.created,
+           .revision = revision,
+           .lease = write.lease};
+}
+
+Result<std::string> Picture::config() const {
+  if (const KeyValue* config = find(configKey()); config != nullptr) return config->value;
+  return fail(fmt::format("there is no network config at {0} in etcd; put one there: twill config set FILE, or "
+                          R"(etcdctl put {0} '{{"Network":"10.244.0.0/16","Backend":{{"Type":"vxlan"}}}}')",
+                          configKey()),
+              Error::Kind::missing);
+}
+
 Result<Cluster> Picture::cluster(std::set<std::string>& unreadable) const {
-  const auto config = entries_.find(prefix_ + "/config");
-  if (config == entries_.end()) {
-    return fail(
-        fmt::format(R"(there is no network config at {0}/config; put one there: etcdctl put {0}/config )"
-                    R"('{{"Network":"10.244.0.0/16","Backend":{{"Type":"vxlan"}}}}')",
-                    prefix_),
-        Error::Kind::missing);
-  }
+  TWILL_TRY(const std::string config, this->config());
   Cluster out;
-  auto network = parseNetworkConfig(config->second.value);
-  if (!network) return Failure(std::move(network).error().in(prefix_ + "/config"));
+  auto network = parseNetworkConfig(config);
+  if (!network) return Failure(std::move(network).error().in(configKey()));
   out.network = std::move(*network);
-  const std::string subnets = prefix_ + "/subnets/";
-  for (auto at = entries_.lower_bound(subnets); at != entries_.end() && at->first.starts_with(subnets);
-       ++at) {
-    auto lease = parseRecord(std::string_view(at->first).substr(subnets.size()), at->second.value);
+  const Registry registry(*this);
+  for (const KeyValue* entry : under(subnetsPrefix())) {
+    auto lease = leaseIn(*entry);
     if (lease) {
+      lease->node = registry.nodeAt(*lease);
       out.leases.push_back(std::move(*lease));
     } else {
       unreadable.insert(lease.error().text);
     }
   }
+  out.warnings = registry.rivalries();
   return out;
 }
 
-Result<Picture::Plan> Picture::planFor(const Lease& mine, const std::string& before) const {
-  TWILL_TRY(const LeaseRecord record, toRecord(mine));
-  const std::string subnets = prefix_ + "/subnets/";
-  const std::string key = subnets + record.key;
-  Plan plan{.done = false, .write = {.key = key, .value = record.value}, .isNew = true};
-  for (auto at = entries_.lower_bound(subnets); at != entries_.end() && at->first.starts_with(subnets);
-       ++at) {
-    const auto lease = parseRecord(std::string_view(at->first).substr(subnets.size()), at->second.value);
-    if (!lease) continue;
-    const bool own = at->first == before || (lease->publicIp && lease->publicIp == mine.publicIp);
-    if (at->first == key && (own || !lease->publicIp)) {
-      plan.write.revision = at->second.revision;
-      plan.write.lease = at->second.lease;
-      plan.isNew = false;
-      plan.done = at->second.value == record.value;
-    } else if (own) {
-      plan.write.instead = at->first;
-      plan.write.insteadRevision = at->second.revision;
-    } else if (overlap(lease->subnet, mine.subnet) || overlap(lease->subnet6, mine.subnet6)) {
-      return fail(
-          fmt::format("{} cannot have {}: {} holds it", mine.name(), mine.subnet->text(), named(*lease)),
-          Error::Kind::conflict);
-    }
+const KeyValue* Picture::find(const std::string& key) const {
+  const auto found = entries_.find(key);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+std::vector<const KeyValue*> Picture::under(const std::string& prefix) const {
+  std::vector<const KeyValue*> out;
+  for (auto at = entries_.lower_bound(prefix); at != entries_.end() && at->first.starts_with(prefix); ++at)
+    out.push_back(&at->second);
+  return out;
+}
+
+Result<Lease> Picture::leaseIn(const KeyValue& entry) const {
+  return parseRecord(std::string_view(entry.key).substr(subnetsPrefix().size()), entry.value);
+}
+
+std::string Picture::toJson() const {
+  auto entries = nlohmann::json::array();
+  for (const auto& [key, entry] : entries_)
+    entries.push_back({key, entry.value, entry.created, entry.revision, entry.lease});
+  return nlohmann::json{{"prefix", prefix_}, {"revision", revision_}, {"entries", std::move(entries)}}.dump(
+      -1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Result<Picture> Picture::parse(const std::string& prefix, std::string_view json) {
+  const auto root = nlohmann::json::parse(json, nullptr, false);
+  const auto wrong = [](const char* what) { return fail(what, Error::Kind::invalid); };
+  if (!root.is_object() || root.value("prefix", nlohmann::json()) != prefix)
+    return wrong("no picture of this prefix");
+  Picture out(prefix);
+  const auto entries = root.value("entries", nlohmann::json());
+  if (!entries.is_array()) return wrong("no list of entries");
+  for (const auto& one : entries) {
+    const bool good = one.is_array() && one.size() == 5 && one[0].is_string() && one[1].is_string() &&
+                      one[2].is_number_integer() && one[3].is_number_integer() && one[4].is_number_integer();
+    if (!good) return wrong("an entry is not [key, value, created, revision, lease]");
+    out.entries_[one[0]] = {
+        .key = one[0], .value = one[1], .created = one[2], .revision = one[3], .lease = one[4]};
   }
-  plan.done = plan.done && plan.write.instead.empty();
-  return plan;
+  return out;
 }
 
 }  // namespace twill::etcd

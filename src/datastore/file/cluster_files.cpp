@@ -33,6 +33,15 @@ void removeLeftovers(const std::filesystem::path& written) {
   }
 }
 
+/// In one step and for good. The lock is held.
+Result<void> replace(const std::string& path, const std::string& text) {
+  std::error_code missing;  // a link is followed, not replaced; a file that is not there yet is no link
+  auto target = std::filesystem::canonical(path, missing);
+  if (missing) target = path;
+  removeLeftovers(target);
+  return writeFile(target.string(), text, Durability::power);
+}
+
 }  // namespace
 
 ClusterFiles::ClusterFiles(std::string directory)
@@ -65,7 +74,7 @@ Result<void> ClusterFiles::take(std::string text, Source<Value>& source, Parse p
   return source.error ? Result<void>(Failure(*source.error)) : Result<void>{};
 }
 
-Result<void> ClusterFiles::refreshNetwork() {
+Result<std::string> ClusterFiles::config() const {
   auto read = readFile(network_.path);
   if (isMissing(read)) {
     return fail(fmt::format("{} is missing; write the network's config into it, for example {}",
@@ -73,7 +82,12 @@ Result<void> ClusterFiles::refreshNetwork() {
                 Error::Kind::missing);
   }
   if (!read) return unreadable(std::move(read).error());
-  return take(std::move(*read), network_, parseNetworkConfig);
+  return read;
+}
+
+Result<void> ClusterFiles::refreshNetwork() {
+  TWILL_TRY(std::string text, config());
+  return take(std::move(text), network_, parseNetworkConfig);
 }
 
 Result<void> ClusterFiles::refreshLeases() {
@@ -89,27 +103,41 @@ Result<void> ClusterFiles::refreshLeases() {
   return take(std::move(*read), leases_, parseLeases);
 }
 
+/// Empty where there is none yet.
+Result<std::string> ClusterFiles::leasesText() const {
+  auto text = readFile(leases_.path);
+  if (isMissing(text)) return std::string();
+  if (!text) return unreadable(std::move(text).error());
+  return text;
+}
+
 Result<void> ClusterFiles::publish(const Lease& mine) const {
   auto lock = takeLock(lockPath_);
   if (!lock && lock.error().kind == Error::Kind::busy) return Failure(std::move(lock).error());
-  auto text = readFile(leases_.path);
-  if (!text && !isMissing(text)) return unreadable(std::move(text).error());
-  auto edited = withLease(text.value_or(""), mine);
+  TWILL_TRY(const std::string text, leasesText());
+  auto edited = withLease(text, mine);
   if (!edited) return Failure(std::move(edited).error().in(leases_.path));
   if (!*edited) return {};
-
-  auto written = [&]() -> Result<void> {
-    if (!lock) return Failure(lock.error());
-    std::error_code missing;  // a link is followed, not replaced; a file that is not there yet is no link
-    auto target = std::filesystem::canonical(leases_.path, missing);
-    if (missing) target = leases_.path;
-    removeLeftovers(target);
-    return writeFile(target.string(), **edited, Durability::power);
-  }();
+  auto written = lock ? replace(leases_.path, **edited) : Result<void>(Failure(lock.error()));
   if (written) return {};
   return fail(fmt::format("{}: cannot be written ({}); put this line into its list: {}", leases_.path,
                           written.error().text, toJson(mine)),
               written.error().kind);
+}
+
+Result<void> ClusterFiles::release(const Prefix& subnet) const {
+  TWILL_TRY(const Fd lock, takeLock(lockPath_));
+  TWILL_TRY(const std::string text, leasesText());
+  auto edited = withoutLease(text, subnet);
+  if (!edited) return Failure(std::move(edited).error().in(leases_.path));
+  if (!*edited)
+    return fail(fmt::format("{} has no lease of {}", leases_.path, subnet.text()), Error::Kind::missing);
+  return replace(leases_.path, **edited);
+}
+
+Result<void> ClusterFiles::configure(const std::string& text) const {
+  TWILL_TRY(const Fd lock, takeLock(lockPath_));
+  return replace(network_.path, text);
 }
 
 }  // namespace twill

@@ -23,8 +23,16 @@ class ClusterFiles {
   /// Puts `mine` into leases.json, under a lock on .lock. Kind::busy: another process is writing, try again.
   /// Where nothing can be written it succeeds if `mine` is there, else the error says which line to add.
   [[nodiscard]] Result<void> publish(const Lease& mine) const;
+  /// Takes the lease of that subnet out of leases.json. Kind::busy as above; Kind::missing: there is none.
+  [[nodiscard]] Result<void> release(const Prefix& subnet) const;
+  /// net-conf.json as it stands.
+  [[nodiscard]] Result<std::string> config() const;
+  /// Puts `text` in its place. Kind::busy as above.
+  [[nodiscard]] Result<void> configure(const std::string& text) const;
 
  private:
+  [[nodiscard]] Result<std::string> leasesText() const;
+
   /// A file and what it means.
   template <class Value>
   struct Source {

@@ -61,15 +61,31 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
     asio::post(loop_, handler(&State::refresh));
   }
 
-  void publish(const Lease& mine, OnPublished onPublished) {
-    queue_.push_back({mine, std::move(onPublished), {}});
+  using Action = std::function<Result<void>(const ClusterFiles&)>;
+
+  [[nodiscard]] const ClusterFiles& files() const { return files_; }
+
+  /// What is in a file stays.
+  void tenures(Administration::OnTenures onTenures) {
+    std::vector<Administration::Tenure> out;
+    for (const Lease& lease : files_.cluster().leases) {
+      const auto& subnet = lease.subnet ? lease.subnet : lease.subnet6;
+      if (subnet) out.push_back({.subnet = *subnet, .left = {}, .granted = {}});
+    }
+    asio::post(loop_, [weak = weak_from_this(), onTenures = std::move(onTenures), out = std::move(out)] {
+      if (const auto self = weak.lock()) onTenures(out);
+    });
+  }
+
+  void write(Action action, Administration::OnDone onDone) {
+    queue_.push_back({std::move(action), std::move(onDone), {}});
     if (queue_.size() == 1) asio::post(loop_, handler(&State::serve));
   }
 
  private:
-  struct Publication {
-    Lease mine;
-    OnPublished onPublished;
+  struct Writing {
+    Action action;
+    Administration::OnDone onDone;
     std::chrono::steady_clock::time_point deadline;  ///< set at the first attempt
   };
 
@@ -139,25 +155,25 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
     onCluster(std::move(cluster));
   }
 
-  /// Tries the first publication in the queue.
+  /// Tries the first in the queue.
   void serve() {
-    Publication& first = queue_.front();
+    Writing& first = queue_.front();
     auto now = std::chrono::steady_clock::now();
     if (first.deadline == std::chrono::steady_clock::time_point{}) first.deadline = now + kLockPatience;
-    auto published = files_.publish(first.mine);
-    if (!published && published.error().kind == Error::Kind::busy && now < first.deadline) {
+    auto done = first.action(files_);
+    if (!done && done.error().kind == Error::Kind::busy && now < first.deadline) {
       lockRetry_.expires_after(kLockRetry);
       lockRetry_.async_wait(handler(&State::serve));
       return;
     }
-    if (!published && published.error().kind == Error::Kind::busy) {
-      published = Failure(std::move(published).error().in(
+    if (!done && done.error().kind == Error::Kind::busy) {
+      done = Failure(std::move(done).error().in(
           fmt::format("{}: waited {} s for the lock", directory_, kLockPatience.count())));
     }
-    OnPublished onPublished = std::move(first.onPublished);
+    const auto onDone = std::move(first.onDone);
     queue_.pop_front();
     if (!queue_.empty()) asio::post(loop_, handler(&State::serve));
-    onPublished(std::move(published));
+    onDone(std::move(done));
   }
 
   ClusterFiles files_;
@@ -166,7 +182,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
   bool wanted_ = false;    ///< the watcher has not got the picture yet, whether it changed or not
   std::string told_;       ///< the error that the watcher was told last; empty when all was well since
   bool settling_ = false;  ///< an error waits for being told
-  std::deque<Publication> queue_;
+  std::deque<Writing> queue_;
 
   asio::io_context& loop_;
   std::optional<DirectoryWatch> inotify_;
@@ -186,7 +202,27 @@ void FileDatastore::watch(OnCluster onCluster) {
 }
 
 void FileDatastore::publish(const Lease& mine, OnPublished onPublished) {
-  state_->publish(mine, std::move(onPublished));
+  state_->write([mine](const ClusterFiles& files) { return files.publish(mine); }, std::move(onPublished));
+}
+
+Result<std::string> FileDatastore::config() const {
+  return state_->files().config();
+}
+
+void FileDatastore::configure(const std::string& text, OnDone onDone) {
+  state_->write([text](const ClusterFiles& files) { return files.configure(text); }, std::move(onDone));
+}
+
+void FileDatastore::reserve(const Lease& lease, OnDone onDone) {
+  publish(lease, std::move(onDone));
+}
+
+void FileDatastore::release(const Prefix& subnet, OnDone onDone) {
+  state_->write([subnet](const ClusterFiles& files) { return files.release(subnet); }, std::move(onDone));
+}
+
+void FileDatastore::tenures(OnTenures onTenures) {
+  state_->tenures(std::move(onTenures));
 }
 
 }  // namespace twill

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "datastore/administration.hpp"
 #include "datastore/datastore.hpp"
 
 namespace boost::asio {
@@ -25,7 +26,7 @@ struct FileDatastoreOptions {
 ///
 /// Writing: under a lock on the file .lock, in one step, and safe from power failure. Where the directory
 /// cannot be written, the error holds the line that a person has to add.
-class FileDatastore : public Datastore {
+class FileDatastore : public Datastore, public Administration {
  public:
   FileDatastore(boost::asio::io_context& loop, FileDatastoreOptions options);
   ~FileDatastore() override;
@@ -34,6 +35,11 @@ class FileDatastore : public Datastore {
 
   void watch(OnCluster onCluster) override;
   void publish(const Lease& mine, OnPublished onPublished) override;
+  [[nodiscard]] Result<std::string> config() const override;
+  void configure(const std::string& text, OnDone onDone) override;
+  void reserve(const Lease& lease, OnDone onDone) override;
+  void release(const Prefix& subnet, OnDone onDone) override;
+  void tenures(OnTenures onTenures) override;
 
  private:
   class State;

@@ -83,22 +83,41 @@ Result<void> checkFree(const std::vector<Lease>& leases, const Lease& mine) {
   return {};
 }
 
-/// The list with one entry a line: those of other nodes as they stand, and ours.
-std::string withEntry(std::string_view text, const ListText& list, const std::vector<Lease>& leases,
-                      const Lease& mine) {
+/// The text with this list, one entry a line.
+std::string withEntries(std::string_view text, const ListText& list,
+                        const std::vector<std::string_view>& entries) {
   std::string out(text.substr(0, list.begin));
-  bool written = false;
-  auto add = [&](std::string_view entry) {
+  for (const auto entry : entries) {
     out += out.size() == list.begin ? "\n  " : ",\n  ";
     out += entry;
-  };
+  }
+  return out + "\n" + std::string(text.substr(list.end));
+}
+
+/// Those of other nodes as they stand, and ours, once.
+std::vector<std::string_view> entriesWith(const ListText& list, const std::vector<Lease>& leases,
+                                          const Lease& mine, std::string_view own) {
+  std::vector<std::string_view> out;
+  bool written = false;
   for (std::size_t i = 0; i < list.entries.size() && i < leases.size(); ++i) {
     const bool ours = isOf(leases[i], mine);
-    if (!ours) add(list.entries[i]);
-    if (ours && !std::exchange(written, true)) add(toJson(mine));
+    if (!ours) out.push_back(list.entries[i]);
+    if (ours && !std::exchange(written, true)) out.push_back(own);
   }
-  if (!written) add(toJson(mine));
-  return out + "\n" + std::string(text.substr(list.end));
+  if (!written) out.push_back(own);
+  return out;
+}
+
+Result<ListText> listOf(std::string_view text) {
+  const ListText list = findList(text);
+  if (list.end != 0) return list;
+  return fail("the key Leases is written with escapes; write it plainly", Error::Kind::invalid);
+}
+
+/// What goes to disk is what nodes will read: none of theirs may be lost on the way.
+Result<std::optional<std::string>> checked(std::string edited, const std::vector<Lease>& expected) {
+  if (parseLeases(edited) == expected) return edited;
+  return fail("the list cannot be edited safely; is Leases there several times?", Error::Kind::invalid);
 }
 
 /// `lease` as all nodes will read it: a backend's data may be written in other words, the rest may not.
@@ -130,20 +149,27 @@ Result<std::optional<std::string>> withLease(std::string_view text, const Lease&
     return std::nullopt;
   }
   TWILL_CHECK(checkFree(leases, mine));
-  ListText list = findList(text);
-  if (list.end == 0) {
-    return fail("the key Leases is written with escapes; write it plainly", Error::Kind::invalid);
-  }
-  std::string edited = withEntry(text, list, leases, mine);
+  TWILL_TRY(const ListText list, listOf(text));
+  const std::string own = toJson(mine);
+  std::string edited = withEntries(text, list, entriesWith(list, leases, mine, own));
 
-  // What goes to disk is what other nodes will read: none of theirs may be lost on the way.
   if (first == leases.end()) first = leases.insert(first, mine);
   *first = mine;
   leases.erase(std::remove_if(first + 1, leases.end(), isMine), leases.end());
-  if (parseLeases(edited) != leases) {
-    return fail("the list cannot be edited safely; is Leases there several times?", Error::Kind::invalid);
+  return checked(std::move(edited), leases);
+}
+
+Result<std::optional<std::string>> withoutLease(std::string_view text, const Prefix& subnet) {
+  if (text.empty()) return std::nullopt;
+  TWILL_TRY(std::vector<Lease> leases, parseLeases(text));
+  TWILL_TRY(const ListText list, listOf(text));
+  const auto goes = [&](const Lease& lease) { return lease.subnetOf(subnet.family()) == subnet; };
+  std::vector<std::string_view> entries;
+  for (std::size_t i = 0; i < list.entries.size() && i < leases.size(); ++i) {
+    if (!goes(leases[i])) entries.push_back(list.entries[i]);
   }
-  return edited;
+  if (std::erase_if(leases, goes) == 0) return std::nullopt;
+  return checked(withEntries(text, list, entries), leases);
 }
 
 }  // namespace twill
