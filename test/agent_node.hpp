@@ -51,18 +51,21 @@ class MemoryDatastore final : public Datastore {
   explicit MemoryDatastore(boost::asio::io_context& io) : io_(io) {}
   void watch(OnCluster onCluster) override { onCluster_ = std::move(onCluster); }
   void publish(const Lease& mine, OnPublished onPublished) override {
-    published.push_back(mine);
+    const bool there = std::find(known_.begin(), known_.end(), mine) != known_.end();
+    if (!there) published.push_back(mine);
     boost::asio::post(io_, [onPublished, outcome = outcome] { onPublished(outcome); });
   }
   void say(Result<Cluster> cluster) {
+    if (cluster) known_ = cluster->leases;
     boost::asio::post(io_, [this, cluster] { onCluster_(cluster); });
   }
-  std::vector<Lease> published;
+  std::vector<Lease> published;  ///< but for what was there already
   Result<void> outcome;  ///< of every publish()
 
  private:
   boost::asio::io_context& io_;
   OnCluster onCluster_;
+  std::vector<Lease> known_;
 };
 
 /// What is logged while this lives.

@@ -75,7 +75,7 @@ void addUp(CLI::App& app) {
   command->add_flag("--fast-path", spec->fastPath, "containers' TCP and UDP past bridge and routing");
   command->add_option("--datastore", spec->datastore, "where the map of nodes lives")
       ->capture_default_str()
-      ->check(CLI::IsMember({"file"}));
+      ->check(CLI::IsMember({"etcd", "file"}));
   command->add_flag("--ipv6", spec->ipv6, "IPv6 besides IPv4");
   command->add_option("--mtu", spec->mtu, "of each segment: one for all, or one for each as in 1500,1400")
       ->delimiter(',')

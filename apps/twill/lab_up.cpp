@@ -83,6 +83,33 @@ void warnOfNeighbours(const lab::Spec& spec) {
       needed, limit.begin()->second.value, 4 * needed));
 }
 
+/// Until the agent, and the datastore behind it, answer.
+Result<void> tell(const lab::Lab& lab, const std::string& node, const api::Call& call) {
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  for (;;) {
+    const auto reply = api::call(lab::socketFile(lab.directory(), node), call);
+    if (reply && reply->status == 200) return {};
+    const std::string said = reply ? reply->body : reply.error().text;
+    if (std::chrono::steady_clock::now() > deadline || (reply && reply->status < 500))
+      return fail(fmt::format("{} does not take {} {}: {}", node, call.method, call.target, said));
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
+/// Each node's subnet is reserved for it, so that node n has 172.16.<n-1>.0/24 whoever comes first; then the
+/// network config, which all of them wait for. As with twill lease reserve and twill config set.
+Result<void> writeMap(const lab::Lab& lab) {
+  const auto& nodes = lab.topology().nodes;
+  progress("writing the map into etcd");
+  for (const auto& node : nodes) {
+    Lease lease = node.lease;
+    lease.backendType.clear();
+    TWILL_CHECK(tell(lab, nodes.front().name, {.method = "POST", .target = "/v1/leases", .body = toJson(lease)}));
+  }
+  return tell(lab, nodes.front().name,
+              {.method = "PUT", .target = "/v1/config", .body = lab::networkConfigOf(lab.spec())});
+}
+
 /// A lab that is up must be the one that was asked for.
 Result<void> compare(const lab::Spec& wanted, const lab::Spec& there) {
   if (wanted == there) return {};
@@ -115,6 +142,7 @@ Result<lab::Lab> bringUp(const lab::Spec& spec) {
   }
   TWILL_TRY(lab::Lab lab, lab::Lab::open(spec.name));
   TWILL_CHECK(compare(spec, lab.spec()));
+  if (!running && lab.topology().etcd) TWILL_CHECK(writeMap(lab));
   TWILL_CHECK(awaitAgents(lab));
   TWILL_CHECK(addContainers(lab));
   TWILL_CHECK(awaitAgents(lab));

@@ -12,6 +12,7 @@
 
 #include "agent/agent.hpp"
 #include "agent/cleanup.hpp"
+#include "agent/cluster_calls.hpp"
 #include "agent/http_routes.hpp"
 #include "base/file.hpp"
 #include "base/lock.hpp"
@@ -31,18 +32,33 @@ Result<std::string> linkTowards(const IpAddress& address) {
   return fail("the kernel has no route to " + address.text(), Error::Kind::missing);
 }
 
-std::unique_ptr<Datastore> openDatastore(boost::asio::io_context& io, const Options& options) {
+/// Where the map lives, and what people change it through.
+struct Map {
+  std::unique_ptr<Datastore> datastore;
+  Administration* administration = nullptr;  ///< the same object
+};
+
+template <class Store>
+Map mapIn(std::unique_ptr<Store> store) {
+  Administration* const administration = store.get();
+  return {std::move(store), administration};
+}
+
+Map openMap(boost::asio::io_context& io, const Options& options) {
   if (options.datastore == "file")
-    return std::make_unique<FileDatastore>(io, FileDatastoreOptions{.directory = options.fileDir});
-  EtcdDatastoreOptions etcd;
-  etcd.client = {.endpoints = options.etcd.endpoints,
-                 .caFile = options.etcd.caFile,
-                 .certFile = options.etcd.certFile,
-                 .keyFile = options.etcd.keyFile,
-                 .username = {},
-                 .password = {}};
-  etcd.prefix = options.etcd.prefix;
-  return std::make_unique<EtcdDatastore>(io, std::move(etcd));
+    return mapIn(std::make_unique<FileDatastore>(io, FileDatastoreOptions{.directory = options.fileDir}));
+  const Options::Etcd& etcd = options.etcd;
+  return mapIn(std::make_unique<EtcdDatastore>(
+      io, EtcdDatastoreOptions{.client = {.endpoints = etcd.endpoints,
+                                          .caFile = etcd.caFile,
+                                          .certFile = etcd.certFile,
+                                          .keyFile = etcd.keyFile,
+                                          .username = etcd.username,
+                                          .password = etcd.password},
+                               .prefix = etcd.prefix,
+                               .leaseSeconds = etcd.leaseSeconds,
+                               .machine = readFile("/etc/machine-id", 4096).value_or(""),
+                               .pictureFile = options.stateDir + "/etcd.json"}));
 }
 
 Result<void> run(const Options& options) {
@@ -52,10 +68,11 @@ Result<void> run(const Options& options) {
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());
 
   boost::asio::io_context io(1);
-  const auto datastore = openDatastore(io, options);
-  Agent agent(io, options, *kernel, *datastore, std::move(attachments), linkTowards);
+  const Map map = openMap(io, options);
+  Agent agent(io, options, *kernel, *map.datastore, std::move(attachments), linkTowards);
   api::Server server(io);
   addRoutes(server, agent);
+  addClusterRoutes(server, agent, map.administration);
   TWILL_CHECK(server.listenUnix(options.runDir + "/twill.sock"));
   if (!options.listen.empty()) TWILL_CHECK(server.listenTcp(options.listen));
 

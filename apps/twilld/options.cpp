@@ -93,6 +93,13 @@ CommandLine parseCommandLine(int argc, char** argv) {
   declare(app, "--etcd-cafile", options.etcd.caFile, "who has to have signed the endpoints' certificates");
   declare(app, "--etcd-certfile", options.etcd.certFile, "this node's certificate");
   declare(app, "--etcd-keyfile", options.etcd.keyFile, "and its key");
+  declare(app, "--etcd-username", options.etcd.username, "datastore etcd: who this node is there");
+  declare(app, "--etcd-password", options.etcd.password,
+          "and its password; better in the environment or the configuration file than on the command line");
+  declare(app, "--etcd-lease-ttl", options.etcd.leaseSeconds,
+          "datastore etcd: seconds that the lease of a node outlives it")
+      ->capture_default_str()
+      ->check(CLI::Range(5, 1'000'000'000));
   declare(app, "--iface", options.underlay.ifaces,
           "underlay interface, by name or address; the first that fits")
       ->expected(1)

@@ -154,6 +154,7 @@ void Agent::evaluate() {
                 tunnel_.problem().empty() ? std::vector<std::string>{} : std::vector{tunnel_.problem()});
   // Peers are told when all is there that they are told of: a tunnel is there before anything comes.
   if (isCarried() && std::exchange(publishDue_, false)) publish(*decision_.publish);
+  confirm();
   // What was wanted before. A large one takes long to free, so the kernel came first.
   decision_.desired.state = {};
   writeSubnetEnv();
@@ -271,6 +272,12 @@ void Agent::publish(const Lease& lease) {
     published_ = lease;
     publishedAt_ = now();
   });
+}
+
+/// A lease that was there before this agent: the datastore learns that it is this node's, to keep it alive.
+void Agent::confirm() {
+  if (!decision_.leased || decision_.publish || published_ || publishing_) return;
+  publish(decision_.self.lease);
 }
 
 /// One timer: a map that changes often must not start a chain of attempts with each change.

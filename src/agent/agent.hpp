@@ -101,6 +101,7 @@ class Agent {
   bool lookAt(const std::string& setting);
   void rememberHeld();
   void publish(const Lease& lease);
+  void confirm();
   void publishLater();
   Result<void> readKernel();
   void readAgain();

@@ -146,6 +146,7 @@ Result<Decision> decide(const Inputs& inputs) {
     }
     (ours ? decision.problems : decision.desired.notices).push_back(conflict.text);
   }
+  for (const auto& warning : inputs.cluster.cluster.warnings) decision.desired.notices.push_back(warning);
   Notices badAddresses;
   for (const auto& [lease, text] : inputs.cluster.badAddresses) {
     if (lease != inputs.options.node) badAddresses.add(text);  // our own is written anew

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ struct Options {
     std::string prefix = "/coreos.com/network";
     std::string caFile, certFile, keyFile;
     std::string username, password;
+    std::int64_t leaseSeconds = 86400;
   } etcd;
   UnderlayRules underlay;                      ///< families are filled in from the network config
   bool ipMasq = false;

@@ -27,8 +27,30 @@ namespace twill::lab {
 namespace {
 
 /// Masquerading is on, so that a test sees that it leaves the cluster's own traffic alone.
-std::string twilldConfig(const Spec& spec) {
-  return std::string("iface = \"eth0\"\nip-masq = true\n") + (spec.fastPath ? "fast-path = true\n" : "");
+std::string twilldConfig(const Spec& spec, const Topology& topology) {
+  std::string out = "iface = \"eth0\"\nip-masq = true\n";
+  if (spec.fastPath) out += "fast-path = true\n";
+  if (topology.etcd)
+    out += fmt::format("datastore = \"etcd\"\netcd-endpoints = [\"{}\"]\n", etcdEndpoint(topology));
+  return out;
+}
+
+constexpr const char* kEtcd = "/usr/bin/etcd";
+
+Result<std::vector<std::string>> etcdService(const Topology& topology) {
+  if (::access(kEtcd, X_OK) != 0)
+    return failErrno(fmt::format("--datastore etcd needs {}; install the package etcd-server", kEtcd));
+  const std::string url = etcdEndpoint(topology);
+  const std::string peers = fmt::format("http://{}:2380", topology.etcd->address.text());
+  return std::vector<std::string>{kEtcd,
+                                  "--name=etcd",
+                                  "--data-dir=/run/etcd",
+                                  "--listen-client-urls=" + url + ",http://127.0.0.1:2379",
+                                  "--advertise-client-urls=" + url,
+                                  "--listen-peer-urls=" + peers,
+                                  "--initial-advertise-peer-urls=" + peers,
+                                  "--initial-cluster=etcd=" + peers,
+                                  "--log-level=warn"};
 }
 
 class Init {
@@ -38,11 +60,11 @@ class Init {
 
   Result<void> build() {
     TWILL_CHECK(makeRoom());
-    TWILL_CHECK(writeClusterFiles());
+    if (task_.spec.datastore == "file") TWILL_CHECK(writeClusterFiles());
     TWILL_CHECK(startMachines());
     TWILL_CHECK(connect());
     TWILL_CHECK(writeFile(specFile(task_.directory), toJson(task_.spec), Durability::process));
-    say(". starting twilld on each node");
+    say(fmt::format(". starting twilld on each node{}", topology_.etcd ? ", and etcd" : ""));
     go_.write.reset();
     return {};
   }
@@ -107,12 +129,16 @@ class Init {
   }
 
   Result<void> startMachines() {
-    say(fmt::format(". making {} node{}{}", topology_.nodes.size(), topology_.nodes.size() == 1 ? "" : "s",
-                    topology_.hasRouter() ? " and a router" : ""));
+    say(fmt::format(". making {} node{}{}{}", topology_.nodes.size(), topology_.nodes.size() == 1 ? "" : "s",
+                    topology_.hasRouter() ? " and a router" : "", topology_.etcd ? " and etcd" : ""));
     TWILL_TRY(go_, makePipe());
     std::vector<Pipe> answers;
-    if (topology_.hasRouter()) TWILL_CHECK(startMachine("router", false, answers));
-    for (const NodePlan& node : topology_.nodes) TWILL_CHECK(startMachine(node.name, true, answers));
+    if (topology_.etcd) {
+      TWILL_TRY(const auto service, etcdService(topology_));
+      TWILL_CHECK(startMachine({.name = "etcd", .isNode = false, .service = service}, answers));
+    }
+    if (topology_.hasRouter()) TWILL_CHECK(startMachine({.name = "router", .isNode = false}, answers));
+    for (const NodePlan& node : topology_.nodes) TWILL_CHECK(startMachine({.name = node.name}, answers));
     go_.read.reset();
     for (Pipe& answer : answers) {
       const auto said = readAll(answer.read);
@@ -122,15 +148,14 @@ class Init {
     return {};
   }
 
-  Result<void> startMachine(const std::string& name, bool isNode, std::vector<Pipe>& answers) {
+  Result<void> startMachine(Machine machine, std::vector<Pipe>& answers) {
+    const std::string name = machine.name;
     TWILL_CHECK(makeDirectories(machineDirectory(task_.directory, name)));
-    const Machine machine{.name = name,
-                          .isNode = isNode,
-                          .labDirectory = task_.directory,
-                          .binDirectory = task_.binDirectory,
-                          .twilldConfig = twilldConfig(task_.spec),
-                          .conflist = conflistOf(task_.spec),
-                          .mapped = task_.mapped};
+    machine.labDirectory = task_.directory;
+    machine.binDirectory = task_.binDirectory;
+    machine.twilldConfig = twilldConfig(task_.spec, topology_);
+    machine.conflist = conflistOf(task_.spec);
+    machine.mapped = task_.mapped;
     TWILL_TRY(Pipe answer, makePipe());
     TWILL_TRY(const pid_t pid, spawn([&] {
                 report_.reset();

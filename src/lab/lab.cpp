@@ -106,12 +106,9 @@ Result<pid_t> Lab::processOf(const std::string& machine) const {
   if (pid) {
     return fail(fmt::format("{} is gone; twill lab down, then up again", machine), Error::Kind::missing);
   }
-  std::vector<std::string> names;
-  for (const NodePlan& node : topology_.nodes) names.push_back(node.name);
-  if (topology_.hasRouter()) names.emplace_back("router");
-  return fail(
-      fmt::format("no machine '{}' in lab {}; there are {}", machine, spec_.name, fmt::join(names, ", ")),
-      Error::Kind::missing);
+  return fail(fmt::format("no machine '{}' in lab {}; there are {}", machine, spec_.name,
+                          fmt::join(machinesOf(topology_), ", ")),
+              Error::Kind::missing);
 }
 
 Result<std::string> Lab::namespaceOf(const PlaceName& place) const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include <fcntl.h>
@@ -124,22 +125,26 @@ std::string endOf(int status) {
                       : fmt::format("ended with status {}", status);
 }
 
-/// As systemd does with Restart=always; an agent that dies at once is not started in a spin.
-[[noreturn]] void superviseAgent(const Machine& machine) {
+std::vector<std::string> serviceOf(const Machine& machine) {
+  if (!machine.isNode) return machine.service;
+  return {machine.binDirectory + (isBeside(machine, "/twilld") ? "" : "/../sbin") + "/twilld"};
+}
+
+/// As systemd does with Restart=always; one that dies at once is not started in a spin.
+[[noreturn]] void supervise(const std::vector<std::string>& service) {
   constexpr auto kShortest = 100ms;  // systemd's default RestartSec
   constexpr auto kLongest = 5s;
   std::chrono::milliseconds pause = kShortest;
   const std::vector<std::string> environment = {
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
-  const std::string program =
-      machine.binDirectory + (isBeside(machine, "/twilld") ? "" : "/../sbin") + "/twilld";
+  const std::string name = std::filesystem::path(service.front()).filename();
   for (;;) {
     const auto begin = std::chrono::steady_clock::now();
-    auto agent = spawn([&] { return become({program}, environment); });
-    auto status = agent ? waitFor(*agent) : Result<int>(Failure(agent.error()));
+    auto running = spawn([&] { return become(service, environment); });
+    auto status = running ? waitFor(*running) : Result<int>(Failure(running.error()));
     const bool lived = std::chrono::steady_clock::now() - begin > 2s;
     pause = lived ? kShortest : std::min<std::chrono::milliseconds>(pause * 2, kLongest);
-    fmt::print(stderr, "lab: twilld {}; starting it again in {} ms\n",
+    fmt::print(stderr, "lab: {} {}; starting it again in {} ms\n", name,
                status ? endOf(*status) : status.error().text, pause.count());
     std::this_thread::sleep_for(pause);
   }
@@ -161,7 +166,7 @@ int runMachine(const Machine& machine, Pipe ready, Pipe go) {
   ready.write.reset();
   if (!readAll(go.read) || !setDefaults(false)) return 1;
   if (::dup2(log->get(), STDOUT_FILENO) < 0 || ::dup2(log->get(), STDERR_FILENO) < 0) return 1;
-  if (machine.isNode) superviseAgent(machine);
+  if (const auto service = serviceOf(machine); !service.empty()) supervise(service);
   for (;;) ::pause();
 }
 

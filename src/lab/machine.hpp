@@ -2,14 +2,15 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "lab/process.hpp"
 
 namespace twill::lab {
 
-/// One node or router: a process with a network, mount and UTS namespace of its own. On a node it is what
-/// systemd is on a real one: it starts twilld, and starts it again when it ends.
+/// One node, router or server: a process with a network, mount and UTS namespace of its own. It is what
+/// systemd is on a real one: it starts the machine's service, and starts it again when it ends.
 struct Machine {
   std::string name;
   bool isNode = true;
@@ -17,7 +18,8 @@ struct Machine {
   std::string binDirectory;  ///< where twilld and twill-cni are
   std::string twilldConfig;  ///< text of /etc/twill/twilld.toml
   std::string conflist;      ///< text of /etc/cni/net.d/10-twill.conflist
-  bool mapped = false;       ///< the lab runs in a user namespace of somebody who is not root
+  std::vector<std::string> service;  ///< of one that is no node: a command; empty: there is none
+  bool mapped = false;               ///< the lab runs in a user namespace of somebody who is not root
 };
 
 /// The machine's life, in a process made for it; returns its exit status when it cannot go on. Makes the

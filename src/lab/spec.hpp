@@ -20,7 +20,7 @@ struct Spec {
   std::string engine = "auto";  ///< of the backend udp
   bool directRouting = false;
   bool fastPath = false;
-  std::string datastore = "file";
+  std::string datastore = "file";  ///< or "etcd", on a machine of its own
   bool ipv6 = false;
   AttachMode attach = AttachMode::bridge;
   std::vector<int> mtu = {1500};  ///< bytes; of each segment, or one value for all
@@ -44,7 +44,7 @@ struct Spec {
 /// What nodes' cables do to packets: "20 ms and 0.5 % loss each way". Of a spec that is shaped().
 [[nodiscard]] std::string cableWords(const Spec& spec);
 
-/// "node1", "node1/con2", "router", "wire": whose network namespace is meant.
+/// "node1", "node1/con2", "router", "etcd", "wire": whose network namespace is meant.
 struct PlaceName {
   std::string machine;
   std::string container;  ///< empty: the machine's own

@@ -63,6 +63,7 @@ Topology topologyOf(const Spec& spec) {
     if (spec.ipv6) segment.router6 = address6(k, 1);
     topology.segments.push_back(std::move(segment));
   }
+  if (spec.datastore == "etcd") topology.etcd = address4(0, 2);
   const int perSegment = (spec.nodes + spec.segments - 1) / spec.segments;
   for (int i = 0; i < spec.nodes; ++i) {
     const int segment = i * spec.segments / spec.nodes;
@@ -82,6 +83,18 @@ Topology topologyOf(const Spec& spec) {
     topology.nodes.push_back(std::move(node));
   }
   return topology;
+}
+
+std::vector<std::string> machinesOf(const Topology& topology) {
+  std::vector<std::string> names;
+  for (const NodePlan& node : topology.nodes) names.push_back(node.name);
+  if (topology.hasRouter()) names.emplace_back("router");
+  if (topology.etcd) names.emplace_back("etcd");
+  return names;
+}
+
+std::string etcdEndpoint(const Topology& topology) {
+  return fmt::format("http://{}:2379", topology.etcd->address.text());
 }
 
 std::string networkConfigOf(const Spec& spec) {
@@ -119,6 +132,12 @@ KernelState wireState(const Topology& topology, const NamespacePath& namespaceOf
         cableTo("router", fmt::format("router{}", k + 1), fmt::format("eth{}", k + 1), segment, namespaceOf);
     addAddress(*cable.peer, segment.router4, nullptr);
     if (segment.router6) addAddress(*cable.peer, *segment.router6, nullptr);
+    out.put(std::move(cable));
+  }
+  if (topology.etcd) {
+    const SegmentPlan& segment = topology.segments.front();
+    Link cable = cableTo("etcd", "etcd", "eth0", segment, namespaceOf);
+    addAddress(*cable.peer, *topology.etcd, topology.hasRouter() ? &segment.router4 : nullptr);
     out.put(std::move(cable));
   }
   for (const NodePlan& node : topology.nodes) {

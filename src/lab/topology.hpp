@@ -14,6 +14,7 @@
 ///
 ///   segment k         10.0.k.0/24, fd00:0:0:k::/64: bridge seg<k+1> in the namespace "wire"
 ///   router            .1 and ::1 of each segment, only where there are several
+///   etcd              10.0.0.2, with that datastore
 ///   node j of it      .10, .20, ... and ::10, ::20 (every address where there are more than 24)
 ///   node i's subnet   172.16.i.0/24, fd42:0:0:i::/64
 namespace twill::lab {
@@ -36,11 +37,18 @@ struct SegmentPlan {
 struct Topology {
   std::vector<NodePlan> nodes;
   std::vector<SegmentPlan> segments;
+  std::optional<InterfaceAddress> etcd;  ///< the machine that etcd runs on, in the first segment
 
   [[nodiscard]] bool hasRouter() const { return segments.size() > 1; }
 };
 
 [[nodiscard]] Topology topologyOf(const Spec& spec);
+
+/// Names of all machines; nodes first.
+[[nodiscard]] std::vector<std::string> machinesOf(const Topology& topology);
+
+/// Of a topology that has it.
+[[nodiscard]] std::string etcdEndpoint(const Topology& topology);
 
 /// net-conf.json of the lab's cluster.
 [[nodiscard]] std::string networkConfigOf(const Spec& spec);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/cluster_calls.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "agent/agent.hpp"
+
+namespace twill {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Answer = api::Server::Answer;
+
+/// So many leases are named where all would be too many.
+constexpr std::size_t kNamed = 5;
+
+api::Response refuse(const Error& error) {
+  const int status = error.kind == Error::Kind::invalid    ? 400
+                     : error.kind == Error::Kind::missing  ? 404
+                     : error.kind == Error::Kind::conflict ? 409
+                                                           : 502;
+  return {.status = status, .body = Json{{"error", error.text}}.dump() + "\n"};
+}
+
+Administration::OnDone answering(Answer answer) {
+  return [answer = std::move(answer)](const Result<void>& done) {
+    answer(done ? api::Response{.body = "{}\n"} : refuse(done.error()));
+  };
+}
+
+/// Leases that would lie outside of the network, and so lose their nodes' containers.
+Result<void> keepsLeases(const NetworkConfig& network, const Agent& agent) {
+  if (!agent.cluster()) return {};
+  std::vector<std::string> out;
+  for (const Lease& lease : agent.cluster()->cluster.leases) {
+    for (const Family family : {Family::v4, Family::v6}) {
+      const FamilyConfig* config = network.family(family);
+      const auto& subnet = lease.subnetOf(family);
+      if (subnet && (config == nullptr || !config->network.contains(*subnet)))
+        out.push_back(fmt::format("{} of {}", subnet->text(), lease.name()));
+    }
+  }
+  if (out.empty()) return {};
+  const std::size_t all = out.size();
+  out.resize(std::min(all, kNamed));
+  return fail(fmt::format("{} lease{} would lie outside of the network ({}{}): their containers would lose "
+                          "their addresses; --force does it all the same",
+                          all, all == 1 ? "" : "s", fmt::join(out, ", "), all > kNamed ? ", ..." : ""),
+              Error::Kind::conflict);
+}
+
+void putConfig(const Agent& agent, Administration& administration, const api::Request& request,
+               const Answer& answer) {
+  const auto network = parseNetworkConfig(request.body);
+  if (!network) return answer(refuse(network.error()));
+  const auto force = request.query.find("force");
+  const bool forced = force != request.query.end() && force->second == "true";
+  if (const auto keeps = keepsLeases(*network, agent); !keeps && !forced) return answer(refuse(keeps.error()));
+  administration.configure(request.body, answering(answer));
+}
+
+void reserve(Administration& administration, const api::Request& request, const Answer& answer) {
+  const auto leases = parseLeases(R"({"Leases":[)" + request.body + "]}");
+  if (!leases) return answer(refuse(leases.error()));
+  if (leases->size() != 1)
+    return answer(refuse({.text = "expected one lease", .kind = Error::Kind::invalid}));
+  administration.reserve(leases->front(), answering(answer));
+}
+
+void release(Administration& administration, const api::Request& request, const Answer& answer) {
+  const auto subnet = request.query.find("subnet");
+  const auto prefix = Prefix::parse(subnet == request.query.end() ? std::string() : subnet->second);
+  if (!prefix) return answer(refuse(prefix.error()));
+  administration.release(*prefix, answering(answer));
+}
+
+Json textOrNull(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
+template <class Value>
+Json textOrNull(const std::optional<Value>& value) {
+  return value ? Json(value->text()) : Json(nullptr);
+}
+
+Json view(const Lease& lease, const Administration::Tenure* tenure) {
+  Json out{{"node", textOrNull(lease.node)},
+           {"subnet", textOrNull(lease.subnet)},
+           {"subnet6", textOrNull(lease.subnet6)},
+           {"public_ip", textOrNull(lease.publicIp)},
+           {"public_ip6", textOrNull(lease.publicIp6)},
+           {"backend", textOrNull(lease.backendType)},
+           {"backend_data", nullptr},
+           {"backend_v6_data", nullptr},
+           {"reserved", nullptr},
+           {"ttl_seconds", nullptr},
+           {"age_seconds", nullptr}};
+  const auto put = [&out](const char* key, const std::string& text) {
+    if (!text.empty()) out[key] = Json::parse(text, nullptr, false);
+  };
+  put("backend_data", lease.backendData);
+  put("backend_v6_data", lease.backendV6Data);
+  if (tenure == nullptr) return out;
+  out["reserved"] = !tenure->left.has_value();
+  if (tenure->left) out["ttl_seconds"] = *tenure->left;
+  if (tenure->left && tenure->granted) out["age_seconds"] = std::max<std::int64_t>(*tenure->granted - *tenure->left, 0);
+  return out;
+}
+
+api::Response leasesView(const Agent& agent, const std::vector<Administration::Tenure>& tenures) {
+  std::map<Prefix, const Administration::Tenure*> bySubnet;
+  for (const auto& tenure : tenures) bySubnet.emplace(tenure.subnet, &tenure);
+  Json leases = Json::array();
+  if (agent.cluster()) {
+    for (const Lease& lease : agent.cluster()->cluster.leases) {
+      const auto& subnet = lease.subnet ? lease.subnet : lease.subnet6;
+      const auto found = subnet ? bySubnet.find(*subnet) : bySubnet.end();
+      leases.push_back(view(lease, found == bySubnet.end() ? nullptr : found->second));
+    }
+  }
+  return {.body = Json{{"node", agent.options().node}, {"leases", std::move(leases)}}.dump(2) + "\n"};
+}
+
+void getLeases(const Agent& agent, Administration* administration, const Answer& answer) {
+  if (administration == nullptr) return answer(leasesView(agent, {}));
+  administration->tenures([&agent, answer](const Result<std::vector<Administration::Tenure>>& tenures) {
+    answer(tenures ? leasesView(agent, *tenures) : refuse(tenures.error()));
+  });
+}
+
+}  // namespace
+
+void addClusterRoutes(api::Server& server, Agent& agent, Administration* administration) {
+  using api::Request;
+  constexpr auto kLocal = api::Server::Exposure::localOnly;
+  server.routeLate("GET", "/v1/leases", kLocal, [&agent, administration](const Request&, const Answer& answer) {
+    getLeases(agent, administration, answer);
+  });
+  if (administration == nullptr) return;
+  server.routeLate("GET", "/v1/config", kLocal, [administration](const Request&, const Answer& answer) {
+    const auto text = administration->config();
+    answer(text ? api::Response{.body = *text} : refuse(text.error()));
+  });
+  server.routeLate("PUT", "/v1/config", kLocal,
+                   [&agent, administration](const Request& request, const Answer& answer) {
+                     putConfig(agent, *administration, request, answer);
+                   });
+  server.routeLate("POST", "/v1/leases", kLocal, [administration](const Request& request, const Answer& answer) {
+    reserve(*administration, request, answer);
+  });
+  server.routeLate("DELETE", "/v1/leases", kLocal,
+                   [administration](const Request& request, const Answer& answer) {
+                     release(*administration, request, answer);
+                   });
+}
+
+}  // namespace twill
