@@ -51,8 +51,11 @@ class MemoryDatastore final : public Datastore {
   explicit MemoryDatastore(boost::asio::io_context& io) : io_(io) {}
   void watch(OnCluster onCluster) override { onCluster_ = std::move(onCluster); }
   void publish(const Lease& mine, OnPublished onPublished) override {
-    const bool there = std::find(known_.begin(), known_.end(), mine) != known_.end();
-    if (!there) published.push_back(mine);
+    const auto says = [&mine](Lease lease) {
+      if (lease.backendType.empty()) lease.backendType = mine.backendType;
+      return lease == mine;
+    };
+    if (std::none_of(known_.begin(), known_.end(), says)) published.push_back(mine);
     boost::asio::post(io_, [onPublished, outcome = outcome] { onPublished(outcome); });
   }
   void say(Result<Cluster> cluster) {

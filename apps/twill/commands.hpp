@@ -10,6 +10,7 @@ namespace twill {
 /// Each adds its sub-commands to `app`; a command's callback ends the process with its exit status through
 /// CLI::RuntimeError.
 void addNodeCommands(CLI::App& app);
+void addClusterCommands(CLI::App& app);
 void addLabCommands(CLI::App& app);
 void addTraceCommands(CLI::App& app);
 void addAttachCommands(CLI::App& app);

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "agent_call.hpp"
 #include "commands.hpp"
 #include "lab/lab_files.hpp"
 #include "lab_capture.hpp"
@@ -31,11 +32,6 @@ Examples:
   twill lab capture node1 --host 172.16.1.2   one packet at eth0 with that address, header by header
   twill lab test                              can everybody reach everybody, without NAT?
   twill lab down)";
-
-int report(const Error& error) {
-  fmt::print(stderr, "twill: {}\n", error.text);
-  return error.kind == Error::Kind::invalid ? 2 : 1;
-}
 
 /// Adds a command whose callback ends the program with what `run` returns.
 template <class Arguments>

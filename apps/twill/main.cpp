@@ -11,6 +11,7 @@ constexpr const char* kFooter = R"(Examples:
   twill lab up                    a three-node container network on this machine
   twill status                    what this node is and whether all is well
   twill diff                      what the kernel should hold and does not
+  twill leases                    who has which subnet
   twill trace 172.16.1.2          the road a packet takes from here
   twill diagram > net.svg         a picture of the lab's network)";
 
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "twill " TWILL_VERSION);
   app.require_subcommand(1);
   twill::addNodeCommands(app);
+  twill::addClusterCommands(app);
   twill::addAttachCommands(app);
   twill::addTraceCommands(app);
   twill::addLabCommands(app);

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "api/client.hpp"
+#include "agent_call.hpp"
 #include "commands.hpp"
 #include "terminal.hpp"
 
@@ -16,11 +16,6 @@ namespace twill {
 namespace {
 
 using Json = nlohmann::json;
-
-struct Asking {
-  std::string socket = "/run/twill/twill.sock";
-  bool json = false;
-};
 
 constexpr std::size_t kLeasesShown = 20;
 
@@ -146,19 +141,12 @@ int printAttachments(const Json& answer) {
 }
 
 int ask(const Asking& asking, const std::string& target, const std::function<int(const Json&)>& print) {
-  auto reply = api::call(asking.socket, {.target = target});
-  if (!reply) {
-    fmt::print(stderr, "twill: {}\n", reply.error().text);
-    return 1;
-  }
-  Json body = Json::parse(reply->body, nullptr, false);
-  if (reply->status != 200 || body.is_discarded()) {
-    fmt::print(stderr, "twill: the agent on {} answered {} to {}: {}\n", asking.socket, reply->status, target,
-               reply->body);
-    return 1;
-  }
+  const auto reply = callAgent(asking, {.target = target});
+  if (!reply) return report(reply.error());
+  const Json body = Json::parse(*reply, nullptr, false);
+  if (body.is_discarded()) return report({.text = "the agent's answer is no JSON: " + *reply});
   if (!asking.json) return print(body);
-  fmt::print("{}", reply->body);
+  fmt::print("{}", *reply);
   return 0;
 }
 
@@ -166,10 +154,7 @@ void add(CLI::App& app, const std::string& name, const std::string& help, const 
          int (*print)(const Json&)) {
   auto asking = std::make_shared<Asking>();
   CLI::App* command = app.add_subcommand(name, help);
-  command->add_flag("--json", asking->json, "print JSON");
-  command->add_option("--socket", asking->socket, "the agent's socket")
-      ->capture_default_str()
-      ->envname("TWILL_SOCKET");
+  addAsking(*command, *asking, true);
   command->callback([asking, target, print] { throw CLI::RuntimeError(ask(*asking, target, print)); });
 }
 

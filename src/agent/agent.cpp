@@ -259,25 +259,33 @@ void Agent::publish(const Lease& lease) {
     publishLater();
     return;
   }
-  publishing_ = lease;
   spdlog::info("publishing lease {} {}", lease.subnet ? lease.subnet->text() : "",
                lease.subnet6 ? lease.subnet6->text() : "");
-  datastore_.publish(lease, [this, lease](Result<void> published) {
+  send(lease);
+  published_ = lease;
+  publishedAt_ = now();
+}
+
+void Agent::send(const Lease& lease) {
+  publishing_ = lease;
+  datastore_.publish(lease, [this](Result<void> published) {
     publishing_.reset();
-    if (!published) {
-      problems_.set("publish", {published.error().text});
-      publishLater();
-      return;
-    }
-    published_ = lease;
-    publishedAt_ = now();
+    confirmed_ = confirmed_ || published;
+    if (published) return;
+    published_.reset();
+    problems_.set("publish", {published.error().text});
+    publishLater();
   });
 }
 
-/// A lease that was there before this agent: the datastore learns that it is this node's, to keep it alive.
+/// A lease that was there before this agent: the datastore learns that it is this node's, to keep it alive,
+/// and what a person has left out of it.
 void Agent::confirm() {
-  if (!decision_.leased || decision_.publish || published_ || publishing_) return;
-  publish(decision_.self.lease);
+  if (!decision_.leased || decision_.publish || confirmed_ || publishing_) return;
+  Lease lease = decision_.self.lease;
+  lease.node = options_.node;
+  if (lease.backendType.empty()) lease.backendType = cluster_->cluster.network.backend.type;
+  send(lease);
 }
 
 /// One timer: a map that changes often must not start a chain of attempts with each change.

@@ -102,6 +102,7 @@ class Agent {
   void rememberHeld();
   void publish(const Lease& lease);
   void confirm();
+  void send(const Lease& lease);
   void publishLater();
   Result<void> readKernel();
   void readAgain();
@@ -168,7 +169,8 @@ class Agent {
   bool clusterChanged_ = false;
   bool publishDue_ = false;          ///< decision_.publish is news
   std::optional<Lease> publishing_;  ///< in flight at the datastore
-  std::optional<Lease> published_;   ///< the last one that went well
+  std::optional<Lease> published_;   ///< the last one that was sent and not refused
+  bool confirmed_ = false;           ///< the datastore knows which lease is this node's
   TimePoint publishedAt_;
   std::string writtenSubnetEnv_;
   boost::asio::posix::stream_descriptor kernelEvents_;

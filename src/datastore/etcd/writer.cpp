@@ -100,7 +100,7 @@ class Writer::State : public std::enable_shared_from_this<State> {
       client_.grant(options_.leaseSeconds, answer<std::int64_t>(&State::onGranted));
       return false;
     }
-    if (forbidden_) return true;
+    if (forbidden_ || mine.node.empty()) return true;
     Write wanted = registrationOf(mine, options_.machine, picture_.registryPrefix());
     const KeyValue* there = picture_.find(wanted.key);
     registration_ = wanted.key;

@@ -139,13 +139,20 @@ Result<Lease> asRead(const Lease& lease) {
 
 }  // namespace
 
+bool says(const Lease& entry, const Lease& mine) {
+  Lease whole = entry;
+  if (whole.node.empty()) whole.node = mine.node;
+  if (whole.backendType.empty()) whole.backendType = mine.backendType;
+  return whole == mine;
+}
+
 Result<std::optional<std::string>> withLease(std::string_view text, const Lease& ours) {
   TWILL_TRY(const Lease mine, asRead(ours));
   if (text.empty()) text = kEmpty;
   TWILL_TRY(std::vector<Lease> leases, parseLeases(text));
   auto isMine = [&](const Lease& lease) { return isOf(lease, mine); };
   auto first = std::find_if(leases.begin(), leases.end(), isMine);
-  if (first != leases.end() && *first == mine && std::none_of(first + 1, leases.end(), isMine)) {
+  if (first != leases.end() && first->node == mine.node && says(*first, mine) && std::none_of(first + 1, leases.end(), isMine)) {
     return std::nullopt;
   }
   TWILL_CHECK(checkFree(leases, mine));

@@ -9,6 +9,9 @@
 
 namespace twill {
 
+/// Whether an entry says what `mine` does; a person may have left out the node's name and the backend's.
+[[nodiscard]] bool says(const Lease& entry, const Lease& mine);
+
 /// The lease file `text` with `mine` in place of all earlier entries of the same node, also of those that
 /// name no node and have its address; nothing when it is
 /// there already. All other entries, and what stands around the list, keep their very bytes. An empty text is

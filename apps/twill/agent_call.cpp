@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent_call.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace twill {
+
+void addAsking(CLI::App& command, Asking& asking, bool prints) {
+  if (prints) command.add_flag("--json", asking.json, "print JSON");
+  command.add_option("--socket", asking.socket, "the agent's socket")
+      ->capture_default_str()
+      ->envname("TWILL_SOCKET");
+}
+
+Result<std::string> callAgent(const Asking& asking, const api::Call& call) {
+  TWILL_TRY(api::Reply reply, api::call(asking.socket, call));
+  if (reply.status == 200) return std::move(reply.body);
+  const auto body = nlohmann::json::parse(reply.body, nullptr, false);
+  const bool told = body.is_object() && body.contains("error") && body["error"].is_string();
+  const auto kind = reply.status == 400 ? Error::Kind::invalid : Error::Kind::failed;
+  if (told) return fail(body["error"].get<std::string>(), kind);
+  return fail(fmt::format("the agent on {} answered {} to {}: {}", asking.socket, reply.status, call.target,
+                          reply.body),
+              kind);
+}
+
+int report(const Error& error) {
+  fmt::print(stderr, "twill: {}\n", error.text);
+  return error.kind == Error::Kind::invalid ? 2 : 1;
+}
+
+}  // namespace twill
