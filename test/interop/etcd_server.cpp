@@ -60,15 +60,19 @@ bool answers(int port) {
 
 }  // namespace
 
-std::unique_ptr<EtcdServer> EtcdServer::make() {
+std::string EtcdServer::makeDirectory() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "twill-etcd.XXXXXX").string();
+  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+  return pattern;
+}
+
+std::unique_ptr<EtcdServer> EtcdServer::make(EtcdSettings settings) {
   if (::access(kProgram, X_OK) != 0) {
     skip("/usr/bin/etcd is not there (package etcd-server)");
     return nullptr;
   }
-  std::unique_ptr<EtcdServer> server(new EtcdServer);
-  std::string pattern = (std::filesystem::temp_directory_path() / "twill-etcd.XXXXXX").string();
-  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-  server->directory_ = pattern;
+  if (settings.directory.empty()) settings.directory = makeDirectory();
+  std::unique_ptr<EtcdServer> server(new EtcdServer(std::move(settings)));
   server->port_ = freePort();
   server->start();
   return server;
@@ -76,18 +80,18 @@ std::unique_ptr<EtcdServer> EtcdServer::make() {
 
 EtcdServer::~EtcdServer() {
   kill();
-  std::filesystem::remove_all(directory_);
+  std::filesystem::remove_all(settings_.directory);
 }
 
 std::string EtcdServer::endpoint() const {
-  return fmt::format("http://127.0.0.1:{}", port_);
+  return fmt::format("{}://127.0.0.1:{}", settings_.scheme, port_);
 }
 
 void EtcdServer::start() {
   const std::string peer = fmt::format("http://127.0.0.1:{}", freePort());
-  const std::vector<std::string> words{kProgram,
+  std::vector<std::string> words{kProgram,
                                        "--name=t",
-                                       "--data-dir=" + directory_ + "/data",
+                                       "--data-dir=" + settings_.directory + "/data",
                                        "--listen-client-urls=" + endpoint(),
                                        "--advertise-client-urls=" + endpoint(),
                                        "--listen-peer-urls=" + peer,
@@ -95,13 +99,14 @@ void EtcdServer::start() {
                                        "--initial-cluster=t=" + peer,
                                        "--unsafe-no-fsync",
                                        "--log-level=error"};
+  words.insert(words.end(), settings_.arguments.begin(), settings_.arguments.end());
   std::vector<char*> arguments;
   for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   process_ = ::fork();
   REQUIRE(process_ >= 0);
   if (process_ == 0) {
-    const int log = ::open((directory_ + "/log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    const int log = ::open((settings_.directory + "/log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     ::dup2(log, STDOUT_FILENO);
     ::dup2(log, STDERR_FILENO);
     ::execv(kProgram, arguments.data());
@@ -118,8 +123,17 @@ void EtcdServer::kill() {
   process_ = 0;
 }
 
+void EtcdServer::freeze() const {
+  REQUIRE(::kill(process_, SIGSTOP) == 0);
+}
+
+void EtcdServer::thaw() const {
+  REQUIRE(::kill(process_, SIGCONT) == 0);
+}
+
 std::string EtcdServer::ctl(const std::vector<std::string>& arguments) const {
   std::string command = "ETCDCTL_API=3 etcdctl --endpoints " + endpoint();
+  for (const auto& argument : settings_.client) command += " '" + argument + "'";
   for (const auto& argument : arguments) command += " '" + argument + "'";
   return outputOf(command);
 }

@@ -9,25 +9,37 @@
 
 namespace twill::test {
 
+struct EtcdSettings {
+  std::vector<std::string> arguments = {};  ///< further ones
+  std::vector<std::string> client = {};     ///< of etcdctl, such as a user and a certificate
+  std::string scheme = "http";
+  std::string directory = {};               ///< made by makeDirectory(), for files that it needs; or its own
+};
+
 /// A real etcd on loopback, with a directory of its own; both go with this.
 class EtcdServer {
  public:
   /// Null when there is none on this machine: the reason was given to skip() and the test returns.
-  static std::unique_ptr<EtcdServer> make();
+  static std::unique_ptr<EtcdServer> make(EtcdSettings settings = {});
+  /// A new one, which goes with the server that gets it.
+  static std::string makeDirectory();
   EtcdServer(const EtcdServer&) = delete;
   EtcdServer& operator=(const EtcdServer&) = delete;
   ~EtcdServer();
 
   [[nodiscard]] std::string endpoint() const;
   void kill();
+  /// It is there and does nothing.
+  void freeze() const;
+  void thaw() const;
   /// With what it held before; returns when it answers.
   void start();
   /// What `etcdctl ARGUMENTS` prints.
   [[nodiscard]] std::string ctl(const std::vector<std::string>& arguments) const;
 
  private:
-  EtcdServer() = default;
-  std::string directory_;
+  explicit EtcdServer(EtcdSettings settings) : settings_(std::move(settings)) {}
+  EtcdSettings settings_;
   int port_ = 0;
   pid_t process_ = 0;
 };

@@ -11,7 +11,9 @@
 #include <boost/asio/post.hpp>
 #include <etcd.grpc.pb.h>
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
+#include <spdlog/spdlog.h>
 
 #include "base/file.hpp"
 
@@ -45,9 +47,12 @@ KeyValue entryOf(const pb::KeyValue& kv) {
 }
 
 /// What to do about it, where that is not plain.
-const char* hintFor(grpc::StatusCode code) {
+const char* hintFor(grpc::StatusCode code, const std::string& endpoint) {
   switch (code) {
     case grpc::StatusCode::UNAVAILABLE:
+      if (endpoint.starts_with("https://"))
+        return "; does etcd run there, and does each side's certificate suit the other (authority, dates, address; "
+               "--etcd-cafile, --etcd-certfile, --etcd-keyfile)?";
       return "; does etcd run there, and is the way to it open?";
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return "; it took the request and did not answer: has it lost its leader, or is its disk full?";
@@ -65,7 +70,7 @@ Error errorOf(const grpc::Status& status, const std::string& endpoint, const std
   using Code = grpc::StatusCode;
   const auto code = status.error_code();
   Error error{.text = fmt::format("etcd at {}: {}: {}", endpoint, what, status.error_message())};
-  error.text += hintFor(code);
+  error.text += hintFor(code, endpoint);
   const bool compacted =
       code == Code::OUT_OF_RANGE && status.error_message().find("compacted") != std::string::npos;
   if (code == Code::UNAVAILABLE || code == Code::DEADLINE_EXCEEDED || code == Code::UNAUTHENTICATED)
@@ -106,6 +111,8 @@ class Client::State : public std::enable_shared_from_this<State> {
   enum class Token : std::uint8_t { none, wanted, fresh };
 
   State(boost::asio::io_context& loop, Options options) : loop_(loop), options_(std::move(options)) {
+    // What went wrong is in the errors, once; gRPC would tell of each attempt.
+    ::gpr_set_log_function([](gpr_log_func_args* said) { spdlog::debug("gRPC: {}", said->message); });
     connect();
   }
 
@@ -409,7 +416,7 @@ void Client::State::connect() {
   unusable_.reset();
   const auto credentials = credentialsFor(endpoint(), options_);
   if (!credentials) {
-    unusable_ = credentials.error();
+    unusable_ = Error(credentials.error()).in("etcd at " + endpoint());
     return;
   }
   grpc::ChannelArguments arguments;
