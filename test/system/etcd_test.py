@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster whose map is in a real etcd, while containers ping: etcd is killed and comes back, agents start without it, a
+thousand leases change at once, a lease is lost. No packet may be.
+
+usage: etcd_test.py BINARIES
+"""
+import json
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import Lab, skip, wait_for  # noqa: E402
+
+OUTAGE = 8  # seconds
+MANY = 1000
+PREFIX = "/coreos.com/network"
+
+
+class Etcd:
+    """The lab's, as its machine runs it: started again when it ends, unless it is held."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.keeper = self.sh("ps -o ppid= -p $(pgrep -x etcd)").strip()
+
+    def sh(self, script):
+        return self.lab.execute("etcd", "sh", "-c", script)
+
+    def kill(self):
+        self.sh(f"kill -STOP {self.keeper}; kill -9 $(pgrep -x etcd)")
+
+    def come_back(self):
+        self.sh(f"kill -CONT {self.keeper}")
+
+    def ctl(self, *words, stdin=""):
+        script = "ETCDCTL_API=3 etcdctl " + " ".join(f"'{word}'" for word in words)
+        return self.sh(f"{script} <<'END'\n{stdin}\nEND" if stdin else script)
+
+    def put_many(self, value):
+        """In a few transactions, since each takes 128 at most."""
+        keys = [f"{PREFIX}/subnets/172.16.{100 + i // 16}.{i % 16 * 16}-28" for i in range(MANY)]
+        for begin in range(0, MANY, 120):
+            puts = "\n".join(f"put {key} {json.dumps(value(begin + i))}" for i, key in enumerate(keys[begin:begin + 120]))
+            self.ctl("txn", stdin=f"\n{puts}\n\n")
+
+
+def leases(lab, node):
+    answer = lab.execute(node, lab.twill, "leases", "--json", check=False)
+    return json.loads(answer)["leases"] if answer else []
+
+
+def problems(lab, node):
+    return " ".join(lab.status(node).get("problems", []))
+
+
+def agent_pid(lab, node):
+    return lab.execute(node, "cat", "/run/twill/twilld.lock").strip()
+
+
+def outage(lab, etcd):
+    """Nodes say so, go on, and one whose agent starts meanwhile goes on by what it knew."""
+    time.sleep(6)  # until the picture is on disk
+    etcd.kill()
+    wait_for("node1 says that etcd is away", lambda: "etcd at http://10.0.0.2:2379" in problems(lab, "node1"), 15)
+    pid = agent_pid(lab, "node1")
+    lab.execute("node1", "kill", "-9", pid)
+    wait_for("a new agent is ready without etcd", lambda: agent_pid(lab, "node1") != pid and lab.status()["ready"], 15)
+    time.sleep(OUTAGE)
+    etcd.come_back()
+    for node in ("node1", "node2", "node3"):
+        wait_for(f"{node} hears from etcd", lambda node=node: lab.status(node)["ready"] and not problems(lab, node), 15)
+
+
+def many_changes(lab, etcd):
+    def all_see(what, count, address):
+        def holds():
+            seen = [[lease for lease in leases(lab, node) if (lease["public_ip"] or "").startswith(address)]
+                    for node in ("node1", "node2", "node3")]
+            return all(len(one) == count for one in seen)
+        wait_for(what, holds, 20)
+
+    for address in ("10.1", "10.2"):
+        etcd.put_many(lambda i, address=address: json.dumps(
+            {"PublicIP": f"{address}.{i // 250}.{i % 250 + 1}", "PublicIPv6": None, "BackendType": "vxlan",
+             "BackendData": {"VNI": 1, "VtepMAC": f"0a:00:00:00:{i // 256:02x}:{i % 256:02x}"}}))
+        began = time.monotonic()
+        all_see(f"all nodes see {MANY} leases at {address}", MANY, address)
+        print(f"{MANY} leases at {address}: seen by all nodes within {time.monotonic() - began:.1f} s")
+    routes = lab.execute("node1", "sh", "-c", "ip route show | grep -c twill-vx1").strip()
+    assert int(routes) >= MANY, routes
+    etcd.ctl("del", f"{PREFIX}/subnets/172.16.100", f"{PREFIX}/subnets/172.16.2")
+    all_see("they are gone again", 0, "10.2")
+
+
+def lost_lease(lab):
+    """A reservation that is released under a running node becomes a lease of its own."""
+    lab.execute("node1", lab.twill, "lease", "release", "172.16.2.0/24")
+
+    def taken_again():
+        found = [lease for lease in leases(lab, "node1") if lease["subnet"] == "172.16.2.0/24"]
+        return found and found[0]["node"] == "node3" and found[0]["reserved"] is False
+    wait_for("node3 takes its subnet again, on a lease", taken_again, 15)
+
+
+def config(lab):
+    lab.execute("node2", "sh", "-c", f"{lab.twill} config get | sed s/vxlan/host-gw/ | {lab.twill} config set -")
+    for node in ("node1", "node2", "node3"):
+        wait_for(f"{node} changes its backend",
+                 lambda node=node: lab.status(node)["backend"] == "host-gw" and lab.status(node)["ready"], 15)
+    bad = lab.execute("node2", "sh", "-c", f"echo '{{' | {lab.twill} config set - 2>&1; echo $?", check=False)
+    assert bad.strip().endswith("2") and "not valid JSON" in bad, bad
+    outside = lab.execute("node2", "sh", "-c",
+                          f"echo '{{\"Network\":\"10.99.0.0/16\"}}' | {lab.twill} config set - 2>&1; echo $?", check=False)
+    assert outside.strip().endswith("1") and "172.16.0.0/24 of node1" in outside, outside
+
+
+def main():
+    if not os.access("/usr/bin/etcd", os.X_OK):
+        skip("/usr/bin/etcd is not there (package etcd-server)")
+    with Lab(sys.argv[1], "etcd", "--nodes", "3", "--containers", "1", "--backend", "vxlan", "--datastore", "etcd") as lab:
+        lab.test()
+        etcd = Etcd(lab)
+        names = [lease["node"] for lease in leases(lab, "node1")]
+        assert names == ["node1", "node2", "node3"], names
+        flood = lab.background("node1/con1", "sh", "-c",
+                               "echo $$ >/run/ping.pid; exec ping -q -i 0.01 -w 240 172.16.1.2")
+        outage(lab, etcd)
+        many_changes(lab, etcd)
+        lost_lease(lab)
+        lab.execute("node1", "sh", "-c", "kill -INT $(cat /run/ping.pid)")
+        report = flood.communicate(timeout=30)[0]
+        sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())
+        print(f"{sent} pings sent, {sent - received} lost")
+        assert sent > 1000 and sent == received, report
+        config(lab)
+        lab.test()
+
+
+main()
