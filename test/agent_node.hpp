@@ -63,7 +63,7 @@ class MemoryDatastore final : public Datastore {
     boost::asio::post(io_, [this, cluster] { onCluster_(cluster); });
   }
   std::vector<Lease> published;  ///< but for what was there already
-  Result<void> outcome;  ///< of every publish()
+  Result<void> outcome;          ///< of every publish()
 
  private:
   boost::asio::io_context& io_;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commands about the cluster's map, through this node's agent: config, nodes, leases, lease.
 #include <functional>
-#include <iterator>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <string>
 
@@ -92,7 +92,8 @@ void addConfig(CLI::App& app) {
   const auto asking = std::make_shared<Asking>();
   addAsking(*add<Asking>(*group, "get", "print it", asking, getConfig), *asking, false);
   const auto set = std::make_shared<ConfigFile>();
-  CLI::App* command = add<ConfigFile>(*group, "set", "check it, and put it in place of the old one", set, setConfig);
+  CLI::App* command =
+      add<ConfigFile>(*group, "set", "check it, and put it in place of the old one", set, setConfig);
   command->add_option("file", set->path, "flannel's net-conf.json; - for standard input")->required();
   command->add_flag("--force", set->force, "even if nodes' leases would lie outside of the network");
   addAsking(*command, set->asking, false);
@@ -159,16 +160,18 @@ void printLeaseTable(const Json& answer) {
     }
     fmt::print("{:<28} {:<28} {:<10} {:<8} {:<8} {}\n", both(lease, "subnet", "subnet6"),
                node == "-" ? address : fmt::format("{} ({})", node, address),
-               reserved.is_null() ? "-" : reserved.get<bool>() ? "reserved" : "leased",
+               reserved.is_null()     ? "-"
+               : reserved.get<bool>() ? "reserved"
+                                      : "leased",
                timeText(lease, "age_seconds"), timeText(lease, "ttl_seconds"), data);
   }
 }
 
 void addTable(CLI::App& app, const std::string& name, const std::string& help, void (*print)(const Json&)) {
   const auto asking = std::make_shared<Asking>();
-  addAsking(*add<Asking>(app, name, help, asking,
-                         [print](const Asking& how) { return printLeases(how, print); }),
-            *asking, true);
+  addAsking(
+      *add<Asking>(app, name, help, asking, [print](const Asking& how) { return printLeases(how, print); }),
+      *asking, true);
 }
 
 struct Reservation {
@@ -191,8 +194,7 @@ Result<int> reserve(const Reservation& what) {
   TWILL_CHECK(parseInto(what.publicIp6, lease.publicIp6));
   if (lease.subnet && !lease.subnet->address().isV4() && !lease.subnet6)
     lease.subnet6 = std::exchange(lease.subnet, std::nullopt);
-  TWILL_CHECK(
-      callAgent(what.asking, {.method = "POST", .target = "/v1/leases", .body = toJson(lease)}));
+  TWILL_CHECK(callAgent(what.asking, {.method = "POST", .target = "/v1/leases", .body = toJson(lease)}));
   fmt::print("{} is reserved for {}\n", what.subnet, lease.name());
   return 0;
 }
@@ -212,13 +214,14 @@ void addLease(CLI::App& app) {
       add<Reservation>(*group, "reserve", "keep a subnet for a node, for good", wanted, reserve);
   command->add_option("subnet", wanted->subnet, "172.16.7.0/24")->required();
   command->add_option("--ipv6-subnet", wanted->subnet6, "and its IPv6 subnet");
-  command->add_option("--public-ip", wanted->publicIp, "the node's IPv4 address on the underlay; etcd knows nodes by it");
+  command->add_option("--public-ip", wanted->publicIp,
+                      "the node's IPv4 address on the underlay; etcd knows nodes by it");
   command->add_option("--public-ipv6", wanted->publicIp6, "its IPv6 address");
   command->add_option("--node", wanted->node, "its name; a lease file knows nodes by it");
   addAsking(*command, wanted->asking, false);
   const auto gone = std::make_shared<Reservation>();
-  command = add<Reservation>(*group, "release",
-                             "end a lease or reservation; a node that runs takes its own again", gone, release);
+  command = add<Reservation>(
+      *group, "release", "end a lease or reservation; a node that runs takes its own again", gone, release);
   command->add_option("subnet", gone->subnet, "172.16.7.0/24")->required();
   addAsking(*command, gone->asking, false);
 }

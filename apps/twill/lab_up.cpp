@@ -104,7 +104,8 @@ Result<void> writeMap(const lab::Lab& lab) {
   for (const auto& node : nodes) {
     Lease lease = node.lease;
     lease.backendType.clear();
-    TWILL_CHECK(tell(lab, nodes.front().name, {.method = "POST", .target = "/v1/leases", .body = toJson(lease)}));
+    TWILL_CHECK(
+        tell(lab, nodes.front().name, {.method = "POST", .target = "/v1/leases", .body = toJson(lease)}));
   }
   return tell(lab, nodes.front().name,
               {.method = "PUT", .target = "/v1/config", .body = lab::networkConfigOf(lab.spec())});

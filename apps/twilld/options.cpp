@@ -87,7 +87,8 @@ CommandLine parseCommandLine(int argc, char** argv) {
   declare(app, "--datastore", options.datastore, "where the map of nodes lives")
       ->check(CLI::IsMember({"file", "etcd"}));
   declare(app, "--file-dir", options.fileDir, "datastore file: directory of net-conf.json and leases.json");
-  declare(app, "--etcd-endpoints", options.etcd.endpoints, "datastore etcd: http:// or https:// URLs, tried in turn")
+  declare(app, "--etcd-endpoints", options.etcd.endpoints,
+          "datastore etcd: http:// or https:// URLs, tried in turn")
       ->delimiter(',');
   declare(app, "--etcd-prefix", options.etcd.prefix, "datastore etcd: where flannel's keys are");
   declare(app, "--etcd-cafile", options.etcd.caFile, "who has to have signed the endpoints' certificates");

@@ -57,7 +57,8 @@ void putConfig(const Agent& agent, Administration& administration, const api::Re
   if (!network) return answer(refuse(network.error()));
   const auto force = request.query.find("force");
   const bool forced = force != request.query.end() && force->second == "true";
-  if (const auto keeps = keepsLeases(*network, agent); !keeps && !forced) return answer(refuse(keeps.error()));
+  if (const auto keeps = keepsLeases(*network, agent); !keeps && !forced)
+    return answer(refuse(keeps.error()));
   administration.configure(request.body, answering(answer));
 }
 
@@ -105,7 +106,8 @@ Json view(const Lease& lease, const Administration::Tenure* tenure) {
   if (tenure == nullptr) return out;
   out["reserved"] = !tenure->left.has_value();
   if (tenure->left) out["ttl_seconds"] = *tenure->left;
-  if (tenure->left && tenure->granted) out["age_seconds"] = std::max<std::int64_t>(*tenure->granted - *tenure->left, 0);
+  if (tenure->left && tenure->granted)
+    out["age_seconds"] = std::max<std::int64_t>(*tenure->granted - *tenure->left, 0);
   return out;
 }
 
@@ -135,9 +137,10 @@ void getLeases(const Agent& agent, Administration* administration, const Answer&
 void addClusterRoutes(api::Server& server, Agent& agent, Administration* administration) {
   using api::Request;
   constexpr auto kLocal = api::Server::Exposure::localOnly;
-  server.routeLate("GET", "/v1/leases", kLocal, [&agent, administration](const Request&, const Answer& answer) {
-    getLeases(agent, administration, answer);
-  });
+  server.routeLate("GET", "/v1/leases", kLocal,
+                   [&agent, administration](const Request&, const Answer& answer) {
+                     getLeases(agent, administration, answer);
+                   });
   if (administration == nullptr) return;
   server.routeLate("GET", "/v1/config", kLocal, [administration](const Request&, const Answer& answer) {
     const auto text = administration->config();
@@ -147,9 +150,10 @@ void addClusterRoutes(api::Server& server, Agent& agent, Administration* adminis
                    [&agent, administration](const Request& request, const Answer& answer) {
                      putConfig(agent, *administration, request, answer);
                    });
-  server.routeLate("POST", "/v1/leases", kLocal, [administration](const Request& request, const Answer& answer) {
-    reserve(*administration, request, answer);
-  });
+  server.routeLate("POST", "/v1/leases", kLocal,
+                   [administration](const Request& request, const Answer& answer) {
+                     reserve(*administration, request, answer);
+                   });
   server.routeLate("DELETE", "/v1/leases", kLocal,
                    [administration](const Request& request, const Answer& answer) {
                      release(*administration, request, answer);

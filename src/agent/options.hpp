@@ -23,7 +23,7 @@ struct Options {
     std::string username, password;
     std::int64_t leaseSeconds = 86400;
   } etcd;
-  UnderlayRules underlay;                      ///< families are filled in from the network config
+  UnderlayRules underlay;  ///< families are filled in from the network config
   bool ipMasq = false;
   bool fastPath = false;  ///< containers' packets go past bridge and routing where they can
   std::string vxlanChecksumOffload = "auto";  ///< or "on", "off"

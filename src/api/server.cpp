@@ -163,10 +163,11 @@ struct Server::Impl::Connection : Closable, std::enable_shared_from_this<Connect
 
   void respond() {
     const Request request = toRequest(parser->get());
-    impl->answer(request, std::is_same_v<Protocol, Tcp>, [self = this->shared_from_this()](Response response) {
-      self->prepare(std::move(response), self->parser->get().keep_alive());
-      self->write();
-    });
+    impl->answer(request, std::is_same_v<Protocol, Tcp>,
+                 [self = this->shared_from_this()](Response response) {
+                   self->prepare(std::move(response), self->parser->get().keep_alive());
+                   self->write();
+                 });
   }
 
   void write() {
@@ -247,9 +248,10 @@ Server::~Server() {
 }
 
 void Server::route(const std::string& method, const std::string& path, Exposure exposure, Handler handler) {
-  routeLate(
-      method, path, exposure,
-      [handler = std::move(handler)](const Request& request, const Answer& answer) { answer(handler(request)); });
+  routeLate(method, path, exposure,
+            [handler = std::move(handler)](const Request& request, const Answer& answer) {
+              answer(handler(request));
+            });
 }
 
 void Server::routeLate(const std::string& method, const std::string& path, Exposure exposure,

@@ -14,10 +14,10 @@ namespace twill::lab {
 struct Machine {
   std::string name;
   bool isNode = true;
-  std::string labDirectory;  ///< the lab's tmpfs; the machine's own files are under machines/NAME
-  std::string binDirectory;  ///< where twilld and twill-cni are
-  std::string twilldConfig;  ///< text of /etc/twill/twilld.toml
-  std::string conflist;      ///< text of /etc/cni/net.d/10-twill.conflist
+  std::string labDirectory;          ///< the lab's tmpfs; the machine's own files are under machines/NAME
+  std::string binDirectory;          ///< where twilld and twill-cni are
+  std::string twilldConfig;          ///< text of /etc/twill/twilld.toml
+  std::string conflist;              ///< text of /etc/cni/net.d/10-twill.conflist
   std::vector<std::string> service;  ///< of one that is no node: a command; empty: there is none
   bool mapped = false;               ///< the lab runs in a user namespace of somebody who is not root
 };

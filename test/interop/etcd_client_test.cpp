@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a client of a real etcd has to know: each case here has cost somebody a cluster.
-#include "datastore/etcd/client.hpp"
-
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -12,6 +10,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "datastore/etcd/client.hpp"
 #include "etcd_server.hpp"
 
 using namespace twill;
@@ -72,9 +71,12 @@ bool run(const std::string& command) {
 void enableAuth(const test::EtcdServer& server) {
   const auto& as = server;
   for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"user", "add", "root:secret"}, {"user", "add", "node:pass"}, {"role", "add", "node"},
+       {std::vector<std::string>{"user", "add", "root:secret"},
+        {"user", "add", "node:pass"},
+        {"role", "add", "node"},
         {"role", "grant-permission", "node", "readwrite", "--prefix=true", "/mine/"},
-        {"user", "grant-role", "node", "node"}, {"auth", "enable"}}) {
+        {"user", "grant-role", "node", "node"},
+        {"auth", "enable"}}) {
     (void)as.ctl(words);
   }
 }
@@ -97,7 +99,8 @@ TEST_CASE("a write takes place only if nobody was quicker, as a whole") {
   REQUIRE(all->entries.size() == 1);
   CHECK(all->entries[0].value == "one");
   CHECK(all->entries[0].created == *first);
-  etcd.client->write({.key = "/a/2", .value = "x", .erased = "/a/1", .erasedRevision = *first}, waiting.taker());
+  etcd.client->write({.key = "/a/2", .value = "x", .erased = "/a/1", .erasedRevision = *first},
+                     waiting.taker());
   CHECK(*waiting.get() > *first);
   all = etcd.list("/a/");
   REQUIRE(all->entries.size() == 1);
@@ -260,42 +263,45 @@ TEST_CASE("certificates: of the server's, of the client's, and of those that are
   const std::string dir = test::EtcdServer::makeDirectory();
   const auto file = [&](const char* name) { return dir + "/" + name; };
   const auto certificate = [&](const std::string& name, const std::string& ca, int days) {
-    return run(fmt::format("cd {} && openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {}.key -out "
-                           "{}.csr -subj /CN={} && printf 'subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=serverAuth,"
-                           "clientAuth\\n' > ext && openssl x509 -req -in {}.csr -CA {}.pem -CAkey {}.key -CAcreateserial -out "
-                           "{}.pem -days {} -extfile ext",
-                           dir, name, name, name, name, ca, ca, name, days));
+    return run(fmt::format(
+        "cd {} && openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {}.key -out "
+        "{}.csr -subj /CN={} && printf 'subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=serverAuth,"
+        "clientAuth\\n' > ext && openssl x509 -req -in {}.csr -CA {}.pem -CAkey {}.key -CAcreateserial -out "
+        "{}.pem -days {} -extfile ext",
+        dir, name, name, name, name, ca, ca, name, days));
   };
   for (const char* ca : {"ca", "otherca"}) {
-    REQUIRE(run(fmt::format("cd {} && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {}.key "
-                            "-out {}.pem -subj /CN={} -days 10",
-                            dir, ca, ca, ca)));
+    REQUIRE(run(fmt::format(
+        "cd {} && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {}.key "
+        "-out {}.pem -subj /CN={} -days 10",
+        dir, ca, ca, ca)));
   }
   REQUIRE(certificate("server", "ca", 10));
   REQUIRE(certificate("node", "ca", 10));
   REQUIRE(certificate("stranger", "otherca", 10));
   REQUIRE(certificate("expired", "ca", -1));
-  Fixture etcd(
-      test::EtcdServer::make(
-          {.arguments = {"--cert-file=" + file("server.pem"), "--key-file=" + file("server.key"),
-                         "--trusted-ca-file=" + file("ca.pem"), "--client-cert-auth"},
-           .client = {"--cacert=" + file("ca.pem"), "--cert=" + file("node.pem"), "--key=" + file("node.key")},
-           .scheme = "https",
-           .directory = dir}));
+  Fixture etcd(test::EtcdServer::make(
+      {.arguments = {"--cert-file=" + file("server.pem"), "--key-file=" + file("server.key"),
+                     "--trusted-ca-file=" + file("ca.pem"), "--client-cert-auth"},
+       .client = {"--cacert=" + file("ca.pem"), "--cert=" + file("node.pem"), "--key=" + file("node.key")},
+       .scheme = "https",
+       .directory = dir}));
   if (!etcd.server) return;
   const auto listed = [&](const char* ca, const char* name) {
-    Client client(etcd.loop,
-                  {.endpoints = {etcd.server->endpoint()},
-                   .caFile = file(ca),
-                   .certFile = *name == 0 ? "" : file(name) + ".pem",
-                   .keyFile = *name == 0 ? "" : file(name) + ".key"});
+    Client client(etcd.loop, {.endpoints = {etcd.server->endpoint()},
+                              .caFile = file(ca),
+                              .certFile = *name == 0 ? "" : file(name) + ".pem",
+                              .keyFile = *name == 0 ? "" : file(name) + ".key"});
     Waiting<Listing> waiting{etcd.loop};
     client.list("/", waiting.taker());
     return waiting.get();
   };
   CHECK(listed("ca.pem", "node"));
-  for (const auto& [ca, name] : {std::pair{"otherca.pem", "node"}, {"ca.pem", "stranger"}, {"ca.pem", ""},
-                                 {"ca.pem", "expired"}, {"missing.pem", "node"}}) {
+  for (const auto& [ca, name] : {std::pair{"otherca.pem", "node"},
+                                 {"ca.pem", "stranger"},
+                                 {"ca.pem", ""},
+                                 {"ca.pem", "expired"},
+                                 {"missing.pem", "node"}}) {
     CAPTURE(ca);
     CAPTURE(name);
     const auto refused = listed(ca, name);

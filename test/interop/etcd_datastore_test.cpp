@@ -45,7 +45,8 @@ class EtcdStore : public Store {
 
 /// One node's datastore, with what it wants and was told.
 struct Member {
-  Member(test::EtcdServer& server, boost::asio::io_context& io, EtcdDatastoreOptions options = {}) : loop(io) {
+  Member(test::EtcdServer& server, boost::asio::io_context& io, EtcdDatastoreOptions options = {})
+      : loop(io) {
     options.client.endpoints = {server.endpoint()};
     datastore = std::make_unique<EtcdDatastore>(loop, std::move(options));
     datastore->watch([this](Result<Cluster> told) {
@@ -65,7 +66,8 @@ struct Member {
     REQUIRE(until([&] { return answer.has_value(); }));
     return *answer;
   }
-  bool until(const std::function<bool()>& reached, std::chrono::seconds patience = std::chrono::seconds(8)) const {
+  bool until(const std::function<bool()>& reached,
+             std::chrono::seconds patience = std::chrono::seconds(8)) const {
     const auto deadline = std::chrono::steady_clock::now() + patience;
     while (!reached() && std::chrono::steady_clock::now() < deadline) {
       loop.restart();
@@ -113,7 +115,9 @@ TEST_CASE("what Twill writes is what flannel writes, and hangs on a lease of a d
   REQUIRE(node.publish(lease(1, 1)));
   CHECK(server->ctl({"get", key("/subnets/"), "--prefix"}) ==
         key("/subnets/172.16.1.0-24") +
-            "\n" R"({"PublicIP":"10.0.0.1","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1}})" "\n");
+            "\n"
+            R"({"PublicIP":"10.0.0.1","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1}})"
+            "\n");
   std::optional<Result<std::vector<Administration::Tenure>>> tenures;
   node.datastore->tenures([&](auto told) { tenures = std::move(told); });
   REQUIRE(node.until([&] { return tenures.has_value(); }));
@@ -207,7 +211,8 @@ TEST_CASE("keys and values that are no leases are left out, counted and named, a
   REQUIRE(node.publish(lease(1, 1)));
   (void)server->ctl({"put", key("/subnets/garbage"), "{}"});
   (void)server->ctl({"put", key("/subnets/172.16.2.0-24"), "{\"PublicIP\": 7}"});
-  (void)server->ctl({"put", key("/subnets/172.16.3.0-24"), "{\"PublicIP\":\"10.0.0.3\",\"PublicIPv6\":null}"});
+  (void)server->ctl(
+      {"put", key("/subnets/172.16.3.0-24"), "{\"PublicIP\":\"10.0.0.3\",\"PublicIPv6\":null}"});
   CHECK(node.until([&] { return node.cluster.leases.size() == 2; }));
   CHECK(node.until([&] { return node.isWarned("2 of the keys in etcd are no leases"); }));
   CHECK(node.sees(lease(1, 1)));
@@ -243,7 +248,8 @@ TEST_CASE("a node that starts while etcd is away goes on by what it knew, and he
   CHECK(after.until([&] { return after.sees(lease(1, 1)); }));
   CHECK(after.until([&] { return !after.error.empty(); }));
   server->start();
-  (void)server->ctl({"put", key("/subnets/172.16.3.0-24"), "{\"PublicIP\":\"10.0.0.3\",\"PublicIPv6\":null}"});
+  (void)server->ctl(
+      {"put", key("/subnets/172.16.3.0-24"), "{\"PublicIP\":\"10.0.0.3\",\"PublicIPv6\":null}"});
   CHECK(after.until([&] { return after.error.empty() && after.cluster.leases.size() == 2; }));
 
   // Half a file, or another's, is no picture; the node waits as if there was none.
@@ -271,7 +277,8 @@ TEST_CASE("what changed while a node could not hear is seen afterwards, compacte
   };
   put(3, "10.0.0.3");
   put(3, "10.0.0.33");
-  const auto now = nlohmann::json::parse(server->ctl({"get", "x", "-w", "json"}))["header"]["revision"].dump();
+  const auto now =
+      nlohmann::json::parse(server->ctl({"get", "x", "-w", "json"}))["header"]["revision"].dump();
   (void)server->ctl({"compact", now});
   CHECK(node.until([&] {
     return std::any_of(node.cluster.leases.begin(), node.cluster.leases.end(),
@@ -285,10 +292,13 @@ TEST_CASE("a user who may not write the registry has leases without names") {
   if (!server) return;
   (void)server->ctl({"put", key("/config"), kNetwork});
   for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"user", "add", "root:secret"}, {"user", "add", "node:pass"}, {"role", "add", "node"},
+       {std::vector<std::string>{"user", "add", "root:secret"},
+        {"user", "add", "node:pass"},
+        {"role", "add", "node"},
         {"role", "grant-permission", "node", "readwrite", "--prefix=true", key("/subnets/")},
         {"role", "grant-permission", "node", "read", "--prefix=true", key("/")},
-        {"user", "grant-role", "node", "node"}, {"auth", "enable"}}) {
+        {"user", "grant-role", "node", "node"},
+        {"auth", "enable"}}) {
     (void)server->ctl(words);
   }
   boost::asio::io_context loop;

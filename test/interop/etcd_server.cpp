@@ -90,15 +90,15 @@ std::string EtcdServer::endpoint() const {
 void EtcdServer::start() {
   const std::string peer = fmt::format("http://127.0.0.1:{}", freePort());
   std::vector<std::string> words{kProgram,
-                                       "--name=t",
-                                       "--data-dir=" + settings_.directory + "/data",
-                                       "--listen-client-urls=" + endpoint(),
-                                       "--advertise-client-urls=" + endpoint(),
-                                       "--listen-peer-urls=" + peer,
-                                       "--initial-advertise-peer-urls=" + peer,
-                                       "--initial-cluster=t=" + peer,
-                                       "--unsafe-no-fsync",
-                                       "--log-level=error"};
+                                 "--name=t",
+                                 "--data-dir=" + settings_.directory + "/data",
+                                 "--listen-client-urls=" + endpoint(),
+                                 "--advertise-client-urls=" + endpoint(),
+                                 "--listen-peer-urls=" + peer,
+                                 "--initial-advertise-peer-urls=" + peer,
+                                 "--initial-cluster=t=" + peer,
+                                 "--unsafe-no-fsync",
+                                 "--log-level=error"};
   words.insert(words.end(), settings_.arguments.begin(), settings_.arguments.end());
   std::vector<char*> arguments;
   for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));

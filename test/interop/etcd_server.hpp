@@ -13,7 +13,7 @@ struct EtcdSettings {
   std::vector<std::string> arguments = {};  ///< further ones
   std::vector<std::string> client = {};     ///< of etcdctl, such as a user and a certificate
   std::string scheme = "http";
-  std::string directory = {};               ///< made by makeDirectory(), for files that it needs; or its own
+  std::string directory = {};  ///< made by makeDirectory(), for files that it needs; or its own
 };
 
 /// A real etcd on loopback, with a directory of its own; both go with this.

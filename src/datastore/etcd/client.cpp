@@ -51,13 +51,15 @@ const char* hintFor(grpc::StatusCode code, const std::string& endpoint) {
   switch (code) {
     case grpc::StatusCode::UNAVAILABLE:
       if (endpoint.starts_with("https://"))
-        return "; does etcd run there, and does each side's certificate suit the other (authority, dates, address; "
+        return "; does etcd run there, and does each side's certificate suit the other (authority, dates, "
+               "address; "
                "--etcd-cafile, --etcd-certfile, --etcd-keyfile)?";
       return "; does etcd run there, and is the way to it open?";
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return "; it took the request and did not answer: has it lost its leader, or is its disk full?";
     case grpc::StatusCode::PERMISSION_DENIED:
-      return "; let this user read and write there: etcdctl role grant-permission ROLE readwrite --prefix=true "
+      return "; let this user read and write there: etcdctl role grant-permission ROLE readwrite "
+             "--prefix=true "
              "PREFIX";
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
       return "; if its space is used up: etcdctl compact, etcdctl defrag, etcdctl alarm disarm";
@@ -261,7 +263,8 @@ class Client::State : public std::enable_shared_from_this<State> {
   std::optional<Error> unusable_;
   std::mutex mutex_;
   std::condition_variable idle_;
-  std::map<const grpc::ClientContext*, grpc::ClientContext*> contexts_;  ///< of calls under way; null: about to go
+  std::map<const grpc::ClientContext*, grpc::ClientContext*>
+      contexts_;  ///< of calls under way; null: about to go
   std::shared_ptr<grpc::Channel> channel_;
   std::vector<std::shared_ptr<grpc::Channel>> retired_;  ///< calls may still be under way on them
   bool closed_ = false;

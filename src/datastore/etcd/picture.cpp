@@ -48,10 +48,11 @@ void Picture::apply(const Write& write, std::int64_t revision) {
 
 Result<std::string> Picture::config() const {
   if (const KeyValue* config = find(configKey()); config != nullptr) return config->value;
-  return fail(fmt::format("there is no network config at {0} in etcd; put one there: twill config set FILE, or "
-                          R"(etcdctl put {0} '{{"Network":"10.244.0.0/16","Backend":{{"Type":"vxlan"}}}}')",
-                          configKey()),
-              Error::Kind::missing);
+  return fail(
+      fmt::format("there is no network config at {0} in etcd; put one there: twill config set FILE, or "
+                  R"(etcdctl put {0} '{{"Network":"10.244.0.0/16","Backend":{{"Type":"vxlan"}}}}')",
+                  configKey()),
+      Error::Kind::missing);
 }
 
 Result<Cluster> Picture::cluster(std::set<std::string>& unreadable) const {

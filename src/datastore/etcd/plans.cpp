@@ -26,10 +26,11 @@ bool isAt(const Lease& lease, const Lease& other) {
 Failure conflict(const Picture& picture, const Lease& wanted, const Lease& holder) {
   Lease named = holder;
   named.node = Registry(picture).nodeAt(holder);
-  return fail(fmt::format("{} cannot have {}: {}{} holds {}", wanted.name(), wanted.subnet->text(), named.name(),
-                          named.node.empty() || !holder.publicIp ? "" : " at " + holder.publicIp->text(),
-                          holder.subnet ? holder.subnet->text() : "a part of it"),
-              Error::Kind::conflict);
+  return fail(
+      fmt::format("{} cannot have {}: {}{} holds {}", wanted.name(), wanted.subnet->text(), named.name(),
+                  named.node.empty() || !holder.publicIp ? "" : " at " + holder.publicIp->text(),
+                  holder.subnet ? holder.subnet->text() : "a part of it"),
+      Error::Kind::conflict);
 }
 
 }  // namespace

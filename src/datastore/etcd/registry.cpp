@@ -106,11 +106,13 @@ std::vector<std::string> Registry::rivalries() const {
     for (const auto& claim : claims) {
       const auto [at, isFirst] = first.emplace(claim, &one);
       if (isFirst) continue;
-      out.push_back(fmt::format(
-          "two nodes are registered in etcd as {}: {} and {}. The first keeps it, the other gets no lease: give "
-          "it {}, or end one of them",
-          claim, described(*at->second), described(one),
-          claim == one.node ? "another name by --node-name" : "an address of its own (--iface, --public-ip)"));
+      out.push_back(
+          fmt::format("two nodes are registered in etcd as {}: {} and {}. The first keeps it, the other gets "
+                      "no lease: give "
+                      "it {}, or end one of them",
+                      claim, described(*at->second), described(one),
+                      claim == one.node ? "another name by --node-name"
+                                        : "an address of its own (--iface, --public-ip)"));
       break;
     }
   }

@@ -26,7 +26,8 @@ struct Registration {
 [[nodiscard]] Write registrationOf(const Lease& mine, const std::string& machine,
                                    const std::string& registryPrefix);
 
-/// All nodes' entries, those that came first first. Entries that cannot be read are as if they were not there.
+/// All nodes' entries, those that came first first. Entries that cannot be read are as if they were not
+/// there.
 class Registry {
  public:
   explicit Registry(const Picture& picture);

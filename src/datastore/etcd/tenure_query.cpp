@@ -33,9 +33,8 @@ class Query : public std::enable_shared_from_this<Query> {
       return;
     }
     ++waiting_;
-    client_.timeToLive(numbers_[next_], [self = shared_from_this(), at = next_](const Result<LeaseTime>& time) {
-      self->take(at, time);
-    });
+    client_.timeToLive(numbers_[next_], [self = shared_from_this(), at = next_](
+                                            const Result<LeaseTime>& time) { self->take(at, time); });
     ++next_;
   }
 

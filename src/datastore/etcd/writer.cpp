@@ -85,8 +85,7 @@ class Writer::State : public std::enable_shared_from_this<State> {
     if (queue_.empty()) return watchOver();
     const Task& first = queue_.front();
     if (first.mine && !isPrepared(*first.mine)) return;
-    const auto plan =
-        first.mine ? planLease(picture_, *first.mine, mine_, lease_) : first.plan(picture_);
+    const auto plan = first.mine ? planLease(picture_, *first.mine, mine_, lease_) : first.plan(picture_);
     if (!plan) return finish(Failure(plan.error()));
     if (isNothing(*plan)) return complete();
     send(*plan, &State::onWritten);
@@ -104,8 +103,7 @@ class Writer::State : public std::enable_shared_from_this<State> {
     Write wanted = registrationOf(mine, options_.machine, picture_.registryPrefix());
     const KeyValue* there = picture_.find(wanted.key);
     registration_ = wanted.key;
-    if (there != nullptr && there->value == wanted.value && there->lease == lease_)
-      return hasNoRival(mine);
+    if (there != nullptr && there->value == wanted.value && there->lease == lease_) return hasNoRival(mine);
     wanted.revision = there == nullptr ? 0 : there->revision;
     wanted.lease = lease_;
     send(wanted, &State::onRegistered);
@@ -124,11 +122,12 @@ class Writer::State : public std::enable_shared_from_this<State> {
         return false;
       }
       if (rival.touched > own->touched) {
-        finish(fail(fmt::format("{} cannot have a lease: {} lives and has the same {}", mine.node, rival.node,
-                                rival.node == own->node ? "name; give one of them another by --node-name"
-                                                        : "address, " + addressText(rival) +
-                                                              "; give one of them another (--iface, --public-ip)"),
-                    Error::Kind::conflict));
+        finish(fail(
+            fmt::format("{} cannot have a lease: {} lives and has the same {}", mine.node, rival.node,
+                        rival.node == own->node ? "name; give one of them another by --node-name"
+                                                : "address, " + addressText(rival) +
+                                                      "; give one of them another (--iface, --public-ip)"),
+            Error::Kind::conflict));
         return false;
       }
       if (const auto waited = Clock::now() - *task.challenged; waited < kAnswer) {
@@ -289,8 +288,8 @@ class Writer::State : public std::enable_shared_from_this<State> {
   std::optional<Lease> mine_;
   std::string registration_;  ///< key; empty before the first time
   std::uint64_t looked_ = 0;  ///< registryVersion() when rivals were looked for last
-  bool forbidden_ = false;  ///< this user may not write the registry
-  std::int64_t lease_ = 0;  ///< etcd's, that our keys hang on; 0: none
+  bool forbidden_ = false;    ///< this user may not write the registry
+  std::int64_t lease_ = 0;    ///< etcd's, that our keys hang on; 0: none
   asio::steady_timer renewal_, patience_;
 };
 

@@ -46,8 +46,8 @@ Result<void> replace(const std::string& path, const std::string& text) {
 /// But for names that a person may leave out.
 bool isThere(const std::string& text, const Lease& mine) {
   const auto leases = parseLeases(text);
-  return leases && std::any_of(leases->begin(), leases->end(),
-                               [&](const Lease& entry) { return says(entry, mine); });
+  return leases &&
+         std::any_of(leases->begin(), leases->end(), [&](const Lease& entry) { return says(entry, mine); });
 }
 
 }  // namespace

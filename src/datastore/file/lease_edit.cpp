@@ -152,7 +152,8 @@ Result<std::optional<std::string>> withLease(std::string_view text, const Lease&
   TWILL_TRY(std::vector<Lease> leases, parseLeases(text));
   auto isMine = [&](const Lease& lease) { return isOf(lease, mine); };
   auto first = std::find_if(leases.begin(), leases.end(), isMine);
-  if (first != leases.end() && first->node == mine.node && says(*first, mine) && std::none_of(first + 1, leases.end(), isMine)) {
+  if (first != leases.end() && first->node == mine.node && says(*first, mine) &&
+      std::none_of(first + 1, leases.end(), isMine)) {
     return std::nullopt;
   }
   TWILL_CHECK(checkFree(leases, mine));

@@ -19,7 +19,8 @@ namespace twill {
 /// Kind::invalid: the text is malformed, or `mine` has no node or could not be read back. Pure.
 [[nodiscard]] Result<std::optional<std::string>> withLease(std::string_view text, const Lease& mine);
 
-/// The lease file `text` without the entries of that subnet; nothing when there are none. Errors as above. Pure.
+/// The lease file `text` without the entries of that subnet; nothing when there are none. Errors as above.
+/// Pure.
 [[nodiscard]] Result<std::optional<std::string>> withoutLease(std::string_view text, const Prefix& subnet);
 
 }  // namespace twill
