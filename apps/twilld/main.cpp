@@ -89,9 +89,10 @@ Result<void> run(const Options& options) {
 }  // namespace twill
 
 int main(int argc, char** argv) {
-  twill::CommandLine line = twill::parseCommandLine(argc, argv);
+  twill::CommandLine line = twill::parseCommandLine({argv, argv + argc});
   if (line.exitStatus) return *line.exitStatus;
   twill::setUpLog(line.options.logLevel);
+  for (const auto& note : line.notes) spdlog::info("{}", note);
   auto done = line.cleanup ? twill::cleanUp(line.options) : twill::run(line.options);
   if (!done) {
     const int code = done.error().code;

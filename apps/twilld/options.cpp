@@ -4,11 +4,15 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
+#include <filesystem>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "cli/describe.hpp"
+#include "cli/flannel_flags.hpp"
 
 namespace twill {
 namespace {
@@ -21,6 +25,9 @@ Examples:
   twilld                                   a node whose underlay is the default route's interface
   twilld --iface eth1 --ip-masq            name the underlay; masquerade what leaves the cluster
   twilld --file-dir /srv/twill             where net-conf.json and leases.json are
+  twilld --datastore etcd --etcd-endpoints https://10.0.0.2:2379
+                                           the map in etcd, together with flannel's nodes
+  twilld --flannel -iface=eth1 -ip-masq    with flanneld's flags and its variables (FLANNELD_*)
   twilld --cleanup                         remove everything that Twill put into this node's kernel
 
 Files:
@@ -70,10 +77,33 @@ void declareAddress(CLI::App& app, const std::string& flag, std::optional<IpAddr
       ->type_name("ADDRESS");
 }
 
+/// flanneld's words become twilld's, if they are that. What is wrong with them.
+std::string translateFlannel(std::vector<std::string>& words, std::vector<std::string>& notes) {
+  const bool asked = words.size() > 1 && words[1] == "--flannel";
+  if (!asked && std::filesystem::path(words.front()).filename() != "flanneld") return {};
+  auto translation = cli::fromFlannel({words.begin() + (asked ? 2 : 1), words.end()},
+                                      [](const std::string& name) -> std::optional<std::string> {
+                                        const char* value = std::getenv(name.c_str());
+                                        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+                                      });
+  words.resize(1);
+  words.insert(words.end(), translation.arguments.begin(), translation.arguments.end());
+  notes = std::move(translation.notes);
+  return std::move(translation.error);
+}
+
 }  // namespace
 
-CommandLine parseCommandLine(int argc, char** argv) {
+CommandLine parseCommandLine(std::vector<std::string> words) {
   CommandLine line;
+  if (const auto error = translateFlannel(words, line.notes); !error.empty()) {
+    fmt::print(stderr, "twilld: {}\n", error);
+    line.exitStatus = 2;
+    return line;
+  }
+  std::vector<const char*> argv;
+  for (const auto& word : words) argv.push_back(word.c_str());
+  const int argc = static_cast<int>(argv.size());
   Options& options = line.options;
   options.node = hostName();
 
@@ -126,14 +156,16 @@ CommandLine parseCommandLine(int argc, char** argv) {
   declare(app, "--listen", options.listen, "serve /healthz, /readyz and /metrics on ADDRESS:PORT too");
   declare(app, "--log-level", options.logLevel, "how much to say")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  bool flannel = false;  // translateFlannel() has seen to it
+  app.add_flag("--flannel", flannel, "first of all: read flanneld's flags, as when called by the name flanneld");
   app.add_flag("--cleanup", line.cleanup,
                "remove what Twill owns in this node's kernel and run directory, then exit");
-  if (cli::describeSelf(app, argc, argv)) {
+  if (cli::describeSelf(app, argc, argv.data())) {
     line.exitStatus = 0;
     return line;
   }
   try {
-    app.parse(argc, argv);
+    app.parse(argc, argv.data());
   } catch (const CLI::ParseError& error) {
     line.exitStatus = app.exit(error) == 0 ? 0 : 2;
   }

@@ -225,3 +225,18 @@ TEST_CASE("a result goes behind what plugins before this one have made") {
   CHECK(result["ips"][1]["gateway"] == "172.16.0.1");
   CHECK(result["dns"]["search"][0] == "x");
 }
+
+TEST_CASE("the config of the plugin flannel means what it means there") {
+  const auto call = parse("ADD", R"("type":"flannel","delegate":{"hairpinMode":true,"isDefaultGateway":true,"mtu":1400})",
+                          "0.3.1");
+  REQUIRE(call);
+  CHECK(call->request.hairpin);
+  CHECK(call->request.mtu == 1400);
+  CHECK(errorOf("ADD", R"("type":"flannel","delegate":{"type":"bridge"},"subnetFile":"/x","dataDir":"/y")") == "fine");
+  CHECK(errorOf("ADD", R"("type":"flannel","delegate":{"type":"macvlan"})") ==
+        "7 delegate.type: \"macvlan\" is not bridge, which is what containers get");
+  CHECK(errorOf("ADD", R"("type":"flannel","delegate":{"name":"x"})") ==
+        "7 delegate.name: \"x\" is not allowed");
+  CHECK(errorOf("ADD", R"("type":"flannel","delegate":[])") == "7 delegate: [] is not an object");
+  CHECK(errorOf("ADD", R"("type":"twill-cni","delegate":[])") == "fine");  // nobody's
+}

@@ -156,6 +156,26 @@ CniResult<void> refuseUnsupported(const Json& config) {
   return {};
 }
 
+/// The config of the plugin flannel, which has the bridge's keys in an object of their own, as one for us. That
+/// one would write the addresses to choose from and the MTU beside them; here both are the agent's.
+CniResult<Json> withoutDelegate(Json config) {
+  const Json* type = memberOf(config, "type");
+  if (type == nullptr || *type != "flannel") return config;
+  const Json* found = memberOf(config, "delegate");
+  if (found == nullptr) return config;
+  const Json delegate = *found;
+  if (!delegate.is_object()) return bad("delegate", delegate, "an object");
+  for (const char* key : {"name", "ipam"}) {
+    if (const Json* value = memberOf(delegate, key)) return bad(std::string("delegate.") + key, *value, "allowed");
+  }
+  if (const Json* kind = memberOf(delegate, "type"); kind != nullptr && *kind != "bridge" && !isEmptyText(*kind))
+    return bad("delegate.type", *kind, "bridge, which is what containers get");
+  for (const auto& [key, value] : delegate.items()) {
+    if (key != "type" && memberOf(config, key) == nullptr) config[key] = value;
+  }
+  return config;
+}
+
 }  // namespace
 
 bool sameWord(std::string_view a, std::string_view b) {
@@ -197,7 +217,7 @@ CniResult<Json> decodeConfig(std::string_view config) {
   if (tooDeep) return undecodable(fmt::format("is nested deeper than {} levels", kDeepest));
   if (json.is_discarded()) return undecodable("is not JSON in UTF-8");
   if (!json.is_object()) return undecodable("is not a JSON object");
-  return json;
+  return withoutDelegate(std::move(json));
 }
 
 CniResult<std::string> versionOf(const Json& config) {
