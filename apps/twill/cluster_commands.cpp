@@ -111,8 +111,8 @@ std::string text(const Json& json, const char* key) {
 }
 
 std::string both(const Json& json, const char* v4, const char* v6) {
-  const std::string second = text(json, v6);
-  const std::string first = text(json, v4);
+  std::string second = text(json, v6);
+  std::string first = text(json, v4);
   if (second == "-") return first;
   return first == "-" ? second : first + ", " + second;
 }

@@ -48,6 +48,7 @@ Map openMap(boost::asio::io_context& io, const Options& options) {
   if (options.datastore == "file")
     return mapIn(std::make_unique<FileDatastore>(io, FileDatastoreOptions{.directory = options.fileDir}));
   const Options::Etcd& etcd = options.etcd;
+  const std::string prefix = etcd.prefix.substr(0, etcd.prefix.find_last_not_of('/') + 1);
   return mapIn(std::make_unique<EtcdDatastore>(
       io, EtcdDatastoreOptions{.client = {.endpoints = etcd.endpoints,
                                           .caFile = etcd.caFile,
@@ -55,7 +56,7 @@ Map openMap(boost::asio::io_context& io, const Options& options) {
                                           .keyFile = etcd.keyFile,
                                           .username = etcd.username,
                                           .password = etcd.password},
-                               .prefix = etcd.prefix,
+                               .prefix = prefix,
                                .leaseSeconds = etcd.leaseSeconds,
                                .machine = readFile("/etc/machine-id", 4096).value_or(""),
                                .pictureFile = options.stateDir + "/etcd.json"}));

@@ -81,39 +81,19 @@ void declareAddress(CLI::App& app, const std::string& flag, std::optional<IpAddr
 std::string translateFlannel(std::vector<std::string>& words, std::vector<std::string>& notes) {
   const bool asked = words.size() > 1 && words[1] == "--flannel";
   if (!asked && std::filesystem::path(words.front()).filename() != "flanneld") return {};
-  auto translation = cli::fromFlannel({words.begin() + (asked ? 2 : 1), words.end()},
-                                      [](const std::string& name) -> std::optional<std::string> {
-                                        const char* value = std::getenv(name.c_str());
-                                        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-                                      });
+  auto translation =
+      cli::fromFlannel({words.begin() + (asked ? 2 : 1), words.end()},
+                       [](const std::string& name) -> std::optional<std::string> {
+                         const char* value = std::getenv(name.c_str());
+                         return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+                       });
   words.resize(1);
   words.insert(words.end(), translation.arguments.begin(), translation.arguments.end());
   notes = std::move(translation.notes);
   return std::move(translation.error);
 }
 
-}  // namespace
-
-CommandLine parseCommandLine(std::vector<std::string> words) {
-  CommandLine line;
-  if (const auto error = translateFlannel(words, line.notes); !error.empty()) {
-    fmt::print(stderr, "twilld: {}\n", error);
-    line.exitStatus = 2;
-    return line;
-  }
-  std::vector<const char*> argv;
-  for (const auto& word : words) argv.push_back(word.c_str());
-  const int argc = static_cast<int>(argv.size());
-  Options& options = line.options;
-  options.node = hostName();
-
-  CLI::App app("twilld: the node agent of the Twill container network", "twilld");
-  app.footer(kFooter);
-  app.set_version_flag("--version", "twilld " TWILL_VERSION);
-  app.set_config("--config", "/etc/twill/twilld.toml", "configuration file");
-  app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt option is not one that works
-  // The man page is written where the package is built: not that machine's name.
-  declare(app, "--node-name", options.node, "this node's name in leases")->default_str("host name");
+void declareMap(CLI::App& app, Options& options) {
   declare(app, "--datastore", options.datastore, "where the map of nodes lives")
       ->check(CLI::IsMember({"file", "etcd"}));
   declare(app, "--file-dir", options.fileDir, "datastore file: directory of net-conf.json and leases.json");
@@ -131,6 +111,9 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
           "datastore etcd: seconds that the lease of a node outlives it")
       ->capture_default_str()
       ->check(CLI::Range(5, 1'000'000'000));
+}
+
+void declareUnderlay(CLI::App& app, Options& options) {
   declare(app, "--iface", options.underlay.ifaces,
           "underlay interface, by name or address; the first that fits")
       ->expected(1)
@@ -143,6 +126,9 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
                  "the interface that a route to ADDRESS leaves by");
   declareAddress(app, "--public-ip", options.underlay.publicIp, "IPv4 address that peers send to");
   declareAddress(app, "--public-ipv6", options.underlay.publicIp6, "IPv6 address that peers send to");
+}
+
+void declareNode(CLI::App& app, Options& options) {
   declare(app, "--ip-masq", options.ipMasq, "masquerade what leaves the cluster, never what stays inside");
   declare(app, "--fast-path", options.fastPath,
           "carry containers' TCP and UDP past bridge, routing and the node's own firewall");
@@ -156,8 +142,37 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
   declare(app, "--listen", options.listen, "serve /healthz, /readyz and /metrics on ADDRESS:PORT too");
   declare(app, "--log-level", options.logLevel, "how much to say")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+}
+
+}  // namespace
+
+CommandLine parseCommandLine(std::vector<std::string> words) {
+  CommandLine line;
+  if (const auto error = translateFlannel(words, line.notes); !error.empty()) {
+    fmt::print(stderr, "twilld: {}\n", error);
+    line.exitStatus = 2;
+    return line;
+  }
+  std::vector<const char*> argv;
+  argv.reserve(words.size());
+  for (const auto& word : words) argv.push_back(word.c_str());
+  const int argc = static_cast<int>(argv.size());
+  Options& options = line.options;
+  options.node = hostName();
+
+  CLI::App app("twilld: the node agent of the Twill container network", "twilld");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "twilld " TWILL_VERSION);
+  app.set_config("--config", "/etc/twill/twilld.toml", "configuration file");
+  app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt option is not one that works
+  // The man page is written where the package is built: not that machine's name.
+  declare(app, "--node-name", options.node, "this node's name in leases")->default_str("host name");
+  declareMap(app, options);
+  declareUnderlay(app, options);
+  declareNode(app, options);
   bool flannel = false;  // translateFlannel() has seen to it
-  app.add_flag("--flannel", flannel, "first of all: read flanneld's flags, as when called by the name flanneld");
+  app.add_flag("--flannel", flannel,
+               "first of all: read flanneld's flags, as when called by the name flanneld");
   app.add_flag("--cleanup", line.cleanup,
                "remove what Twill owns in this node's kernel and run directory, then exit");
   if (cli::describeSelf(app, argc, argv.data())) {
@@ -166,6 +181,7 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
   }
   try {
     app.parse(argc, argv.data());
+    if (flannel) throw CLI::ValidationError("--flannel", "has to be the first of all");
   } catch (const CLI::ParseError& error) {
     line.exitStatus = app.exit(error) == 0 ? 0 : 2;
   }

@@ -37,6 +37,10 @@ std::string metricsText(const Agent& agent) {
         static_cast<double>(agent.wanted().routes.size()));
   gauge(registry, "twill_problems", "Things that are not as they should be; twill status names them",
         static_cast<double>(agent.problemsWith(tunnel).size()));
+  gauge(registry, "twill_datastore_up",
+        "1 unless the datastore has failed, and the map is what it was before",
+        agent.problems().of("datastore").empty());
+  gauge(registry, "twill_leased", "1 when the datastore holds this node's lease", agent.decision().leased);
   gauge(registry, "twill_waiting_owners",
         "Peers and containers whose operation failed and waits for its retry",
         static_cast<double>(agent.reconciler().failures().size()));

@@ -36,4 +36,9 @@ bool Problems::empty() const {
                      [](const auto& entry) { return entry.second.empty(); });
 }
 
+std::set<std::string> Problems::of(const std::string& source) const {
+  const auto found = current_.find(source);
+  return found == current_.end() ? std::set<std::string>() : found->second;
+}
+
 }  // namespace twill

@@ -19,6 +19,8 @@ class Problems {
   void set(const std::string& source, std::vector<std::string> texts);
 
   [[nodiscard]] std::vector<std::string> all() const;
+  /// What `source` reported last.
+  [[nodiscard]] std::set<std::string> of(const std::string& source) const;
   [[nodiscard]] bool empty() const;
 
  private:

@@ -11,9 +11,9 @@ namespace twill::cli {
 namespace {
 
 enum class Meaning {
-  same,        ///< twilld's flag of that name
-  hasNoEffect, ///< Twill has no need of it; `word` says why
-  special,     ///< fromFlannel() looks at it
+  same,         ///< twilld's flag of that name
+  hasNoEffect,  ///< Twill has no need of it; `word` says why
+  special,      ///< fromFlannel() looks at it
 };
 
 struct Flag {
@@ -65,13 +65,15 @@ constexpr std::array kFlags = {
 };
 
 const Flag* find(std::string_view name) {
-  const auto found = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& flag) { return flag.name == name; });
+  const auto found =
+      std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& flag) { return flag.name == name; });
   return found == kFlags.end() ? nullptr : &*found;
 }
 
 std::string variableOf(std::string_view flag) {
   std::string out = "FLANNELD_";
-  for (const char c : flag) out += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (const char c : flag)
+    out += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return out;
 }
 
@@ -135,7 +137,8 @@ void translate(const Given& one, FlannelTranslation& out) {
   } else if (one.flag->meaning == Meaning::same && !one.value.empty()) {
     out.arguments.push_back("--" + name + "=" + one.value);
   } else if (name == "kube-subnet-mgr" && !off) {
-    out.error = "-kube-subnet-mgr: Twill has no datastore kubernetes yet; with etcd it can take flanneld's place";
+    out.error =
+        "-kube-subnet-mgr: Twill has no datastore kubernetes yet; with etcd it can take flanneld's place";
   } else if (name == "version" && !off) {
     out.arguments.emplace_back("--version");
   } else if ((name == "help" || name == "h") && !off) {

@@ -34,7 +34,8 @@ TEST_CASE("flags are read as Go reads them") {
   CHECK(from({"-iface", "eth1", "--iface=eth2", "-ip-masq", "-etcd-prefix=/x"}).arguments ==
         Words{kEtcd, "--iface=eth1", "--iface=eth2", "--ip-masq", "--etcd-prefix=/x", kFile});
   CHECK(from({"-ip-masq=false"}).arguments == Words{kEtcd, kFile});
-  CHECK(from({"-ip-masq=T", "-subnet-file", "/a"}).arguments == Words{kEtcd, "--ip-masq", "--subnet-file=/a"});
+  CHECK(from({"-ip-masq=T", "-subnet-file", "/a"}).arguments ==
+        Words{kEtcd, "--ip-masq", "--subnet-file=/a"});
   CHECK(from({"-public-ip="}).arguments == Words{kEtcd, kFile});
   CHECK(from({"-version"}).arguments == Words{kEtcd, "--version", kFile});
 }

@@ -227,12 +227,14 @@ TEST_CASE("a result goes behind what plugins before this one have made") {
 }
 
 TEST_CASE("the config of the plugin flannel means what it means there") {
-  const auto call = parse("ADD", R"("type":"flannel","delegate":{"hairpinMode":true,"isDefaultGateway":true,"mtu":1400})",
-                          "0.3.1");
+  const auto call =
+      parse("ADD", R"("type":"flannel","delegate":{"hairpinMode":true,"isDefaultGateway":true,"mtu":1400})",
+            "0.3.1");
   REQUIRE(call);
   CHECK(call->request.hairpin);
   CHECK(call->request.mtu == 1400);
-  CHECK(errorOf("ADD", R"("type":"flannel","delegate":{"type":"bridge"},"subnetFile":"/x","dataDir":"/y")") == "fine");
+  CHECK(errorOf("ADD", R"("type":"flannel","delegate":{"type":"bridge"},"subnetFile":"/x","dataDir":"/y")") ==
+        "fine");
   CHECK(errorOf("ADD", R"("type":"flannel","delegate":{"type":"macvlan"})") ==
         "7 delegate.type: \"macvlan\" is not bridge, which is what containers get");
   CHECK(errorOf("ADD", R"("type":"flannel","delegate":{"name":"x"})") ==

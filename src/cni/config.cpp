@@ -156,8 +156,8 @@ CniResult<void> refuseUnsupported(const Json& config) {
   return {};
 }
 
-/// The config of the plugin flannel, which has the bridge's keys in an object of their own, as one for us. That
-/// one would write the addresses to choose from and the MTU beside them; here both are the agent's.
+/// The config of the plugin flannel, which has the bridge's keys in an object of their own, as one for us.
+/// That one would write the addresses to choose from and the MTU beside them; here both are the agent's.
 CniResult<Json> withoutDelegate(Json config) {
   const Json* type = memberOf(config, "type");
   if (type == nullptr || *type != "flannel") return config;
@@ -166,9 +166,11 @@ CniResult<Json> withoutDelegate(Json config) {
   const Json delegate = *found;
   if (!delegate.is_object()) return bad("delegate", delegate, "an object");
   for (const char* key : {"name", "ipam"}) {
-    if (const Json* value = memberOf(delegate, key)) return bad(std::string("delegate.") + key, *value, "allowed");
+    if (const Json* value = memberOf(delegate, key))
+      return bad(std::string("delegate.") + key, *value, "allowed");
   }
-  if (const Json* kind = memberOf(delegate, "type"); kind != nullptr && *kind != "bridge" && !isEmptyText(*kind))
+  if (const Json* kind = memberOf(delegate, "type");
+      kind != nullptr && *kind != "bridge" && !isEmptyText(*kind))
     return bad("delegate.type", *kind, "bridge, which is what containers get");
   for (const auto& [key, value] : delegate.items()) {
     if (key != "type" && memberOf(config, key) == nullptr) config[key] = value;

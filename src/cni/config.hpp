@@ -23,8 +23,8 @@ namespace twill::cni {
 /// "portMappings". Null counts as absent.
 [[nodiscard]] const nlohmann::json* memberOf(const nlohmann::json& object, std::string_view name);
 
-/// The config as JSON object, what the plugin flannel has under `delegate` included; code 6 for anything else: not UTF-8, nested deeper than 64, longer than
-/// kConfigLimit.
+/// The config as JSON object, what the plugin flannel has under `delegate` included; code 6 for anything
+/// else: not UTF-8, nested deeper than 64, longer than kConfigLimit.
 [[nodiscard]] CniResult<nlohmann::json> decodeConfig(std::string_view config);
 
 /// cniVersion of a config; 0.1.0 when there is none, as the specification says. Code 7 when it is not text.

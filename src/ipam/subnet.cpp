@@ -70,9 +70,11 @@ Result<Prefix> choose(const Cluster& cluster, const FamilyConfig& config, const 
   auto free = freeFrom(taken, start, numbering.count());
   if (!free) {
     return fail(
-        fmt::format("no free subnet for {}: all {} subnets /{} of {} are taken; remove leases of nodes "
-                    "that are gone, or make the network larger",
-                    node, numbering.count(), config.subnetLength, config.network.text()),
+        fmt::format(
+            "no free subnet for {}: all {} subnets /{} of {} from SubnetMin {} to SubnetMax {} are taken; "
+            "remove leases of nodes that are gone, or make the network larger",
+            node, numbering.count(), config.subnetLength, config.network.text(),
+            config.subnetMin.address().text(), config.subnetMax.address().text()),
         Error::Kind::busy);
   }
   return numbering.at(*free);

@@ -46,13 +46,17 @@ class EtcdStore : public Store {
 /// One node's datastore, with what it wants and was told.
 struct Member {
   Member(test::EtcdServer& server, boost::asio::io_context& io, EtcdDatastoreOptions options = {})
-      : loop(io) {
-    options.client.endpoints = {server.endpoint()};
+      : Member(io, at(server, std::move(options))) {}
+  Member(boost::asio::io_context& io, EtcdDatastoreOptions options) : loop(io) {
     datastore = std::make_unique<EtcdDatastore>(loop, std::move(options));
     datastore->watch([this](Result<Cluster> told) {
       if (told) cluster = std::move(*told);
       error = told ? "" : told.error().text;
     });
+  }
+  static EtcdDatastoreOptions at(test::EtcdServer& server, EtcdDatastoreOptions options) {
+    options.client.endpoints = {server.endpoint()};
+    return options;
   }
   Result<void> publish(const Lease& mine, std::chrono::seconds patience = std::chrono::seconds(5)) {
     std::optional<Result<void>> answer;
@@ -307,6 +311,52 @@ TEST_CASE("a user who may not write the registry has leases without names") {
   Lease nameless = lease(1, 1);
   nameless.node.clear();
   CHECK(node.until([&] { return node.sees(nameless); }));
+}
+
+TEST_CASE("of three members the leader may be lost") {
+  std::string cluster;
+  std::vector<std::string> peers;
+  for (int i = 0; i < 3; ++i) {
+    peers.push_back(fmt::format("http://127.0.0.1:{}", test::EtcdServer::freePort()));
+    cluster += fmt::format("{}m{}={}", i == 0 ? "" : ",", i, peers.back());
+  }
+  std::vector<std::unique_ptr<test::EtcdServer>> members;
+  EtcdDatastoreOptions options;
+  for (int i = 0; i < 3; ++i) {
+    const auto& peer = peers[static_cast<std::size_t>(i)];
+    members.push_back(test::EtcdServer::make(
+        {.arguments = {fmt::format("--name=m{}", i), "--initial-cluster=" + cluster,
+                       "--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer},
+         .answers = i == 2}));
+    if (!members.back()) return;
+    options.client.endpoints.push_back(members.back()->endpoint());
+  }
+  (void)members[2]->ctl({"put", key("/config"), kNetwork});
+  boost::asio::io_context loop;
+  // Each node begins with another member, so that one of them has the leader.
+  std::vector<std::unique_ptr<Member>> nodes;
+  for (int i = 0; i < 3; ++i) {
+    nodes.push_back(std::make_unique<Member>(loop, options));
+    auto& endpoints = options.client.endpoints;
+    std::rotate(endpoints.begin(), endpoints.begin() + 1, endpoints.end());
+    REQUIRE(nodes.back()->publish(lease(i + 1, i + 1), std::chrono::seconds(15)));
+  }
+  std::size_t leader = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto status =
+        nlohmann::json::parse(members[i]->ctl({"endpoint", "status", "-w", "json"}))[0]["Status"];
+    if (status["leader"] == status["header"]["member_id"]) leader = i;
+  }
+  members[leader]->kill();
+  Lease moved = lease(2, 2);
+  moved.backendData = R"({"VNI":2})";
+  const auto begin = std::chrono::steady_clock::now();
+  while (!nodes[1]->publish(moved, std::chrono::seconds(15)))
+    REQUIRE(std::chrono::steady_clock::now() < begin + std::chrono::seconds(30));
+  for (const auto& node : nodes) {
+    CHECK(node->until([&] { return node->sees(moved) && node->sees(lease(1, 1)) && node->sees(lease(3, 3)); },
+                      std::chrono::seconds(20)));
+  }
 }
 
 TEST_CASE("etcd is a datastore as the agent counts on it") {

@@ -13,6 +13,7 @@ struct EtcdSettings {
   std::vector<std::string> arguments = {};  ///< further ones
   std::vector<std::string> client = {};     ///< of etcdctl, such as a user and a certificate
   std::string scheme = "http";
+  bool answers = true;         ///< once it is started; one of several members has to wait for the others
   std::string directory = {};  ///< made by makeDirectory(), for files that it needs; or its own
 };
 
@@ -21,6 +22,8 @@ class EtcdServer {
  public:
   /// Null when there is none on this machine: the reason was given to skip() and the test returns.
   static std::unique_ptr<EtcdServer> make(EtcdSettings settings = {});
+  /// A port of loopback that is free now.
+  static int freePort();
   /// A new one, which goes with the server that gets it.
   static std::string makeDirectory();
   EtcdServer(const EtcdServer&) = delete;
