@@ -72,6 +72,11 @@ void addUp(CLI::App& app) {
   command->add_option("--datastore", spec->datastore, "where the map of nodes lives")
       ->capture_default_str()
       ->check(CLI::IsMember({"etcd", "file"}));
+  command
+      ->add_option("--etcd-endpoints", spec->etcdEndpoints,
+                   "an etcd that runs already, http://HOST:PORT; without, the lab has one of its own")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_flag("--ipv6", spec->ipv6, "IPv6 besides IPv4");
   command->add_option("--mtu", spec->mtu, "of each segment: one for all, or one for each as in 1500,1400")
       ->delimiter(',')

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <map>
+#include <optional>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -16,6 +17,7 @@
 #include "base/mounts.hpp"
 #include "kernel/linux.hpp"
 #include "kernel/netns.hpp"
+#include "lab/forwarder.hpp"
 #include "lab/lab_files.hpp"
 #include "lab/machine.hpp"
 #include "lab/shaper.hpp"
@@ -32,10 +34,13 @@ std::string twilldConfig(const Spec& spec, const Topology& topology) {
   if (spec.fastPath) out += "fast-path = true\n";
   if (topology.etcd)
     out += fmt::format("datastore = \"etcd\"\netcd-endpoints = [\"{}\"]\n", etcdEndpoint(topology));
+  // Where others may have their keys: a place of the lab's own.
+  if (!spec.etcdEndpoints.empty()) out += fmt::format("etcd-prefix = \"/twill-lab/{}\"\n", spec.name);
   return out;
 }
 
 constexpr const char* kEtcd = "/usr/bin/etcd";
+constexpr std::uint16_t kEtcdPort = 2379;
 
 Result<std::vector<std::string>> etcdService(const Topology& topology) {
   if (::access(kEtcd, X_OK) != 0)
@@ -59,12 +64,20 @@ class Init {
       : task_(task), topology_(topologyOf(task.spec)), report_(std::move(report)) {}
 
   Result<void> build() {
+    if (!task_.spec.etcdEndpoints.empty()) {
+      TWILL_TRY(Forwarder started, Forwarder::start(task_.spec.etcdEndpoints));
+      forwarder_.emplace(std::move(started));
+    }
     TWILL_CHECK(makeRoom());
     if (task_.spec.datastore == "file") TWILL_CHECK(writeClusterFiles());
     TWILL_CHECK(startMachines());
     TWILL_CHECK(connect());
+    if (forwarder_) {
+      TWILL_TRY(const Fd netns, openNamespace(pids_.at("etcd")));
+      TWILL_CHECK(forwarder_->open(netns, kEtcdPort));
+    }
     TWILL_CHECK(writeFile(specFile(task_.directory), toJson(task_.spec), Durability::process));
-    say(fmt::format(". starting twilld on each node{}", topology_.etcd ? ", and etcd" : ""));
+    say(fmt::format(". starting twilld on each node{}", topology_.etcd && !forwarder_ ? ", and etcd" : ""));
     go_.write.reset();
     return {};
   }
@@ -92,6 +105,9 @@ class Init {
       if (pid < 0 && errno == ECHILD) ::pause();
       for (const auto& [name, machine] : pids_) {
         if (machine == pid) fmt::print(stderr, "{} is gone, as if its power had failed\n", name);
+      }
+      if (forwarder_ && forwarder_->process() == pid) {
+        fmt::print(stderr, "the way to etcd is gone; take the lab down\n");
       }
       if (shaper_ == pid) {
         fmt::print(stderr, "the shaper is gone, and no node's cable carries anything; take the lab down\n");
@@ -134,7 +150,10 @@ class Init {
     TWILL_TRY(go_, makePipe());
     std::vector<Pipe> answers;
     if (topology_.etcd) {
-      TWILL_TRY(const auto service, etcdService(topology_));
+      std::vector<std::string> service;
+      if (!forwarder_) {
+        TWILL_TRY(service, etcdService(topology_));
+      }
       TWILL_CHECK(startMachine({.name = "etcd", .isNode = false, .service = service}, answers));
     }
     if (topology_.hasRouter()) TWILL_CHECK(startMachine({.name = "router", .isNode = false}, answers));
@@ -225,8 +244,9 @@ class Init {
   Topology topology_;
   Fd report_;
   Pipe go_;
-  std::map<std::string, pid_t> pids_;  ///< of the machines, by name
-  pid_t shaper_ = 0;                   ///< 0: there is none
+  std::map<std::string, pid_t> pids_;   ///< of the machines, by name
+  pid_t shaper_ = 0;                    ///< 0: there is none
+  std::optional<Forwarder> forwarder_;  ///< to an etcd outside of the lab
 };
 
 }  // namespace

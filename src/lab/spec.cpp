@@ -5,6 +5,8 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "lab/forwarder.hpp"
+
 namespace twill::lab {
 namespace {
 
@@ -29,6 +31,15 @@ Result<void> checkBackend(const Spec& spec) {
   if (spec.directRouting && spec.backend == "host-gw")
     return fail("--direct-routing: host-gw does nothing else; --backend vxlan and udp can",
                 Error::Kind::invalid);
+  return {};
+}
+
+Result<void> checkEndpoints(const Spec& spec) {
+  if (!spec.etcdEndpoints.empty() && spec.datastore != "etcd")
+    return fail("--etcd-endpoints: only with --datastore etcd", Error::Kind::invalid);
+  for (const auto& endpoint : spec.etcdEndpoints) {
+    if (const auto parsed = parseEndpoint(endpoint); !parsed) return Failure(parsed.error());
+  }
   return {};
 }
 
@@ -75,6 +86,7 @@ Result<void> check(const Spec& spec) {
   }
   TWILL_CHECK(checkRange("--segments", spec.segments, 1, 100));
   TWILL_CHECK(checkBackend(spec));
+  TWILL_CHECK(checkEndpoints(spec));
   TWILL_CHECK(checkMtu(spec));
   TWILL_CHECK(checkRange("--loss", spec.loss, 100, "percent"));
   return checkRange("--delay", spec.delay, 1000, "milliseconds");
@@ -90,6 +102,7 @@ std::string toJson(const Spec& spec) {
                                 {"directRouting", spec.directRouting},
                                 {"fastPath", spec.fastPath},
                                 {"datastore", spec.datastore},
+                                {"etcdEndpoints", spec.etcdEndpoints},
                                 {"ipv6", spec.ipv6},
                                 {"attach", modeWord(spec.attach)},
                                 {"mtu", spec.mtu},
@@ -117,6 +130,16 @@ Result<Spec> parseSpec(std::string_view json) {
     if (good) into = parsed[key];
     return good;
   };
+  auto texts = [&](const char* key, std::vector<std::string>& into) {
+    bool good = parsed.is_object() && parsed.contains(key) && parsed[key].is_array();
+    if (!good) return false;
+    into.clear();
+    for (const auto& one : parsed[key]) {
+      if (!one.is_string()) return false;
+      into.push_back(one);
+    }
+    return true;
+  };
   auto fraction = [&](const char* key, double& into) {
     bool good = parsed.is_object() && parsed.contains(key) && parsed[key].is_number();
     if (good) into = parsed[key];
@@ -137,8 +160,9 @@ Result<Spec> parseSpec(std::string_view json) {
               number("containers", spec.containers) && number("segments", spec.segments) &&
               text("backend", spec.backend) && text("engine", spec.engine) &&
               flag("directRouting", spec.directRouting) && flag("fastPath", spec.fastPath) &&
-              text("datastore", spec.datastore) && text("attach", attach) && flag("ipv6", spec.ipv6) &&
-              numbers("mtu", spec.mtu) && fraction("loss", spec.loss) && fraction("delay", spec.delay);
+              text("datastore", spec.datastore) && texts("etcdEndpoints", spec.etcdEndpoints) &&
+              text("attach", attach) && flag("ipv6", spec.ipv6) && numbers("mtu", spec.mtu) &&
+              fraction("loss", spec.loss) && fraction("delay", spec.delay);
   if (!good) return fail("lab.json is not what this version of twill writes; take the lab down and up again");
   spec.attach = attach == "routed" ? AttachMode::routed : AttachMode::bridge;
   return spec;
@@ -159,6 +183,7 @@ std::string asOptions(const Spec& spec) {
   add(spec.directRouting, "--direct-routing");
   add(spec.fastPath, "--fast-path");
   add(spec.datastore != usual.datastore, "--datastore " + spec.datastore);
+  add(!spec.etcdEndpoints.empty(), fmt::format("--etcd-endpoints {}", fmt::join(spec.etcdEndpoints, ",")));
   add(spec.ipv6, "--ipv6");
   add(spec.attach != usual.attach, fmt::format("--attach {}", modeWord(spec.attach)));
   add(spec.mtu != usual.mtu, fmt::format("--mtu {}", fmt::join(spec.mtu, ",")));

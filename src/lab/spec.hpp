@@ -20,7 +20,8 @@ struct Spec {
   std::string engine = "auto";  ///< of the backend udp
   bool directRouting = false;
   bool fastPath = false;
-  std::string datastore = "file";  ///< or "etcd", on a machine of its own
+  std::string datastore = "file";          ///< or "etcd", on a machine of its own
+  std::vector<std::string> etcdEndpoints;  ///< outside of the lab, in place of one in it; empty: none
   bool ipv6 = false;
   AttachMode attach = AttachMode::bridge;
   std::vector<int> mtu = {1500};  ///< bytes; of each segment, or one value for all

@@ -8,7 +8,10 @@ usage: etcd_test.py BINARIES
 import json
 import os
 import re
+import socket
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -117,6 +120,50 @@ def config(lab):
     assert outside.strip().endswith("1") and "172.16.0.0/24 of node1" in outside, outside
 
 
+def pings(lab, disturb):
+    """None is lost while that happens."""
+    flood = lab.background("node1/con1", "sh", "-c", "echo $$ >/run/ping.pid; exec ping -q -i 0.01 -w 240 172.16.1.2")
+    disturb()
+    lab.execute("node1", "sh", "-c", "kill -INT $(cat /run/ping.pid)")
+    report = flood.communicate(timeout=30)[0]
+    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())
+    print(f"{sent} pings sent, {sent - received} lost")
+    assert sent > 100 and sent == received, report
+
+
+def restarts(lab, etcd):
+    """Of an agent and of etcd, at once."""
+    pid = agent_pid(lab, "node1")
+    etcd.sh("kill -9 $(pgrep -x etcd)")
+    lab.execute("node1", "kill", "-9", pid)
+    wait_for("node1 is back", lambda: agent_pid(lab, "node1") != pid and lab.status()["ready"], 20)
+    wait_for("node1 hears from etcd", lambda: not problems(lab, "node1"), 20)
+    time.sleep(1)
+
+
+def outside(binaries):
+    """A lab over an etcd that was there before."""
+    with tempfile.TemporaryDirectory() as directory:
+        def free_port():
+            with socket.socket() as one:
+                one.bind(("127.0.0.1", 0))
+                return one.getsockname()[1]
+        url, peer = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+        with subprocess.Popen(["/usr/bin/etcd", f"--data-dir={directory}/data", f"--listen-client-urls={url}",
+                               f"--advertise-client-urls={url}", f"--listen-peer-urls={peer}",
+                               f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}",
+                               "--log-level=error"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+            try:
+                with Lab(binaries, "etcd-outside", "--nodes", "2", "--containers", "1", "--datastore", "etcd",
+                         "--etcd-endpoints", f"http://127.0.0.1:1,{url}") as lab:
+                    lab.test()
+                keys = subprocess.run(["etcdctl", "--endpoints", url, "get", "--prefix", "/", "--keys-only"], check=True,
+                                      env={**os.environ, "ETCDCTL_API": "3"}, capture_output=True, text=True).stdout
+                assert "/twill-lab/etcd-outside/subnets/172.16.1.0-24" in keys, keys
+            finally:
+                server.kill()
+
+
 def main():
     if not os.access("/usr/bin/etcd", os.X_OK):
         skip("/usr/bin/etcd is not there (package etcd-server)")
@@ -125,18 +172,15 @@ def main():
         etcd = Etcd(lab)
         names = [lease["node"] for lease in leases(lab, "node1")]
         assert names == ["node1", "node2", "node3"], names
-        flood = lab.background("node1/con1", "sh", "-c",
-                               "echo $$ >/run/ping.pid; exec ping -q -i 0.01 -w 240 172.16.1.2")
-        outage(lab, etcd)
-        many_changes(lab, etcd)
-        lost_lease(lab)
-        lab.execute("node1", "sh", "-c", "kill -INT $(cat /run/ping.pid)")
-        report = flood.communicate(timeout=30)[0]
-        sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())
-        print(f"{sent} pings sent, {sent - received} lost")
-        assert sent > 1000 and sent == received, report
+        def all_of_it():
+            outage(lab, etcd)
+            many_changes(lab, etcd)
+            lost_lease(lab)
+        pings(lab, all_of_it)
         config(lab)
+        pings(lab, lambda: restarts(lab, etcd))
         lab.test()
+    outside(sys.argv[1])
 
 
 main()
