@@ -22,6 +22,8 @@ namespace asio = boost::asio;
 
 constexpr auto kFirstPause = 200ms;
 constexpr auto kLongestPause = 5000ms;
+/// A watch that lasted so long was a good one: the next pause is a short one again.
+constexpr auto kGoodWatch = 10s;
 constexpr auto kResync = std::chrono::minutes(5);
 /// The disk gets the picture so often at most.
 constexpr auto kSave = 5s;
@@ -90,18 +92,17 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
 
   void onListing(Result<etcd::Listing> listing) {
     if (!listing) return lost(std::move(listing).error());
-    pauseLength_ = kFirstPause;
     outage_ = false;
     picture_.replace(*listing);
     loaded_ = true;
+    watchBegan_ = std::chrono::steady_clock::now();
     client_.watch(options_.prefix + "/", picture_.revision(), answer<etcd::Changes>(&State::onChanges));
     wanted_ = wanted_ || !told_.empty();
     onPicture();
   }
 
   void onChanges(Result<etcd::Changes> changes) {
-    // What etcd has forgotten, or a stream that broke, is read as a whole, at once; that says if all is well.
-    if (!changes) return load();
+    if (!changes) return onWatchEnded();
     if (picture_.apply(*changes)) onPicture();
   }
 
@@ -116,13 +117,25 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
     writer_.onPicture();
   }
 
-  /// The picture stays in force; another endpoint may know more.
-  void lost(Error error) {
-    client_.useNextEndpoint();
+  /// What etcd has forgotten, or a stream that broke, is read as a whole, which says whether all is well; at
+  /// once, unless watches end all the time.
+  void onWatchEnded() {
+    if (std::chrono::steady_clock::now() < watchBegan_ + kGoodWatch) return loadLater();
+    pauseLength_ = kFirstPause;
+    load();
+  }
+
+  void loadLater() {
     const auto jitter = std::uniform_int_distribution<int>(50, 100)(random_);
     pause_.expires_after(pauseLength_ * jitter / 100);
     pauseLength_ = std::min<std::chrono::milliseconds>(pauseLength_ * 2, kLongestPause);
     pause_.async_wait(handler(&State::load));
+  }
+
+  /// The picture stays in force; another endpoint may know more.
+  void lost(Error error) {
+    client_.useNextEndpoint();
+    loadLater();
     const auto self = shared_from_this();
     if (!loaded_) tellSaved();
     writer_.onLost(error);
@@ -193,6 +206,7 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
   std::string told_;       ///< the error that was told last; empty: it is over
   Cluster cluster_;        ///< told last
   std::set<std::string> unreadable_;
+  std::chrono::steady_clock::time_point watchBegan_;
   std::chrono::milliseconds pauseLength_ = kFirstPause;
   std::mt19937 random_{std::random_device{}()};
   asio::steady_timer pause_, resync_, save_;
