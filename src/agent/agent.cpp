@@ -13,6 +13,7 @@
 #include "attach/desired.hpp"
 #include "attach/firewall.hpp"
 #include "base/file.hpp"
+#include "base/notify.hpp"
 
 namespace twill {
 namespace asio = boost::asio;
@@ -369,6 +370,9 @@ bool Agent::isCarried() const {
 /// Said after the repair, not before it: damage that is repaired at once is said as such.
 void Agent::setReady(bool ready) {
   if (ready != ready_) say(ready ? "ready" : "not ready");
+  if (ready && !ready_) {
+    if (const auto told = notifyReady(); !told) spdlog::warn("{}", told.error().text);
+  }
   ready_ = ready;
 }
 

@@ -19,6 +19,13 @@ CONFLIST = {"cniVersion": "0.3.1", "name": "cbr0", "type": "flannel",
             "delegate": {"hairpinMode": True, "isDefaultGateway": True}}
 
 
+LISTENER = """import socket
+one = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+one.bind("/run/notify")
+one.settimeout(20)
+open("/run/notified", "w").write(one.recv(99).decode())"""
+
+
 def etcdctl(lab, *words):
     return lab.execute("etcd", "env", "ETCDCTL_API=3", "etcdctl", *words)
 
@@ -37,11 +44,15 @@ def replace_agent(lab, binaries, node):
       {binaries}/twilld --cleanup >/dev/null
       rm -f /etc/twill/twilld.toml /run/twill/subnet.env /var/lib/twill/etcd.json
       ln -sf {binaries}/twilld /run/flanneld
+      python3 -c '{LISTENER}' &
+      while [ ! -S /run/notify ]; do sleep 0.05; done
+      export NOTIFY_SOCKET=/run/notify
       FLANNELD_ETCD_PREFIX={PREFIX} FLANNELD_IFACE=eth0 setsid /run/flanneld -etcd-endpoints http://10.0.0.2:2379 \\
         --ip-masq=true -iptables-resync=5 -healthz-port 8471 -healthz-ip=127.0.0.1 >/run/flanneld.log 2>&1 &
       echo $! >/run/flanneld.pid"""
     lab.execute(node, "sh", "-ec", script)
     wait_for(f"{node}'s flanneld is ready", lambda: lab.status(node)["ready"], 20)
+    wait_for(f"{node}'s flanneld has said so", lambda: "READY=1" in lab.execute(node, "cat", "/run/notified", check=False), 20)
 
 
 def subnet_env(lab, node):
