@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whatever stands in etcd under flannel's prefix, and in the picture on disk, is an error or leases that are written back as
-// they were read. A line of the input is a key, the next one its value.
+// Whatever stands in etcd under flannel's prefix, and in the picture on disk, is an error or leases that are
+// written back as they were read. A line of the input is a key, the next one its value.
 #include <cstdint>
 #include <cstdlib>
 
