@@ -103,7 +103,11 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
 
   void onChanges(Result<etcd::Changes> changes) {
     if (!changes) return onWatchEnded();
-    if (picture_.apply(*changes)) onPicture();
+    if (picture_.apply(*changes)) {
+      onPicture();
+    } else {
+      writer_.onPicture();  // which may wait to have heard all up to its own write
+    }
   }
 
   void onPicture() {

@@ -23,6 +23,7 @@ class Picture {
   bool apply(const Changes& changes);
   /// What this node has written itself, at a revision, and will be told of later, or was already.
   void apply(const Write& write, std::int64_t revision);
+  /// All that etcd held then is known, and of what came later perhaps what this node has written.
   [[nodiscard]] std::int64_t revision() const { return revision_; }
   /// Another number after each change of the registry.
   [[nodiscard]] std::uint64_t registryVersion() const { return registryVersion_; }

@@ -114,6 +114,8 @@ class Writer::State : public std::enable_shared_from_this<State> {
     const Registry registry(picture_);
     const Registration* own = registry.find(registration_);
     if (own == nullptr) return true;
+    // Its own entry may be known from etcd's answer, while others' from before are still on their way.
+    if (picture_.revision() < own->touched) return false;
     Task& task = queue_.front();
     for (const Registration& rival : registry.rivalsOf(*own)) {
       if (rival.created > own->created) continue;  // it is its turn to give way

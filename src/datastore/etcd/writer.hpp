@@ -44,7 +44,7 @@ class Writer {
 
   void publish(const Lease& mine, OnDone onDone);
   void edit(Plan plan, OnDone onDone);
-  /// The picture is what etcd holds, for the first time or again or in a new form.
+  /// The picture is what etcd holds, for the first time or again, in a new form or up to a later revision.
   void onPicture();
   /// It is not any more. What waits fails with that error.
   void onLost(const Error& error);
