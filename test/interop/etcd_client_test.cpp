@@ -153,6 +153,25 @@ TEST_CASE("a watch from before what etcd remembers says so") {
   CHECK(late->put.size() == 1);
 }
 
+TEST_CASE("of thousands of changes to catch up with none is missed") {
+  Fixture etcd(test::EtcdServer::make());
+  if (!etcd.server) return;
+  constexpr std::size_t kMany = 2500;  // etcd sends a thousand revisions at once, with the last one's number
+  const auto begin = etcd.put("/c/begin", "x");
+  for (std::size_t i = 0; i < kMany; ++i) REQUIRE(etcd.put(fmt::format("/c/{}", i), "x"));
+  std::size_t seen = 0;
+  etcd.client->watch("/c/", *begin, [&](const Result<Changes>& changes) {
+    REQUIRE(changes);
+    seen += changes->put.size();
+  });
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (seen < kMany && std::chrono::steady_clock::now() < deadline) {
+    etcd.loop.restart();
+    etcd.loop.run_one_for(20ms);
+  }
+  CHECK(seen == kMany);
+}
+
 TEST_CASE("lists and changes may be longer than gRPC's 4 MB") {
   Fixture etcd(test::EtcdServer::make());
   if (!etcd.server) return;

@@ -15,6 +15,9 @@ class io_context;
 
 namespace twill::etcd {
 
+class Connection;
+class WatchCall;
+
 struct KeyValue {
   std::string key;
   std::string value;
@@ -67,7 +70,6 @@ struct Options {
 /// code EACCES when the user has no right to it.
 class Client {
  public:
-  class State;  ///< client.cpp's own
   template <class T>
   using Answer = std::function<void(Result<T>)>;
 
@@ -94,7 +96,10 @@ class Client {
   [[nodiscard]] const std::string& endpoint() const;
 
  private:
-  std::shared_ptr<State> state_;
+  void endWatch();
+
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<WatchCall> watch_;  ///< null: none
 };
 
 }  // namespace twill::etcd

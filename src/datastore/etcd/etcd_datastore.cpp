@@ -13,6 +13,7 @@
 #include "datastore/etcd/plans.hpp"
 #include "datastore/etcd/tenure_query.hpp"
 #include "datastore/etcd/writer.hpp"
+#include "datastore/while_alive.hpp"
 
 namespace twill {
 namespace {
@@ -32,31 +33,16 @@ constexpr std::size_t kLargestPicture = 64U << 20U;
 }  // namespace
 
 class EtcdDatastore::State : public std::enable_shared_from_this<State> {
- private:
-  /// For the loop; does nothing once the datastore is gone or the wait was cancelled.
-  auto handler(void (State::*action)()) {
-    return [weak = weak_from_this(), action](boost::system::error_code cancelled = {}) {
-      const auto self = weak.lock();
-      if (self && !cancelled) (self.get()->*action)();
-    };
-  }
-  /// For the client, whose answers end with it, which is ours.
-  template <class T>
-  auto answer(void (State::*action)(Result<T>)) {
-    return [weak = weak_from_this(), action](Result<T> result) {
-      if (const auto self = weak.lock()) (self.get()->*action)(std::move(result));
-    };
-  }
-
  public:
   State(asio::io_context& loop, EtcdDatastoreOptions options)
       : loop_(loop),
         options_(std::move(options)),
         client_(loop, options_.client),
         picture_(options_.prefix),
-        writer_(loop, client_, picture_, {.leaseSeconds = options_.leaseSeconds, .machine = options_.machine},
-                {.reload = [this] { load(); },
-                 .changed = [this] { asio::post(loop_, handler(&State::tellPicture)); }}),
+        writer_(
+            loop, client_, picture_, {.leaseSeconds = options_.leaseSeconds, .machine = options_.machine},
+            {.reload = [this] { load(); },
+             .changed = [this] { asio::post(loop_, whileAlive(weak_from_this(), &State::tellPicture)); }}),
         pause_(loop),
         resync_(loop),
         save_(loop) {}
@@ -65,7 +51,7 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
     onCluster_ = std::move(onCluster);
     told_.clear();
     wanted_ = true;
-    if (loaded_) asio::post(loop_, handler(&State::tellPicture));
+    if (loaded_) asio::post(loop_, whileAlive(weak_from_this(), &State::tellPicture));
     begin();
   }
 
@@ -86,8 +72,8 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
  private:
   void load() {
     resync_.expires_after(kResync);
-    resync_.async_wait(handler(&State::load));
-    client_.list(options_.prefix + "/", answer<etcd::Listing>(&State::onListing));
+    resync_.async_wait(whileAlive(weak_from_this(), &State::load));
+    client_.list(options_.prefix + "/", whileAlive(weak_from_this(), &State::onListing));
   }
 
   void onListing(Result<etcd::Listing> listing) {
@@ -96,7 +82,8 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
     picture_.replace(*listing);
     loaded_ = true;
     watchBegan_ = std::chrono::steady_clock::now();
-    client_.watch(options_.prefix + "/", picture_.revision(), answer<etcd::Changes>(&State::onChanges));
+    client_.watch(options_.prefix + "/", picture_.revision(),
+                  whileAlive(weak_from_this(), &State::onChanges));
     wanted_ = wanted_ || !told_.empty();
     onPicture();
   }
@@ -114,7 +101,7 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
     if (!saving_ && !options_.pictureFile.empty()) {
       saving_ = true;
       save_.expires_after(kSave);
-      save_.async_wait(handler(&State::save));
+      save_.async_wait(whileAlive(weak_from_this(), &State::save));
     }
     const auto self = shared_from_this();  // whom we tell may be done with us
     tellPicture();
@@ -133,7 +120,7 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
     const auto jitter = std::uniform_int_distribution<int>(50, 100)(random_);
     pause_.expires_after(pauseLength_ * jitter / 100);
     pauseLength_ = std::min<std::chrono::milliseconds>(pauseLength_ * 2, kLongestPause);
-    pause_.async_wait(handler(&State::load));
+    pause_.async_wait(whileAlive(weak_from_this(), &State::load));
   }
 
   /// The picture stays in force; another endpoint may know more.

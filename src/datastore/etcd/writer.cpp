@@ -13,6 +13,7 @@
 
 #include "datastore/etcd/plans.hpp"
 #include "datastore/etcd/registry.hpp"
+#include "datastore/while_alive.hpp"
 
 namespace twill::etcd {
 namespace {
@@ -31,20 +32,6 @@ constexpr auto kRenewAgain = 10s;
 }  // namespace
 
 class Writer::State : public std::enable_shared_from_this<State> {
- private:
-  auto handler(void (State::*action)()) {
-    return [weak = weak_from_this(), action](boost::system::error_code cancelled = {}) {
-      const auto self = weak.lock();
-      if (self && !cancelled) (self.get()->*action)();
-    };
-  }
-  template <class T>
-  auto answer(void (State::*action)(Result<T>)) {
-    return [weak = weak_from_this(), action](Result<T> result) {
-      if (const auto self = weak.lock()) (self.get()->*action)(std::move(result));
-    };
-  }
-
  public:
   State(asio::io_context& loop, Client& client, Picture& picture, Options options, Owner owner)
       : loop_(loop),
@@ -57,7 +44,7 @@ class Writer::State : public std::enable_shared_from_this<State> {
 
   void add(std::optional<Lease> mine, Plan plan, OnDone onDone) {
     queue_.push_back({.mine = std::move(mine), .plan = std::move(plan), .onDone = std::move(onDone)});
-    if (queue_.size() == 1) asio::post(loop_, handler(&State::serve));
+    if (queue_.size() == 1) asio::post(loop_, whileAlive(weak_from_this(), &State::serve));
   }
 
   void onPicture() {
@@ -96,7 +83,7 @@ class Writer::State : public std::enable_shared_from_this<State> {
   bool isPrepared(const Lease& mine) {
     if (lease_ == 0) {
       busy_ = true;
-      client_.grant(options_.leaseSeconds, answer<std::int64_t>(&State::onGranted));
+      client_.grant(options_.leaseSeconds, whileAlive(weak_from_this(), &State::onGranted));
       return false;
     }
     if (forbidden_ || mine.node.empty()) return true;
@@ -134,7 +121,7 @@ class Writer::State : public std::enable_shared_from_this<State> {
       }
       if (const auto waited = Clock::now() - *task.challenged; waited < kAnswer) {
         patience_.expires_after(kAnswer - waited);
-        patience_.async_wait(handler(&State::serve));
+        patience_.async_wait(whileAlive(weak_from_this(), &State::serve));
         return false;
       }
       spdlog::info("{} shows no sign of life: its registration goes", rival.node);
@@ -171,7 +158,7 @@ class Writer::State : public std::enable_shared_from_this<State> {
   void send(const Write& write, void (State::*then)(Result<std::int64_t>)) {
     busy_ = true;
     write_ = write;
-    client_.write(write, answer<std::int64_t>(then));
+    client_.write(write, whileAlive(weak_from_this(), then));
   }
 
   void onGranted(Result<std::int64_t> lease) {
@@ -252,17 +239,17 @@ class Writer::State : public std::enable_shared_from_this<State> {
   void finish(Result<void> result) {
     const auto onDone = std::move(queue_.front().onDone);
     queue_.pop_front();
-    if (!queue_.empty()) asio::post(loop_, handler(&State::serve));
+    if (!queue_.empty()) asio::post(loop_, whileAlive(weak_from_this(), &State::serve));
     onDone(std::move(result));
   }
 
   void scheduleRenewal(std::chrono::milliseconds pause) {
     renewal_.expires_after(pause);
-    renewal_.async_wait(handler(&State::renew));
+    renewal_.async_wait(whileAlive(weak_from_this(), &State::renew));
   }
 
   void renew() {
-    if (lease_ != 0) client_.keepAlive(lease_, answer<std::int64_t>(&State::onRenewed));
+    if (lease_ != 0) client_.keepAlive(lease_, whileAlive(weak_from_this(), &State::onRenewed));
   }
 
   /// A lease that is gone takes its keys with it: that is seen, and the agent publishes anew.

@@ -12,6 +12,7 @@
 
 #include "datastore/file/cluster_files.hpp"
 #include "datastore/file/directory_watch.hpp"
+#include "datastore/while_alive.hpp"
 
 namespace twill {
 namespace {
@@ -30,15 +31,6 @@ constexpr auto kLockPatience = 10s;
 }  // namespace
 
 class FileDatastore::State : public std::enable_shared_from_this<State> {
- private:
-  /// A handler for the loop that does nothing once the datastore is gone or the wait was cancelled.
-  auto handler(void (State::*action)()) {
-    return [weak = weak_from_this(), action](boost::system::error_code cancelled = {}) {
-      auto self = weak.lock();
-      if (self && !cancelled) (self.get()->*action)();
-    };
-  }
-
  public:
   State(asio::io_context& loop, std::string directory)
       : files_(directory),
@@ -58,7 +50,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
     wanted_ = true;
     told_.clear();
     if (first) startWatching();
-    asio::post(loop_, handler(&State::refresh));
+    asio::post(loop_, whileAlive(weak_from_this(), &State::refresh));
   }
 
   using Action = std::function<Result<void>(const ClusterFiles&)>;
@@ -79,7 +71,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
 
   void write(Action action, Administration::OnDone onDone) {
     queue_.push_back({std::move(action), std::move(onDone), {}});
-    if (queue_.size() == 1) asio::post(loop_, handler(&State::serve));
+    if (queue_.size() == 1) asio::post(loop_, whileAlive(weak_from_this(), &State::serve));
   }
 
  private:
@@ -103,7 +95,8 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
   }
 
   void awaitEvents() {
-    events_.async_wait(asio::posix::stream_descriptor::wait_read, handler(&State::onEvents));
+    events_.async_wait(asio::posix::stream_descriptor::wait_read,
+                       whileAlive(weak_from_this(), &State::onEvents));
   }
 
   void onEvents() {
@@ -113,7 +106,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
 
   void awaitResync() {
     resync_.expires_after(kResync);
-    resync_.async_wait(handler(&State::onResync));
+    resync_.async_wait(whileAlive(weak_from_this(), &State::onResync));
   }
 
   void onResync() {
@@ -145,7 +138,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
     } else if (changed.error().text != told_ && !settling_) {
       settling_ = true;
       settle_.expires_after(kSettle);
-      settle_.async_wait(handler(&State::settled));
+      settle_.async_wait(whileAlive(weak_from_this(), &State::settled));
     }
   }
 
@@ -163,7 +156,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
     auto done = first.action(files_);
     if (!done && done.error().kind == Error::Kind::busy && now < first.deadline) {
       lockRetry_.expires_after(kLockRetry);
-      lockRetry_.async_wait(handler(&State::serve));
+      lockRetry_.async_wait(whileAlive(weak_from_this(), &State::serve));
       return;
     }
     if (!done && done.error().kind == Error::Kind::busy) {
@@ -172,7 +165,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
     }
     const auto onDone = std::move(first.onDone);
     queue_.pop_front();
-    if (!queue_.empty()) asio::post(loop_, handler(&State::serve));
+    if (!queue_.empty()) asio::post(loop_, whileAlive(weak_from_this(), &State::serve));
     onDone(std::move(done));
   }
 
