@@ -13,7 +13,7 @@ void Picture::replace(const Listing& listing) {
   entries_.clear();
   for (const KeyValue& entry : listing.entries) entries_.emplace(entry.key, entry);
   revision_ = listing.revision;
-  ++registryVersion_;
+  noteChange(registryPrefix());
 }
 
 bool Picture::apply(const Changes& changes) {
@@ -61,7 +61,7 @@ Result<Cluster> Picture::cluster(std::set<std::string>& unreadable) const {
   auto network = parseNetworkConfig(config);
   if (!network) return Failure(std::move(network).error().in(configKey()));
   out.network = std::move(*network);
-  const Registry registry(*this);
+  const Registry& registry = this->registry();
   for (const KeyValue* entry : under(subnetsPrefix())) {
     auto lease = leaseIn(*entry);
     if (lease) {
@@ -85,6 +85,17 @@ std::vector<const KeyValue*> Picture::under(const std::string& prefix) const {
   for (auto at = entries_.lower_bound(prefix); at != entries_.end() && at->first.starts_with(prefix); ++at)
     out.push_back(&at->second);
   return out;
+}
+
+void Picture::noteChange(const std::string& key) {
+  if (!key.starts_with(registryPrefix())) return;
+  ++registryVersion_;
+  registry_.reset();
+}
+
+const Registry& Picture::registry() const {
+  if (!registry_) registry_ = std::make_shared<const Registry>(*this);
+  return *registry_;
 }
 
 Result<Lease> Picture::leaseIn(const KeyValue& entry) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@
 #include "model/cluster.hpp"
 
 namespace twill::etcd {
+
+class Registry;
 
 /// What is known of the keys under flannel's prefix: <prefix>/config and <prefix>/subnets/*, which are
 /// flannel's, and <prefix>/twill/nodes/* (registry.hpp), which it does not look at. A plain value.
@@ -41,6 +44,8 @@ class Picture {
   [[nodiscard]] std::string configKey() const { return prefix_ + "/config"; }
   [[nodiscard]] std::string subnetsPrefix() const { return prefix_ + "/subnets/"; }
   [[nodiscard]] std::string registryPrefix() const { return prefix_ + "/twill/nodes/"; }
+  /// Read anew only after a change.
+  [[nodiscard]] const Registry& registry() const;
   /// The lease in one of the entries under subnetsPrefix().
   [[nodiscard]] Result<Lease> leaseIn(const KeyValue& entry) const;
 
@@ -49,12 +54,13 @@ class Picture {
   [[nodiscard]] static Result<Picture> parse(const std::string& prefix, std::string_view json);
 
  private:
-  void noteChange(const std::string& key) { registryVersion_ += key.starts_with(registryPrefix()) ? 1 : 0; }
+  void noteChange(const std::string& key);
 
   std::string prefix_;
   std::int64_t revision_ = 0;
   std::map<std::string, KeyValue> entries_;  ///< by key
   std::uint64_t registryVersion_ = 0;
+  mutable std::shared_ptr<const Registry> registry_;  ///< of that version; null: not read yet
 };
 
 }  // namespace twill::etcd

@@ -25,7 +25,7 @@ bool isAt(const Lease& lease, const Lease& other) {
 
 Failure conflict(const Picture& picture, const Lease& wanted, const Lease& holder) {
   Lease named = holder;
-  named.node = Registry(picture).nodeAt(holder);
+  named.node = picture.registry().nodeAt(holder);
   return fail(
       fmt::format("{} cannot have {}: {}{} holds {}", wanted.name(), wanted.subnet->text(), named.name(),
                   named.node.empty() || !holder.publicIp ? "" : " at " + holder.publicIp->text(),

@@ -161,7 +161,7 @@ TEST_CASE("rivals are those of one name or address; the first has it") {
                  node("c", "node3", "10.0.0.3", 5),
                  node("d", "node3", "10.0.0.4", 6),
                  {.key = "/p/twill/nodes/e", .value = "[]", .created = 1, .revision = 1}});
-  const Registry registry(picture);
+  const Registry& registry = picture.registry();
   CHECK(registry.nodeAt(kMine) == "node1");
   CHECK(registry.nodeAt(leaseOf("10.5.2.0/24", "10.0.0.9")).empty());
   const auto* second = registry.find("/p/twill/nodes/b");

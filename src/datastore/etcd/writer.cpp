@@ -98,7 +98,7 @@ class Writer::State : public std::enable_shared_from_this<State> {
   }
 
   bool hasNoRival(const Lease& mine) {
-    const Registry registry(picture_);
+    const Registry& registry = picture_.registry();
     const Registration* own = registry.find(registration_);
     if (own == nullptr) return true;
     // Its own entry may be known from etcd's answer, while others' from before are still on their way.
@@ -147,7 +147,7 @@ class Writer::State : public std::enable_shared_from_this<State> {
   void watchOver() {
     if (!mine_ || forbidden_ || registration_.empty()) return;
     if (std::exchange(looked_, picture_.registryVersion()) == picture_.registryVersion()) return;
-    const Registry registry(picture_);
+    const Registry& registry = picture_.registry();
     const Registration* own = registry.find(registration_);
     if (own == nullptr) return add(mine_, {}, [](const Result<void>&) {});
     for (const Registration& rival : registry.rivalsOf(*own)) {
