@@ -147,7 +147,7 @@ TEST_CASE("changes are folded in, whichever way they come") {
   CHECK_FALSE(Picture::parse("/other", picture.toJson()));
 }
 
-TEST_CASE("rivals are those of one name or address; the first has it") {
+TEST_CASE("rivals are those of one name or address, and the first has it") {
   const auto node = [](const std::string& key, const std::string& name, const std::string& address,
                        int created) {
     return KeyValue{.key = "/p/twill/nodes/" + key,
