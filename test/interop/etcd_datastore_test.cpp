@@ -131,6 +131,28 @@ TEST_CASE("what Twill writes is what flannel writes, and hangs on a lease of a d
   CHECK((**tenures)[0].left > 86000);
 }
 
+TEST_CASE("a lease of udp has no data, as with flannel; what Twill says beside it is known all the same") {
+  const auto server = serverWithNetwork();
+  if (!server) return;
+  boost::asio::io_context loop;
+  Member node(*server, loop);
+  Member other(*server, loop);
+  Lease mine = lease(1, 1);
+  mine.backendType = "udp";
+  mine.backendData = R"({"PartialChecksums":true})";
+  REQUIRE(node.publish(mine));
+  CHECK(server->ctl({"get", "--print-value-only", key("/subnets/172.16.1.0-24")}) ==
+        R"({"PublicIP":"10.0.0.1","PublicIPv6":null})"
+        "\n");
+  CHECK(other.until([&] { return other.sees(mine); }));
+  const Lease after = lease(1, 1);
+  REQUIRE(node.publish(after));
+  CHECK(other.until([&] { return other.sees(after); }));
+  CHECK(server->ctl({"get", "--print-value-only", "--prefix", key("/twill/nodes/")}) ==
+        R"({"Node":"node1","PublicIP":"10.0.0.1"})"
+        "\n");
+}
+
 TEST_CASE("a reservation stays one when its node takes it, and a released lease is free") {
   const auto server = serverWithNetwork();
   if (!server) return;

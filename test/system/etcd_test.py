@@ -109,10 +109,13 @@ def lost_lease(lab):
 
 
 def config(lab):
-    lab.execute("node2", "sh", "-c", f"{lab.twill} config get | sed s/vxlan/host-gw/ | {lab.twill} config set -")
-    for node in ("node1", "node2", "node3"):
-        wait_for(f"{node} changes its backend",
-                 lambda node=node: lab.status(node)["backend"] == "host-gw" and lab.status(node)["ready"], 15)
+    for backend in ("udp", "vxlan", "host-gw"):  # a lease of udp does not say so in flannel's form
+        lab.execute("node2", "sh", "-c", f"{lab.twill} config get | sed 's/\"Type\": \"[a-z-]*\"/\"Type\": \"{backend}\"/' | "
+                                         f"{lab.twill} config set -")
+        for node in ("node1", "node2", "node3"):
+            wait_for(f"{node} changes its backend to {backend}",
+                     lambda node=node: lab.status(node)["backend"] == backend and lab.status(node)["ready"], 15)
+        time.sleep(1)
     bad = lab.execute("node2", "sh", "-c", f"echo '{{' | {lab.twill} config set - 2>&1; echo $?", check=False)
     assert bad.strip().endswith("2") and "not valid JSON" in bad, bad
     outside = lab.execute("node2", "sh", "-c",
@@ -120,15 +123,15 @@ def config(lab):
     assert outside.strip().endswith("1") and "172.16.0.0/24 of node1" in outside, outside
 
 
-def pings(lab, disturb):
-    """None is lost while that happens."""
-    flood = lab.background("node1/con1", "sh", "-c", "echo $$ >/run/ping.pid; exec ping -q -i 0.01 -w 240 172.16.1.2")
+def pings(lab, disturb, lost=0):
+    """No more than that many are lost while that happens."""
+    flood = lab.background("node1/con1", "sh", "-c", "echo $$ >/run/ping.pid; exec ping -q -i 0.01 -c 24000 172.16.1.2")
     disturb()
     lab.execute("node1", "sh", "-c", "kill -INT $(cat /run/ping.pid)")
     report = flood.communicate(timeout=30)[0]
     sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())
     print(f"{sent} pings sent, {sent - received} lost")
-    assert sent > 100 and sent == received, report
+    assert sent > 100 and sent - received <= lost, report
 
 
 def restarts(lab, etcd):
@@ -177,7 +180,7 @@ def main():
             many_changes(lab, etcd)
             lost_lease(lab)
         pings(lab, all_of_it)
-        config(lab)
+        pings(lab, lambda: config(lab), lost=2)
         pings(lab, lambda: restarts(lab, etcd))
         lab.test()
     outside(sys.argv[1])

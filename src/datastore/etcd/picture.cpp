@@ -65,7 +65,7 @@ Result<Cluster> Picture::cluster(std::set<std::string>& unreadable) const {
   for (const KeyValue* entry : under(subnetsPrefix())) {
     auto lease = leaseIn(*entry);
     if (lease) {
-      lease->node = registry.nodeAt(*lease);
+      registry.complete(*lease);
       out.leases.push_back(std::move(*lease));
     } else {
       unreadable.insert(lease.error().text);

@@ -175,4 +175,10 @@ TEST_CASE("rivals are those of one name or address, and the first has it") {
   const Write here = registrationOf(kMine, "machine", picture.registryPrefix());
   CHECK(here.key != registrationOf(kMine, "other", picture.registryPrefix()).key);
   CHECK(here.value == R"({"Node":"node1","PublicIP":"10.0.0.1"})");
+  Lease udp = kMine;
+  udp.backendType = "udp";
+  udp.backendData = R"({"PartialChecksums":true})";
+  CHECK(
+      registrationOf(udp, "machine", picture.registryPrefix()).value ==
+      R"({"Node":"node1","PublicIP":"10.0.0.1","BackendType":"udp","BackendData":{"PartialChecksums":true}})");
 }

@@ -34,6 +34,10 @@ Result<Registration> parse(const KeyValue& entry) {
   if (const auto value = json::find(object, "PublicIPv6")) {
     TWILL_TRY(out.publicIp6, json::address("PublicIPv6", *value, Family::v6));
   }
+  if (const auto value = json::find(object, "BackendType")) {
+    TWILL_TRY(out.backendType, json::text("BackendType", *value));
+  }
+  if (const auto value = json::find(object, "BackendData")) out.backendData = simdjson::minify(*value);
   return out;
 }
 
@@ -51,6 +55,10 @@ bool Registration::isRivalOf(const Registration& other) const {
                               (publicIp6 && publicIp6 == other.publicIp6));
 }
 
+bool isInRegistry(const Lease& lease) {
+  return lease.backendType == "udp";
+}
+
 Write registrationOf(const Lease& mine, const std::string& machine, const std::string& registryPrefix) {
   std::string name = mine.node;
   std::replace(name.begin(), name.end(), '/', '_');
@@ -58,6 +66,11 @@ Write registrationOf(const Lease& mine, const std::string& machine, const std::s
   value["Node"] = mine.node;
   if (mine.publicIp) value["PublicIP"] = mine.publicIp->text();
   if (mine.publicIp6) value["PublicIPv6"] = mine.publicIp6->text();
+  if (isInRegistry(mine)) {
+    value["BackendType"] = mine.backendType;
+    if (!mine.backendData.empty())
+      value["BackendData"] = nlohmann::ordered_json::parse(mine.backendData, nullptr, false);
+  }
   return {.key = fmt::format("{}{}-{:016x}", registryPrefix, name, hashOf(machine + '/' + mine.node)),
           .value = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
 }
@@ -69,17 +82,31 @@ Registry::Registry(const Picture& picture) {
   std::sort(all_.begin(), all_.end(), [](const Registration& a, const Registration& b) {
     return std::tie(a.created, a.key) < std::tie(b.created, b.key);
   });
-  for (const Registration& one : all_) {
-    for (const auto& address : {one.publicIp, one.publicIp6}) {
-      if (address) names_.emplace(*address, one.node);
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    for (const auto& address : {all_[i].publicIp, all_[i].publicIp6}) {
+      if (address) first_.emplace(*address, i);
     }
   }
 }
 
-std::string Registry::nodeAt(const Lease& lease) const {
+const Registration* Registry::at(const Lease& lease) const {
   const auto& address = lease.publicIp ? lease.publicIp : lease.publicIp6;
-  const auto found = address ? names_.find(*address) : names_.end();
-  return found == names_.end() ? std::string() : found->second;
+  const auto found = address ? first_.find(*address) : first_.end();
+  return found == first_.end() ? nullptr : &all_[found->second];
+}
+
+std::string Registry::nodeAt(const Lease& lease) const {
+  const Registration* one = at(lease);
+  return one == nullptr ? std::string() : one->node;
+}
+
+void Registry::complete(Lease& lease) const {
+  const Registration* one = at(lease);
+  if (one == nullptr) return;
+  lease.node = one->node;
+  if (!lease.backendType.empty() || one->backendType.empty()) return;
+  lease.backendType = one->backendType;
+  if (lease.backendData.empty()) lease.backendData = one->backendData;
 }
 
 const Registration* Registry::find(const std::string& key) const {

@@ -72,10 +72,17 @@ class Writer::State : public std::enable_shared_from_this<State> {
     if (queue_.empty()) return watchOver();
     const Task& first = queue_.front();
     if (first.mine && !isPrepared(*first.mine)) return;
-    const auto plan = first.mine ? planLease(picture_, *first.mine, mine_, lease_) : first.plan(picture_);
+    const auto plan =
+        first.mine ? planLease(picture_, amongLeases(*first.mine), mine_, lease_) : first.plan(picture_);
     if (!plan) return finish(Failure(plan.error()));
-    if (isNothing(*plan)) return complete();
+    if (isNothing(*plan)) return describe();
     send(*plan, &State::onWritten);
+  }
+
+  /// A lease as flannel would write it, unless what it leaves out may not be written elsewhere.
+  [[nodiscard]] Lease amongLeases(Lease mine) const {
+    if (!forbidden_ && isInRegistry(mine)) mine.backendData.clear();  // the type is left out in any case
+    return mine;
   }
 
   /// Whether the node has an etcd lease, is registered, and has no living rival that was there before. False:
@@ -90,7 +97,10 @@ class Writer::State : public std::enable_shared_from_this<State> {
     Write wanted = registrationOf(mine, options_.machine, picture_.registryPrefix());
     const KeyValue* there = picture_.find(wanted.key);
     registration_ = wanted.key;
-    if (there != nullptr && there->value == wanted.value && there->lease == lease_) return hasNoRival(mine);
+    const Registration* own = picture_.registry().find(wanted.key);
+    const bool same = own != nullptr && own->node == mine.node && own->publicIp == mine.publicIp &&
+                      own->publicIp6 == mine.publicIp6;
+    if (same && there->lease == lease_) return hasNoRival(mine);
     wanted.revision = there == nullptr ? 0 : there->revision;
     wanted.lease = lease_;
     send(wanted, &State::onRegistered);
@@ -198,7 +208,25 @@ class Writer::State : public std::enable_shared_from_this<State> {
   void onWritten(Result<std::int64_t> revision) {
     busy_ = false;
     if (!isDone(revision)) return;
-    complete();
+    describe();
+  }
+
+  /// What the registry says beside the lease follows it: a lease that has just become udp's is one at once,
+  /// and one that is no more says so itself.
+  void describe() {
+    const auto& mine = queue_.front().mine;
+    const KeyValue* there = registration_.empty() ? nullptr : picture_.find(registration_);
+    if (!mine || forbidden_ || there == nullptr) return complete();
+    Write wanted = registrationOf(*mine, options_.machine, picture_.registryPrefix());
+    if (wanted.key != there->key || wanted.value == there->value) return complete();
+    wanted.revision = there->revision;
+    wanted.lease = lease_;
+    send(wanted, &State::onDescribed);
+  }
+
+  void onDescribed(Result<std::int64_t> revision) {
+    busy_ = false;
+    if (isDone(revision)) complete();
   }
 
   void complete() {
