@@ -131,7 +131,8 @@ TEST_CASE("what Twill writes is what flannel writes, and hangs on a lease of a d
   CHECK((**tenures)[0].left > 86000);
 }
 
-TEST_CASE("a lease of udp has no data, as with flannel, and what Twill says beside it is known all the same") {
+TEST_CASE(
+    "a lease of udp has no data, as with flannel, and what Twill says beside it is known all the same") {
   const auto server = serverWithNetwork();
   if (!server) return;
   boost::asio::io_context loop;
