@@ -31,7 +31,7 @@ class Administration {
   /// Puts `text` in its place. What it says is the caller's to check.
   virtual void configure(const std::string& text, OnDone onDone) = 0;
   /// Keeps a subnet for the node that `lease` names, by name or public address, whether it is running or not,
-  /// until it is released. Kind::conflict: another node holds it, or a part of it.
+  /// until it is released. Kind::conflict: another node holds it, or a part of it, or this one has another.
   virtual void reserve(const Lease& lease, OnDone onDone) = 0;
   /// Takes the lease of that subnet out. A node that runs and has it takes it again, as long as it is free.
   /// Kind::missing: there is none.

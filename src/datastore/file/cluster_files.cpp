@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::string_view kExample = R"({"Network": "10.244.0.0/16", "Backend": {"Type": "host-gw"}})";
 
+constexpr std::string_view kNoLeases = R"({"Leases": []})";
+
 bool isMissing(const Result<std::string>& read) {
   return !read && read.error().kind == Error::Kind::missing;
 }
@@ -131,6 +133,20 @@ Result<void> ClusterFiles::publish(const Lease& mine) const {
   return fail(fmt::format("{}: cannot be written ({}); put this line into its list: {}", leases_.path,
                           written.error().text, toJson(mine)),
               written.error().kind);
+}
+
+Result<void> ClusterFiles::reserve(const Lease& lease) const {
+  TWILL_TRY(const std::string text, leasesText());
+  TWILL_TRY(const std::vector<Lease> leases, parseLeases(text.empty() ? kNoLeases : text));
+  for (const Lease& there : leases) {
+    if (!there.isOf(lease.node, lease.publicIp, lease.publicIp6) || (!there.subnet && !there.subnet6))
+      continue;
+    if (there.subnet == lease.subnet && there.subnet6 == lease.subnet6) return {};
+    return fail(
+        fmt::format("{} has another lease: {}; release that first", lease.name(), twill::toJson(there)),
+        Error::Kind::conflict);
+  }
+  return publish(lease);
 }
 
 Result<void> ClusterFiles::release(const Prefix& subnet) const {

@@ -23,6 +23,8 @@ class ClusterFiles {
   /// Puts `mine` into leases.json, under a lock on .lock. Kind::busy: another process is writing, try again.
   /// Where nothing can be written it succeeds if `mine` is there, else the error says which line to add.
   [[nodiscard]] Result<void> publish(const Lease& mine) const;
+  /// The same for another node, unless that has its subnet already; Kind::conflict: it has another one.
+  [[nodiscard]] Result<void> reserve(const Lease& lease) const;
   /// Takes the lease of that subnet out of leases.json. Kind::busy as above; Kind::missing: there is none.
   [[nodiscard]] Result<void> release(const Prefix& subnet) const;
   /// net-conf.json as it stands.

@@ -207,7 +207,7 @@ void FileDatastore::configure(const std::string& text, OnDone onDone) {
 }
 
 void FileDatastore::reserve(const Lease& lease, OnDone onDone) {
-  publish(lease, std::move(onDone));
+  state_->write([lease](const ClusterFiles& files) { return files.reserve(lease); }, std::move(onDone));
 }
 
 void FileDatastore::release(const Prefix& subnet, OnDone onDone) {

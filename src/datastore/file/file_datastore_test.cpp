@@ -378,3 +378,37 @@ TEST_CASE("one lease changed among ten thousand is told soon") {
   CHECK(node.sees(leases));
   CHECK(milliseconds < 2000);  // 4.4 ms where it was measured; sanitizers and busy machines need more
 }
+
+TEST_CASE("people reserve and release subnets, and put another config in place") {
+  FileStore store;
+  const ClusterFiles files(store.directory.string());
+  Lease wanted = lease(1, 1);
+  wanted.backendType = wanted.backendData = "";
+  REQUIRE(files.reserve(wanted));
+  REQUIRE(files.publish(lease(1, 1)));  // its node comes, and says what it is
+  const std::string said = store.read("leases.json");
+  CHECK(said.find("VNI") != std::string::npos);
+  CHECK(files.reserve(wanted));
+  CHECK(store.read("leases.json") == said);
+
+  Lease another = wanted;
+  another.subnet = lease(1, 2).subnet;
+  for (const Lease& wrong : {another, lease(2, 1)}) {
+    const auto refused = files.reserve(wrong);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == Error::Kind::conflict);
+    CHECK(refused.error().text.find("node1") != std::string::npos);
+  }
+  CHECK(store.read("leases.json") == said);
+
+  REQUIRE(files.reserve(lease(2, 2)));
+  REQUIRE(files.release(*wanted.subnet));
+  CHECK(parseLeases(store.read("leases.json")).value() == std::vector{lease(2, 2)});
+  CHECK(files.release(*wanted.subnet).error().kind == Error::Kind::missing);
+
+  const std::string other = R"({"Network":"10.0.0.0/8"})";
+  REQUIRE(files.configure(other));
+  CHECK(files.config() == other);
+  fs::remove(store.directory / "net-conf.json");
+  CHECK(files.config().error().kind == Error::Kind::missing);
+}
