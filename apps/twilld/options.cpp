@@ -77,6 +77,20 @@ void declareAddress(CLI::App& app, const std::string& flag, std::optional<IpAddr
       ->type_name("ADDRESS");
 }
 
+/// CLI11's own way to refuse.
+void checkEndpoints(const std::vector<std::string>& endpoints) {
+  const auto isOne = [](const std::string& text) {
+    const auto scheme = text.find("://");
+    return (text.starts_with("http://") || text.starts_with("https://")) && text.size() > scheme + 3;
+  };
+  for (const auto& endpoint : endpoints) {
+    if (!isOne(endpoint))
+      throw CLI::ValidationError("--etcd-endpoints",
+                                 "'" + endpoint + "' is not http://HOST:PORT or https://HOST:PORT");
+  }
+  if (endpoints.empty()) throw CLI::ValidationError("--etcd-endpoints", "at least one is needed");
+}
+
 /// flanneld's words become twilld's, if they are that. What is wrong with them.
 std::string translateFlannel(std::vector<std::string>& words, std::vector<std::string>& notes) {
   const bool asked = words.size() > 1 && words[1] == "--flannel";
@@ -182,6 +196,7 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
   try {
     app.parse(argc, argv.data());
     if (flannel) throw CLI::ValidationError("--flannel", "has to be the first of all");
+    checkEndpoints(options.etcd.endpoints);
   } catch (const CLI::ParseError& error) {
     line.exitStatus = app.exit(error) == 0 ? 0 : 2;
   }

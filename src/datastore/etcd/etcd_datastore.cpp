@@ -79,6 +79,7 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
   void onListing(Result<etcd::Listing> listing) {
     if (!listing) return lost(std::move(listing).error());
     outage_ = false;
+    refused_ = 0;
     picture_.replace(*listing);
     loaded_ = true;
     watchBegan_ = std::chrono::steady_clock::now();
@@ -123,9 +124,10 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
     pause_.async_wait(whileAlive(weak_from_this(), &State::load));
   }
 
-  /// The picture stays in force; another endpoint may know more.
+  /// The picture stays in force. Only when no endpoint knows more is that an outage.
   void lost(Error error) {
     client_.useNextEndpoint();
+    if (++refused_ % options_.client.endpoints.size() != 0) return load();
     loadLater();
     const auto self = shared_from_this();
     if (!loaded_) tellSaved();
@@ -189,13 +191,14 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
   etcd::Writer writer_;
   OnCluster onCluster_;
   bool begun_ = false;
-  bool loaded_ = false;    ///< etcd has answered since this began
-  bool outage_ = false;    ///< and told
-  bool wanted_ = false;    ///< the watcher waits for a picture, whatever it is
-  bool restored_ = false;  ///< the picture on disk has had its turn
-  bool saving_ = false;    ///< at save_'s end
-  std::string told_;       ///< the error that was told last; empty: it is over
-  Cluster cluster_;        ///< told last
+  bool loaded_ = false;      ///< etcd has answered since this began
+  std::size_t refused_ = 0;  ///< so many endpoints, one after the other
+  bool outage_ = false;      ///< and told
+  bool wanted_ = false;      ///< the watcher waits for a picture, whatever it is
+  bool restored_ = false;    ///< the picture on disk has had its turn
+  bool saving_ = false;      ///< at save_'s end
+  std::string told_;         ///< the error that was told last; empty: it is over
+  Cluster cluster_;          ///< told last
   std::set<std::string> unreadable_;
   std::chrono::steady_clock::time_point watchBegan_;
   std::chrono::milliseconds pauseLength_ = kFirstPause;
