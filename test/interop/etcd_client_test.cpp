@@ -150,7 +150,7 @@ TEST_CASE("a watch from before what etcd remembers says so") {
   etcd.client->watch("/w/", *first + 3, changes.taker());
   const auto late = changes.get();
   REQUIRE(late);
-  CHECK(late->put.size() == 1);
+  CHECK(late->events.size() == 1);
 }
 
 TEST_CASE("of thousands of changes to catch up with none is missed") {
@@ -162,7 +162,7 @@ TEST_CASE("of thousands of changes to catch up with none is missed") {
   std::size_t seen = 0;
   etcd.client->watch("/c/", *begin, [&](const Result<Changes>& changes) {
     REQUIRE(changes);
-    seen += changes->put.size();
+    seen += changes->events.size();
   });
   const auto deadline = std::chrono::steady_clock::now() + 10s;
   while (seen < kMany && std::chrono::steady_clock::now() < deadline) {
@@ -184,7 +184,7 @@ TEST_CASE("lists and changes may be longer than gRPC's 4 MB") {
   std::size_t seen = 0;
   etcd.client->watch("/big/", *begin, [&](const Result<Changes>& changes) {
     REQUIRE(changes);
-    seen += changes->put.size();
+    seen += changes->events.size();
   });
   const auto deadline = std::chrono::steady_clock::now() + 10s;
   while (seen < 6 && std::chrono::steady_clock::now() < deadline) {

@@ -336,6 +336,23 @@ TEST_CASE("a user who may not write the registry has leases without names") {
   CHECK(node.until([&] { return node.sees(nameless); }));
 }
 
+TEST_CASE("an endpoint that is away is passed over without a word while another answers") {
+  const auto server = serverWithNetwork();
+  if (!server) return;
+  boost::asio::io_context loop;
+  EtcdDatastoreOptions options;
+  options.client.endpoints = {"http://127.0.0.1:1", "http://127.0.0.1:2", server->endpoint()};
+  EtcdDatastore datastore(loop, options);
+  std::optional<bool> first;
+  datastore.watch([&](const Result<Cluster>& told) { first = first.value_or(told.has_value()); });
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!first && std::chrono::steady_clock::now() < deadline) {
+    loop.restart();
+    loop.run_one_for(std::chrono::milliseconds(20));
+  }
+  CHECK(first == true);
+}
+
 TEST_CASE("of three members the leader may be lost") {
   std::string cluster;
   std::vector<std::string> peers;

@@ -130,13 +130,7 @@ class WatchCall final : public grpc::ClientBidiReactor<pb::WatchRequest, pb::Wat
     for (const auto& event : response_.events()) {
       if (event.kv().mod_revision() <= revision_) continue;
       changes_.revision = std::max(changes_.revision, event.kv().mod_revision());
-      if (event.type() == pb::Event::DELETE) {
-        changes_.deleted.push_back(event.kv().key());
-        std::erase_if(changes_.put, [&](const KeyValue& put) { return put.key == event.kv().key(); });
-      } else {
-        changes_.put.push_back(entryOf(event.kv()));
-        std::erase(changes_.deleted, event.kv().key());
-      }
+      changes_.events.push_back({.entry = entryOf(event.kv()), .deleted = event.type() == pb::Event::DELETE});
     }
     if (response_.fragment() || response_.created()) return;
     // The header's revision may be ahead of events that are still to come, unless there are none.

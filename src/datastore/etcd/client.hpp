@@ -32,11 +32,16 @@ struct Listing {
   std::vector<KeyValue> entries;
 };
 
-/// What a watch tells at once.
+/// One thing that happened to a key.
+struct Change {
+  KeyValue entry;  ///< of a deletion the key and the revision alone
+  bool deleted = false;
+};
+
+/// What a watch tells at once, in its order.
 struct Changes {
   std::int64_t revision = 0;  ///< all up to this one are known now
-  std::vector<KeyValue> put;
-  std::vector<std::string> deleted;  ///< keys
+  std::vector<Change> events;
 };
 
 /// Takes place as a whole, and only as long as nobody else has written meanwhile.
@@ -56,7 +61,7 @@ struct LeaseTime {
 };
 
 struct Options {
-  std::vector<std::string> endpoints;  ///< "http://127.0.0.1:2379", "https://..."
+  std::vector<std::string> endpoints;  ///< "http://127.0.0.1:2379", "https://..."; one at least
   std::string caFile, certFile, keyFile;
   std::string username, password;
 };

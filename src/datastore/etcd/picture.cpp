@@ -18,15 +18,13 @@ void Picture::replace(const Listing& listing) {
 
 bool Picture::apply(const Changes& changes) {
   bool changed = false;
-  for (const auto& key : changes.deleted) {
-    changed = entries_.erase(key) != 0 || changed;
-    noteChange(key);
-  }
-  for (const KeyValue& entry : changes.put) {
+  for (const auto& [entry, deleted] : changes.events) {
     noteChange(entry.key);
-    auto& known = entries_[entry.key];
-    changed = changed || known.value != entry.value || known.revision != entry.revision;
-    if (known.revision <= entry.revision) known = entry;
+    const auto known = entries_.find(entry.key);
+    const bool isNews = known == entries_.end() ? !deleted : known->second.revision < entry.revision;
+    changed = changed || isNews;
+    if (isNews && deleted) entries_.erase(known);
+    if (isNews && !deleted) entries_.insert_or_assign(entry.key, entry);
   }
   revision_ = std::max(revision_, changes.revision);
   return changed;
@@ -106,7 +104,7 @@ std::string Picture::toJson() const {
   auto entries = nlohmann::json::array();
   for (const auto& [key, entry] : entries_)
     entries.push_back({key, entry.value, entry.created, entry.revision, entry.lease});
-  return nlohmann::json{{"prefix", prefix_}, {"revision", revision_}, {"entries", std::move(entries)}}.dump(
+  return nlohmann::json{{"prefix", prefix_}, {"entries", std::move(entries)}}.dump(
       -1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

@@ -22,7 +22,7 @@ class Picture {
   explicit Picture(std::string prefix) : prefix_(std::move(prefix)) {}
 
   void replace(const Listing& listing);
-  /// False: nothing that is looked at has changed.
+  /// False: all of it was known.
   bool apply(const Changes& changes);
   /// What this node has written itself, at a revision, and will be told of later, or was already.
   void apply(const Write& write, std::int64_t revision);

@@ -132,11 +132,17 @@ TEST_CASE("changes are folded in, whichever way they come") {
   picture.apply(write, 12);  // the answer to our own write, before etcd tells of it
   REQUIRE(picture.find(write.key) != nullptr);
   CHECK(picture.find(write.key)->created == 12);
-  CHECK_FALSE(picture.apply(
-      {.revision = 12,
-       .put = {{.key = write.key, .value = write.value, .created = 12, .revision = 12, .lease = kOurs}},
-       .deleted = {}}));
-  picture.apply({.revision = 13, .put = {}, .deleted = {write.key}});
+  const KeyValue told{.key = write.key, .value = write.value, .created = 12, .revision = 12, .lease = kOurs};
+  CHECK_FALSE(picture.apply({.revision = 12, .events = {{.entry = told}}}));
+  const KeyValue gone{.key = write.key, .value = {}, .revision = 13};
+  KeyValue again = told;
+  again.created = again.revision = 14;
+  CHECK(picture.apply({.revision = 14, .events = {{.entry = gone, .deleted = true}, {.entry = again}}}));
+  CHECK(picture.find(write.key)->created == 14);
+  KeyValue last = gone;
+  last.revision = 15;
+  CHECK(picture.apply({.revision = 15, .events = {{.entry = last, .deleted = true}}}));
+  CHECK_FALSE(picture.apply({.revision = 15, .events = {{.entry = last, .deleted = true}}}));
   picture.apply(write, 12);  // late: it is known already that this was not the last
   CHECK(picture.find(write.key) == nullptr);
 

@@ -197,7 +197,10 @@ class Writer::State : public std::enable_shared_from_this<State> {
       picture_.apply(write_, *revision);
       owner_.changed();
     }
-    if (!revision) spdlog::warn("{}", revision.error().text);
+    if (!revision) {
+      spdlog::warn("{}", revision.error().text);
+      looked_ = 0;  // so that it is tried again
+    }
     if (revision && *revision == 0) return reload();
     if (queue_.empty()) return;
     if (write_.key == registration_) queue_.front().challenged = Clock::now();
@@ -304,7 +307,7 @@ class Writer::State : public std::enable_shared_from_this<State> {
   Write write_;         ///< that was sent last
   std::optional<Lease> mine_;
   std::string registration_;  ///< key; empty before the first time
-  std::uint64_t looked_ = 0;  ///< registryVersion() when rivals were looked for last
+  std::uint64_t looked_ = 0;  ///< registryVersion() when rivals were looked for last; 0: they have to be
   bool forbidden_ = false;    ///< this user may not write the registry
   std::int64_t lease_ = 0;    ///< etcd's, that our keys hang on; 0: none
   asio::steady_timer renewal_, patience_;
