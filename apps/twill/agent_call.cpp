@@ -25,9 +25,17 @@ Result<std::string> callAgent(const Asking& asking, const api::Call& call) {
               kind);
 }
 
-int report(const Error& error) {
-  fmt::print(stderr, "twill: {}\n", error.text);
-  return error.kind == Error::Kind::invalid ? 2 : 1;
+std::string text(const nlohmann::json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end() || found->is_null()) return "-";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+std::string both(const nlohmann::json& json, const char* v4, const char* v6) {
+  std::string second = text(json, v6);
+  std::string first = text(json, v4);
+  if (second == "-") return first;
+  return first == "-" ? second : first + ", " + second;
 }
 
 }  // namespace twill

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "api/client.hpp"
 
@@ -22,7 +23,9 @@ void addAsking(CLI::App& command, Asking& asking, bool prints);
 /// request was wrong in itself.
 [[nodiscard]] Result<std::string> callAgent(const Asking& asking, const api::Call& call);
 
-/// Prints it; the exit status, 2 where the input was wrong.
-int report(const Error& error);
+/// A field of an answer as text; "-" for what is not there.
+[[nodiscard]] std::string text(const nlohmann::json& answer, const char* key);
+/// What there is of IPv4 and IPv6, with a comma between them.
+[[nodiscard]] std::string both(const nlohmann::json& answer, const char* v4, const char* v6);
 
 }  // namespace twill

@@ -12,6 +12,7 @@
 
 #include "agent_call.hpp"
 #include "base/file.hpp"
+#include "command.hpp"
 #include "commands.hpp"
 #include "model/cluster.hpp"
 #include "terminal.hpp"
@@ -32,18 +33,6 @@ constexpr const char* kLeaseFooter = R"(Examples:
   twill lease release 172.16.7.0/24)";
 
 constexpr std::size_t kLargestConfig = 1U << 20U;
-
-/// A command whose callback ends the program with what `run` returns.
-template <class What>
-CLI::App* add(CLI::App& app, const std::string& name, const std::string& help, std::shared_ptr<What> what,
-              std::function<Result<int>(const What&)> run) {
-  CLI::App* command = app.add_subcommand(name, help);
-  command->callback([what, run = std::move(run)] {
-    const auto status = run(*what);
-    throw CLI::RuntimeError(status ? *status : report(status.error()));
-  });
-  return command;
-}
 
 struct ConfigFile {
   Asking asking;
@@ -90,31 +79,17 @@ void addConfig(CLI::App& app) {
   group->footer(kConfigFooter);
   group->require_subcommand(1);
   const auto asking = std::make_shared<Asking>();
-  addAsking(*add<Asking>(*group, "get", "print it", asking, getConfig), *asking, false);
+  addAsking(*addCommand<Asking>(*group, "get", "print it", asking, getConfig), *asking, false);
   const auto set = std::make_shared<ConfigFile>();
   CLI::App* command =
-      add<ConfigFile>(*group, "set", "check it, and put it in place of the old one", set, setConfig);
+      addCommand<ConfigFile>(*group, "set", "check it, and put it in place of the old one", set, setConfig);
   command->add_option("file", set->path, "flannel's net-conf.json; - for standard input")->required();
   command->add_flag("--force", set->force, "even if nodes' leases would lie outside of the network");
   addAsking(*command, set->asking, false);
   const auto checked = std::make_shared<ConfigFile>();
-  add<ConfigFile>(*group, "validate", "check a file; needs no agent", checked, validateConfig)
+  addCommand<ConfigFile>(*group, "validate", "check a file; needs no agent", checked, validateConfig)
       ->add_option("file", checked->path, "flannel's net-conf.json; - for standard input")
       ->required();
-}
-
-/// A field as text; "-" for what is not there.
-std::string text(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || found->is_null()) return "-";
-  return found->is_string() ? found->get<std::string>() : found->dump();
-}
-
-std::string both(const Json& json, const char* v4, const char* v6) {
-  std::string second = text(json, v6);
-  std::string first = text(json, v4);
-  if (second == "-") return first;
-  return first == "-" ? second : first + ", " + second;
 }
 
 /// "23h59m"
@@ -169,9 +144,9 @@ void printLeaseTable(const Json& answer) {
 
 void addTable(CLI::App& app, const std::string& name, const std::string& help, void (*print)(const Json&)) {
   const auto asking = std::make_shared<Asking>();
-  addAsking(
-      *add<Asking>(app, name, help, asking, [print](const Asking& how) { return printLeases(how, print); }),
-      *asking, true);
+  addAsking(*addCommand<Asking>(app, name, help, asking,
+                                [print](const Asking& how) { return printLeases(how, print); }),
+            *asking, true);
 }
 
 struct Reservation {
@@ -211,7 +186,7 @@ void addLease(CLI::App& app) {
   group->require_subcommand(1);
   const auto wanted = std::make_shared<Reservation>();
   CLI::App* command =
-      add<Reservation>(*group, "reserve", "keep a subnet for a node, for good", wanted, reserve);
+      addCommand<Reservation>(*group, "reserve", "keep a subnet for a node, for good", wanted, reserve);
   command->add_option("subnet", wanted->subnet, "172.16.7.0/24")->required();
   command->add_option("--ipv6-subnet", wanted->subnet6, "and its IPv6 subnet");
   command->add_option("--public-ip", wanted->publicIp,
@@ -220,7 +195,7 @@ void addLease(CLI::App& app) {
   command->add_option("--node", wanted->node, "its name; a lease file knows nodes by it");
   addAsking(*command, wanted->asking, false);
   const auto gone = std::make_shared<Reservation>();
-  command = add<Reservation>(
+  command = addCommand<Reservation>(
       *group, "release", "end a lease or reservation; a node that runs takes its own again", gone, release);
   command->add_option("subnet", gone->subnet, "172.16.7.0/24")->required();
   addAsking(*command, gone->asking, false);

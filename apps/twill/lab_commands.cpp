@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "agent_call.hpp"
+#include "command.hpp"
 #include "commands.hpp"
 #include "lab/lab_files.hpp"
 #include "lab_capture.hpp"
@@ -33,29 +33,17 @@ Examples:
   twill lab test                              can everybody reach everybody, without NAT?
   twill lab down)";
 
-/// Adds a command whose callback ends the program with what `run` returns.
-template <class Arguments>
-CLI::App* add(CLI::App& app, const std::string& name, const std::string& help, Arguments arguments,
-              std::function<Result<int>(typename Arguments::element_type&)> run) {
-  CLI::App* command = app.add_subcommand(name, help);
-  command->callback([arguments, run = std::move(run)] {
-    auto status = run(*arguments);
-    throw CLI::RuntimeError(status ? *status : report(status.error()));
-  });
-  return command;
-}
-
 void addName(CLI::App& command, std::string& name) {
   command.add_option("--name", name, "which lab; several can be up side by side")->capture_default_str();
 }
 
 void addUp(CLI::App& app) {
   auto spec = std::make_shared<lab::Spec>();
-  CLI::App* command = add(app, "up", "bring a lab up, or complete one that is up", spec,
-                          [](lab::Spec& wanted) -> Result<int> {
-                            TWILL_TRY(const lab::Lab lab, bringUp(wanted));
-                            return showStatus(lab, false);
-                          });
+  CLI::App* command = addCommand(app, "up", "bring a lab up, or complete one that is up", spec,
+                                 [](lab::Spec& wanted) -> Result<int> {
+                                   TWILL_TRY(const lab::Lab lab, bringUp(wanted));
+                                   return showStatus(lab, false);
+                                 });
   addName(*command, spec->name);
   command->add_option("--nodes", spec->nodes, "how many nodes")->capture_default_str();
   command->add_option("--containers", spec->containers, "containers on each node")->capture_default_str();
@@ -100,7 +88,7 @@ void addUp(CLI::App& app) {
 void addDown(CLI::App& app) {
   auto name = std::make_shared<std::string>(lab::Spec().name);
   CLI::App* command =
-      add(app, "down", "end a lab and everything in it", name, [](std::string& which) -> Result<int> {
+      addCommand(app, "down", "end a lab and everything in it", name, [](std::string& which) -> Result<int> {
         TWILL_TRY(const bool was, lab::takeDown(which));
         fmt::print("lab {} {}\n", which, was ? "is down" : "was not up");
         return 0;
@@ -116,11 +104,10 @@ struct Looking {
 void addLook(CLI::App& app, const std::string& command, const std::string& help,
              Result<int> (*look)(const lab::Lab&, bool json)) {
   auto looking = std::make_shared<Looking>();
-  CLI::App* added =
-      add<std::shared_ptr<Looking>>(app, command, help, looking, [look](Looking& how) -> Result<int> {
-        TWILL_TRY(const lab::Lab lab, lab::Lab::open(how.name));
-        return look(lab, how.json);
-      });
+  CLI::App* added = addCommand<Looking>(app, command, help, looking, [look](Looking& how) -> Result<int> {
+    TWILL_TRY(const lab::Lab lab, lab::Lab::open(how.name));
+    return look(lab, how.json);
+  });
   addName(*added, looking->name);
   added->add_flag("--json", looking->json, "print JSON");
 }
@@ -140,8 +127,7 @@ Result<int> showLog(Reading& what) {
 
 void addLogs(CLI::App& app) {
   auto reading = std::make_shared<Reading>();
-  CLI::App* command =
-      add<std::shared_ptr<Reading>>(app, "logs", "what a node's agent has said", reading, showLog);
+  CLI::App* command = addCommand<Reading>(app, "logs", "what a node's agent has said", reading, showLog);
   addName(*command, reading->name);
   command->add_option("machine", reading->machine, "node1")->required();
   command->add_flag("-f,--follow", reading->follow, "go on with what it says from now on");
@@ -149,7 +135,7 @@ void addLogs(CLI::App& app) {
 
 void addStep(CLI::App& app) {
   auto number = std::make_shared<int>(1);
-  CLI::App* command = add<std::shared_ptr<int>>(
+  CLI::App* command = addCommand<int>(
       app, "step", "container networking from scratch: 1 a namespace, 2 a node, 3 many nodes, 4 an overlay",
       number, [](int& which) { return runStep(which); });
   command->add_option("number", *number, "which step")->required()->check(CLI::IsMember({1, 2, 3, 4}));
@@ -164,13 +150,13 @@ struct Execution {
 void addExec(CLI::App& app) {
   auto execution = std::make_shared<Execution>();
   CLI::App* command =
-      add(app, "exec", "run a command in a node or container; its exit status is the command's", execution,
-          [](Execution& what) -> Result<int> {
-            TWILL_TRY(const lab::PlaceName place, lab::parsePlace(what.place));
-            if (what.command.empty()) what.command = {"sh"};
-            TWILL_TRY(const lab::Lab lab, lab::Lab::open(what.name));
-            return lab.execute(place, what.command);
-          });
+      addCommand(app, "exec", "run a command in a node or container; its exit status is the command's",
+                 execution, [](Execution& what) -> Result<int> {
+                   TWILL_TRY(const lab::PlaceName place, lab::parsePlace(what.place));
+                   if (what.command.empty()) what.command = {"sh"};
+                   TWILL_TRY(const lab::Lab lab, lab::Lab::open(what.name));
+                   return lab.execute(place, what.command);
+                 });
   addName(*command, execution->name);
   command->add_option("place", execution->place, "node1, node1/con1, router")->required();
   command->add_option("command", execution->command, "after --; a shell when left out");
@@ -184,11 +170,11 @@ struct Capturing {
 void addCapture(CLI::App& app) {
   auto capturing = std::make_shared<Capturing>();
   CLI::App* command =
-      add(app, "capture", "packets as they pass an interface, header by header, into tunnels too", capturing,
-          [](Capturing& how) -> Result<int> {
-            TWILL_TRY(const lab::Lab lab, lab::Lab::open(how.name));
-            return capturePackets(lab, how.what);
-          });
+      addCommand(app, "capture", "packets as they pass an interface, header by header, into tunnels too",
+                 capturing, [](Capturing& how) -> Result<int> {
+                   TWILL_TRY(const lab::Lab lab, lab::Lab::open(how.name));
+                   return capturePackets(lab, how.what);
+                 });
   addName(*command, capturing->name);
   Capture& what = capturing->what;
   command->add_option("place", what.place, "node1, node1/con1, router")->required();

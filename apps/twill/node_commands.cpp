@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent_call.hpp"
+#include "command.hpp"
 #include "commands.hpp"
 #include "terminal.hpp"
 
@@ -18,18 +19,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kLeasesShown = 20;
-
-/// A field as text; "-" for what is not there.
-std::string text(const Json& json, const char* key) {
-  auto found = json.find(key);
-  if (found == json.end() || found->is_null()) return "-";
-  return found->is_string() ? found->get<std::string>() : found->dump();
-}
-
-std::string both(const Json& json, const char* v4, const char* v6) {
-  std::string second = text(json, v6);
-  return text(json, v4) + (second == "-" ? "" : ", " + second);
-}
 
 void printLeases(const Json& status) {
   const Json& leases = status["leases"];

@@ -22,7 +22,6 @@ namespace {
 constexpr auto kResync = std::chrono::minutes(5);
 /// How soon the kernel is looked at again when it could not be read, or does not become what is wanted.
 constexpr auto kSoon = std::chrono::seconds(1);
-constexpr auto kPublishRetry = std::chrono::seconds(5);
 /// After an evaluation drift waits twenty times as long as that took: on a node where much happens the
 /// comparing takes a twentieth of the time, and what containers ask for comes first.
 constexpr int kRestRatio = 20;
@@ -215,15 +214,6 @@ bool Agent::lookAt(const std::string& setting) {
   return true;
 }
 
-/// The addresses that our lease names, for the choice of the underlay.
-void Agent::rememberHeld() {
-  for (const Lease& lease : cluster_->cluster.leases) {
-    if (lease.node != options_.node) continue;
-    options_.underlay.held = lease.publicIp;
-    options_.underlay.held6 = lease.publicIp6;
-  }
-}
-
 std::optional<Agent::TunnelNumbers> Agent::tunnelNumbers() const {
   const auto table = wanted_.firewalls.find(kTable);
   if (table == wanted_.firewalls.end() || table->second.counters.empty()) return std::nullopt;
@@ -249,54 +239,6 @@ Difference Agent::difference() const {
   Difference difference = diff(wanted_, actual_);
   for (const auto& [key, record] : attachments_.unknown()) spare(record.hostIfname, difference.operations);
   return difference;
-}
-
-void Agent::publish(const Lease& lease) {
-  if (lease == published_ && now() < publishedAt_ + kPublishRetry) {
-    problems_.set("publish",
-                  {fmt::format("somebody else writes another lease for {}; is there a second node of "
-                               "that name? Give each its own by --node-name",
-                               lease.node)});
-    publishLater();
-    return;
-  }
-  spdlog::info("publishing lease {} {}", lease.subnet ? lease.subnet->text() : "",
-               lease.subnet6 ? lease.subnet6->text() : "");
-  send(lease);
-  published_ = lease;
-  publishedAt_ = now();
-}
-
-void Agent::send(const Lease& lease) {
-  publishing_ = lease;
-  datastore_.publish(lease, [this](Result<void> published) {
-    publishing_.reset();
-    confirmed_ = confirmed_ || published;
-    if (published) return;
-    published_.reset();
-    problems_.set("publish", {published.error().text});
-    publishLater();
-  });
-}
-
-/// A lease that was there before this agent: the datastore learns that it is this node's, to keep it alive,
-/// and what a person has left out of it.
-void Agent::confirm() {
-  if (!decision_.leased || decision_.publish || confirmed_ || publishing_) return;
-  Lease lease = decision_.self.lease;
-  lease.node = options_.node;
-  if (lease.backendType.empty()) lease.backendType = cluster_->cluster.network.backend.type;
-  send(lease);
-}
-
-/// One timer: a map that changes often must not start a chain of attempts with each change.
-void Agent::publishLater() {
-  publishTimer_.expires_after(kPublishRetry);
-  publishTimer_.async_wait([this, alive = alive_](boost::system::error_code cancelled) {
-    if (cancelled || !*alive) return;
-    clusterChanged_ = true;
-    wake(Cause::retry);
-  });
 }
 
 Result<void> Agent::readKernel() {

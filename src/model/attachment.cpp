@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/fnv.hpp"
 #include "model/json_read.hpp"
 
 namespace twill {
@@ -174,8 +175,7 @@ std::string_view textOf(PortProtocol protocol) {
 
 std::string hostInterfaceName(std::string_view attachmentKey) {
   constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz234567";  // RFC 4648 base32, lower case
-  std::uint64_t hash = 0xcbf29ce484222325ULL;                                 // FNV-1a, 64 bit
-  for (char c : attachmentKey) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3ULL;
+  std::uint64_t hash = fnv1a(attachmentKey);
   std::string name = "tw";
   for (int i = 0; i < 11; ++i, hash >>= 5U) name += kAlphabet[hash & 31U];
   return name;

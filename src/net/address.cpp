@@ -9,6 +9,8 @@
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
+#include "base/fnv.hpp"
+
 namespace twill {
 namespace {
 
@@ -223,8 +225,7 @@ Result<MacAddress> MacAddress::parse(std::string_view text) {
 }
 
 MacAddress MacAddress::derive(std::string_view seed) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a, 64 bit
-  for (char c : seed) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3ULL;
+  const std::uint64_t hash = fnv1a(seed);
   MacAddress mac;
   for (auto& byte : mac.bytes)
     byte = static_cast<std::uint8_t>(hash >> (8U * static_cast<unsigned>(&byte - mac.bytes.data())));

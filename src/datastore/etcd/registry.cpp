@@ -6,19 +6,13 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/fnv.hpp"
 #include "model/json_read.hpp"
 
 namespace twill::etcd {
 namespace {
 
 constexpr std::size_t kLongest = 4096;
-
-/// FNV-1a, 64 bit.
-std::uint64_t hashOf(const std::string& text) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return hash;
-}
 
 Result<Registration> parse(const KeyValue& entry) {
   Registration out{.key = entry.key, .created = entry.created, .touched = entry.revision};
@@ -71,7 +65,7 @@ Write registrationOf(const Lease& mine, const std::string& machine, const std::s
     if (!mine.backendData.empty())
       value["BackendData"] = nlohmann::ordered_json::parse(mine.backendData, nullptr, false);
   }
-  return {.key = fmt::format("{}{}-{:016x}", registryPrefix, name, hashOf(machine + '/' + mine.node)),
+  return {.key = fmt::format("{}{}-{:016x}", registryPrefix, name, fnv1a(machine + '/' + mine.node)),
           .value = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
 }
 
