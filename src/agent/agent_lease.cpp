@@ -26,7 +26,8 @@ void Agent::rememberHeld() {
 }
 
 void Agent::publish(const Lease& lease) {
-  if (lease == published_ && now() < publishedAt_ + kPublishRetry) {
+  // One that is gone, and not replaced, is nobody else's doing that would go on and on.
+  if (decision_.leased && lease == published_ && now() < publishedAt_ + kPublishRetry) {
     problems_.set("publish",
                   {fmt::format("somebody else writes another lease for {}; is there a second node of "
                                "that name? Give each its own by --node-name",

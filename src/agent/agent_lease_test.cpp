@@ -53,6 +53,18 @@ TEST_CASE("a lease that knows this node by its address only is ours: it keeps th
   CHECK(node.datastore.published[0] == leaseOf("node1", "172.16.0.0/24", "10.0.0.10"));
 }
 
+TEST_CASE("a lease that is taken away is published again at once, also when that has just happened") {
+  Node node;
+  Cluster without = threeNodes();
+  without.leases.erase(without.leases.begin());
+  for (std::size_t times = 1; times < 4; ++times) {
+    node.join(without);
+    CHECK(node.datastore.published.size() == times);
+    node.join();
+    CHECK(node.agent->problems().all().empty());
+  }
+}
+
 TEST_CASE("two leases of this node, one by name and one by address, become one") {
   Node node;
   Cluster cluster = threeNodes();

@@ -105,7 +105,7 @@ def lost_lease(lab):
     def taken_again():
         found = [lease for lease in leases(lab, "node1") if lease["subnet"] == "172.16.2.0/24"]
         return found and found[0]["node"] == "node3" and found[0]["reserved"] is False
-    wait_for("node3 takes its subnet again, on a lease", taken_again, 15)
+    wait_for("node3 takes its subnet again, on a lease", taken_again, 3)
 
 
 def config(lab):
