@@ -144,9 +144,20 @@ def start_one_with_a_port(lab, caller):
     return lab.background("node1", "nsenter", "--net=/run/netns/x1", "/usr/bin/python3", "-c", SERVER)
 
 
+def counter(lab, place, protocol, name):
+    """One of RFC 1213's counters, as the kernel of that network namespace keeps them."""
+    lines = [line.split() for line in lab.execute(place, "cat", "/proc/net/snmp").splitlines()
+             if line.startswith(f"{protocol}:")]
+    return int(dict(zip(*lines))[name])
+
+
 def datagrams(lab, place):
-    lines = [line.split() for line in lab.execute(place, "cat", "/proc/net/snmp").splitlines() if line.startswith("Udp:")]
-    return int(dict(zip(*lines))["InDatagrams"])
+    return counter(lab, place, "Udp", "InDatagrams")
+
+
+def sent_again(lab):
+    """TCP segments, by both ends of what ASKING asks. A count, where a wait would tell of a busy machine as well."""
+    return sum(counter(lab, place, "Tcp", "RetransSegs") for place in ("node1/con1", "node1/con2", "node2/con1"))
 
 
 def strangers_stay_out(lab):
@@ -178,18 +189,19 @@ def damage_is_repaired(lab, host_side):
     assert carried(lab, "out") > before
 
 
-def agents(lab):
-    return lab.execute("node1", "pidof", "twilld", check=False).split()
+def agent(lab):
+    return lab.execute("node1", "cat", "/run/twill/twilld.lock").strip()
 
 
 def restart(lab):
-    before = agents(lab)
-    lab.execute("node1", "kill", "-9", *before)
-    wait_for("the agent is back", lambda: agents(lab) not in (before, []) and lab.status()["ready"], 20)
+    before = agent(lab)
+    lab.execute("node1", "kill", "-9", before)
+    wait_for("the agent is back", lambda: agent(lab) != before and lab.status()["ready"], 20)
 
 
 def switching_loses_nothing(lab, host_side):
     """Killed, off, and on again, while connections go on."""
+    before = sent_again(lab)
     with lab.background("node1/con1", "/usr/bin/python3", "-c", ASKING, "172.16.1.2", "20") as far, \
             lab.background("node1/con1", "/usr/bin/python3", "-c", ASKING, "172.16.0.3", "20") as near:
         assert far.stdout.readline() and near.stdout.readline()
@@ -203,8 +215,7 @@ def switching_loses_nothing(lab, host_side):
         restart(lab)
         wait_for("the programs are back", lambda: filters(lab, host_side) == 1 and filters(lab, "eth0") == 1)
         waits = [float(end.communicate(timeout=60)[0]) for end in (far, near)]
-    # A lost packet costs at least 200 ms, by TCP's smallest timeout.
-    assert max(waits) < 200, waits
+    assert sent_again(lab) == before, (sent_again(lab) - before, waits)
 
 
 def backends_change_beneath(lab):
@@ -224,8 +235,9 @@ def backends_change_beneath(lab):
                 talk(lab, "node1/con1", address)
                 assert carried(lab, "out") - out > 5000 and carried(lab, "in") > back, (backend, address, path(lab))
         longest = float(far.communicate(timeout=30)[0])
-    # A link's first program costs what is sent by it in that moment (clsact): a packet, and TCP's wait for it.
-    assert longest < 500, longest
+    # A link's first program costs what is sent by it in that moment (clsact): a packet, and TCP's wait for it, 200 ms and
+    # more. A connection that was forgotten would never end.
+    assert longest < 5000, longest
 
 
 def main():
