@@ -114,11 +114,15 @@ class Node {
     auto attachments = Attachments::open(directory + "/state");
     REQUIRE(attachments);
     Options options{.node = "node1",
+                    .networks = networks,
                     .underlay = rules,
                     .fastPath = fastPath,
                     .stateDir = directory + "/state",
                     .subnetFile = directory + subnetFile};
-    agent = std::make_unique<Agent>(io, options, kernel, datastore, std::move(*attachments),
+    agent = std::make_unique<Agent>(io, options, kernel,
+                                    networks.size() < 2 ? std::vector<Datastore*>{&datastore}
+                                                        : std::vector<Datastore*>{&datastore, &second},
+                                    std::move(*attachments),
                                     [](const IpAddress&) -> Result<std::string> { return "eth0"; });
     REQUIRE(agent->start());
   }
@@ -165,11 +169,13 @@ class Node {
 
   std::string directory = makeDirectory();
   std::string subnetFile = "/subnet.env";
+  std::vector<std::string> networks;  ///< of two the second is that of `second`
   UnderlayRules rules;
   bool fastPath = false;
   boost::asio::io_context io;
   FakeKernel kernel;
   MemoryDatastore datastore{io};
+  MemoryDatastore second{io};
   std::unique_ptr<Agent> agent;
 
  private:

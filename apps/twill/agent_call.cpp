@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "plan/network_names.hpp"
+
 namespace twill {
 
 void addAsking(CLI::App& command, Asking& asking, bool prints) {
@@ -11,6 +13,19 @@ void addAsking(CLI::App& command, Asking& asking, bool prints) {
   command.add_option("--socket", asking.socket, "the agent's socket")
       ->capture_default_str()
       ->envname("TWILL_SOCKET");
+}
+
+void addNetwork(CLI::App& command, Asking& asking) {
+  command.add_option("--network", asking.network, "which of the networks of a node that is in several")
+      ->check([](const std::string& name) {
+        const auto checked = checkNetworkName(name);
+        return checked ? std::string() : checked.error().text;
+      });
+}
+
+std::string parametersFor(const Asking& asking, std::string parameters) {
+  if (!asking.network.empty()) parameters += (parameters.empty() ? "" : "&") + ("network=" + asking.network);
+  return parameters.empty() ? "" : "?" + parameters;
 }
 
 Result<std::string> callAgent(const Asking& asking, const api::Call& call) {

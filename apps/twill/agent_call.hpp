@@ -13,11 +13,17 @@ namespace twill {
 /// How a command finds this node's agent, and how it prints.
 struct Asking {
   std::string socket = "/run/twill/twill.sock";
+  std::string network;  ///< which of the node's; empty: it is in one alone
   bool json = false;
 };
 
 /// --socket, and --json if the command prints something.
 void addAsking(CLI::App& command, Asking& asking, bool prints);
+
+/// --network, for what is one network's.
+void addNetwork(CLI::App& command, Asking& asking);
+/// `parameters` of a call, with the network's.
+[[nodiscard]] std::string parametersFor(const Asking& asking, std::string parameters = "");
 
 /// The body of the agent's answer. An error is the agent's own words where it refuses: Kind::invalid when the
 /// request was wrong in itself.

@@ -24,6 +24,7 @@ using Json = nlohmann::json;
 struct Wish {
   std::string place;  ///< namespace, process or, to detach, container
   std::string network;
+  std::string home;
   std::string ifname = "eth0";
   std::string ip;
   std::string mac;
@@ -51,6 +52,7 @@ Result<std::string> callCni(const Wish& wish, const std::string& command, const 
                             const std::string& container, const std::string& ifname,
                             const std::string& netns) {
   Json config = {{"cniVersion", "1.1.0"}, {"name", network}, {"type", "twill-cni"}};
+  if (!wish.home.empty()) config["network"] = wish.home;
   if (wish.routed) config["attach"] = "routed";
   if (!wish.ip.empty()) config["args"]["cni"]["ips"] = {wish.ip};
   if (!wish.mac.empty()) config["args"]["cni"]["mac"] = wish.mac;
@@ -141,6 +143,8 @@ void addAttachCommands(CLI::App& app) {
   for (const char* option : {"--network", "--ifname"}) attaching->get_option(option)->capture_default_str();
   attaching->add_option("--ip", wish->ip, "an address of this node's subnet; else the next that is free");
   attaching->add_option("--mac", wish->mac, "a MAC address; else one that follows from the address");
+  attaching->add_option("--in", wish->home,
+                        "which of the networks of a node that is in several; else its first");
   attaching->add_flag("--routed", wish->routed, "routed mode: no bridge, /32 and /128");
   attaching->add_flag("--json", wish->json, "print the CNI result");
   attaching->footer(

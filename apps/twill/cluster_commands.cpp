@@ -25,6 +25,7 @@ using Json = nlohmann::json;
 constexpr const char* kConfigFooter = R"(Examples:
   twill config validate net-conf.json
   twill config set net-conf.json
+  twill config set blue.json --network blue
   twill config get | jq '.Backend.Type = "host-gw"' | twill config set -)";
 
 constexpr const char* kLeaseFooter = R"(Examples:
@@ -53,17 +54,23 @@ Result<std::string> soundContents(const ConfigFile& file) {
   return text;
 }
 
+void addAskingOfNetwork(CLI::App& command, Asking& asking, bool prints) {
+  addAsking(command, asking, prints);
+  addNetwork(command, asking);
+}
+
 Result<int> getConfig(const Asking& asking) {
-  TWILL_TRY(const std::string text, callAgent(asking, {.target = "/v1/config"}));
+  TWILL_TRY(const std::string text, callAgent(asking, {.target = "/v1/config" + parametersFor(asking)}));
   fmt::print("{}{}", text, text.ends_with('\n') ? "" : "\n");
   return 0;
 }
 
 Result<int> setConfig(const ConfigFile& file) {
   TWILL_TRY(std::string text, soundContents(file));
-  TWILL_CHECK(callAgent(file.asking, {.method = "PUT",
-                                      .target = fmt::format("/v1/config{}", file.force ? "?force=true" : ""),
-                                      .body = std::move(text)}));
+  TWILL_CHECK(callAgent(file.asking,
+                        {.method = "PUT",
+                         .target = "/v1/config" + parametersFor(file.asking, file.force ? "force=true" : ""),
+                         .body = std::move(text)}));
   fmt::print("the network config is set; nodes take it over by themselves\n");
   return 0;
 }
@@ -79,13 +86,13 @@ void addConfig(CLI::App& app) {
   group->footer(kConfigFooter);
   group->require_subcommand(1);
   const auto asking = std::make_shared<Asking>();
-  addAsking(*addCommand<Asking>(*group, "get", "print it", asking, getConfig), *asking, false);
+  addAskingOfNetwork(*addCommand<Asking>(*group, "get", "print it", asking, getConfig), *asking, false);
   const auto set = std::make_shared<ConfigFile>();
   CLI::App* command =
       addCommand<ConfigFile>(*group, "set", "check it, and put it in place of the old one", set, setConfig);
   command->add_option("file", set->path, "flannel's net-conf.json; - for standard input")->required();
   command->add_flag("--force", set->force, "even if nodes' leases would lie outside of the network");
-  addAsking(*command, set->asking, false);
+  addAskingOfNetwork(*command, set->asking, false);
   const auto checked = std::make_shared<ConfigFile>();
   addCommand<ConfigFile>(*group, "validate", "check a file; needs no agent", checked, validateConfig)
       ->add_option("file", checked->path, "flannel's net-conf.json; - for standard input")
@@ -103,7 +110,7 @@ std::string timeText(const Json& json, const char* key) {
 }
 
 Result<int> printLeases(const Asking& asking, void (*print)(const Json&)) {
-  TWILL_TRY(const std::string body, callAgent(asking, {.target = "/v1/leases"}));
+  TWILL_TRY(const std::string body, callAgent(asking, {.target = "/v1/leases" + parametersFor(asking)}));
   if (asking.json) {
     fmt::print("{}", body);
     return 0;
@@ -144,9 +151,9 @@ void printLeaseTable(const Json& answer) {
 
 void addTable(CLI::App& app, const std::string& name, const std::string& help, void (*print)(const Json&)) {
   const auto asking = std::make_shared<Asking>();
-  addAsking(*addCommand<Asking>(app, name, help, asking,
-                                [print](const Asking& how) { return printLeases(how, print); }),
-            *asking, true);
+  addAskingOfNetwork(*addCommand<Asking>(app, name, help, asking,
+                                         [print](const Asking& how) { return printLeases(how, print); }),
+                     *asking, true);
 }
 
 struct Reservation {
@@ -169,13 +176,17 @@ Result<int> reserve(const Reservation& what) {
   TWILL_CHECK(parseInto(what.publicIp6, lease.publicIp6));
   if (lease.subnet && !lease.subnet->address().isV4() && !lease.subnet6)
     lease.subnet6 = std::exchange(lease.subnet, std::nullopt);
-  TWILL_CHECK(callAgent(what.asking, {.method = "POST", .target = "/v1/leases", .body = toJson(lease)}));
+  TWILL_CHECK(callAgent(
+      what.asking,
+      {.method = "POST", .target = "/v1/leases" + parametersFor(what.asking), .body = toJson(lease)}));
   fmt::print("{} is reserved for {}\n", what.subnet, lease.name());
   return 0;
 }
 
 Result<int> release(const Reservation& what) {
-  TWILL_CHECK(callAgent(what.asking, {.method = "DELETE", .target = "/v1/leases?subnet=" + what.subnet}));
+  TWILL_CHECK(callAgent(
+      what.asking,
+      {.method = "DELETE", .target = "/v1/leases" + parametersFor(what.asking, "subnet=" + what.subnet)}));
   fmt::print("{} is free\n", what.subnet);
   return 0;
 }
@@ -193,12 +204,12 @@ void addLease(CLI::App& app) {
                       "the node's IPv4 address on the underlay; etcd knows nodes by it");
   command->add_option("--public-ipv6", wanted->publicIp6, "its IPv6 address");
   command->add_option("--node", wanted->node, "its name; a lease file knows nodes by it");
-  addAsking(*command, wanted->asking, false);
+  addAskingOfNetwork(*command, wanted->asking, false);
   const auto gone = std::make_shared<Reservation>();
   command = addCommand<Reservation>(
       *group, "release", "end a lease or reservation; a node that runs takes its own again", gone, release);
   command->add_option("subnet", gone->subnet, "172.16.7.0/24")->required();
-  addAsking(*command, gone->asking, false);
+  addAskingOfNetwork(*command, gone->asking, false);
 }
 
 }  // namespace

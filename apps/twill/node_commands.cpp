@@ -20,12 +20,12 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kLeasesShown = 20;
 
-void printLeases(const Json& status) {
-  const Json& leases = status["leases"];
+void printLeases(const Json& network, const Json& node) {
+  const Json& leases = network["leases"];
   fmt::print("\n{}\n",
              paint(Tone::bold, fmt::format("{:<20} {:<20} {}", "NODE", "SUBNET", "PUBLIC ADDRESS")));
   for (std::size_t i = 0; i < leases.size() && i < kLeasesShown; ++i) {
-    bool own = leases[i]["node"] == status["node"];
+    bool own = leases[i]["node"] == node;
     fmt::print("{:<20} {:<20} {}{}\n", text(leases[i], "node"), both(leases[i], "subnet", "subnet6"),
                both(leases[i], "public_ip", "public_ip6"), own ? "  (this node)" : "");
   }
@@ -33,27 +33,40 @@ void printLeases(const Json& status) {
     fmt::print("... and {} more; --json shows all\n", leases.size() - kLeasesShown);
 }
 
-int printStatus(const Json& status) {
-  bool ready = status["ready"];
-  fmt::print("node        {}  {}\n", text(status, "node"),
-             ready ? paint(Tone::good, "ready") : paint(Tone::bad, "not ready"));
-  fmt::print("network     {}  backend {}, datastore {}{}\n", both(status, "network", "network6"),
-             text(status, "backend"), text(status, "datastore"), status["ip_masq"] ? ", masquerading" : "");
-  if (!status["lease"].is_null()) {
-    fmt::print("lease       {}  containers' MTU {}\n", both(status["lease"], "subnet", "subnet6"),
-               text(status, "mtu"));
+void printProcess(const Json& process) {
+  fmt::print("tunnel      twill-tunnel is process {}, engine {} ({})\n", text(process, "pid"),
+             text(process, "engine"), text(process, "engine_reason"));
+}
+
+/// One network's part; `name` is empty where the node is in one alone.
+void printNetwork(const Json& network, const std::string& name, const std::string& more) {
+  fmt::print("network     {}{}  backend {}{}\n", name.empty() ? "" : name + "  ",
+             both(network, "network", "network6"), text(network, "backend"), more);
+  if (!network["lease"].is_null()) {
+    fmt::print("lease       {}  containers' MTU {}\n", both(network["lease"], "subnet", "subnet6"),
+               text(network, "mtu"));
   }
-  if (const Json& underlay = status["underlay"]; !underlay.is_null()) {
+  if (const Json& underlay = network["underlay"]; !underlay.is_null()) {
     fmt::print("underlay    {} {}  MTU {}, chosen by {}\n", text(underlay, "interface"),
                both(underlay, "address", "address6"), text(underlay, "mtu"), text(underlay, "reason"));
   }
+  const Json process = network.value("tunnel_process", Json());
+  if (!process.is_null()) printProcess(process);
+}
+
+int printStatus(const Json& status) {
+  bool ready = status["ready"];
+  const Json networks = status.value("networks", Json::array());
+  fmt::print("node        {}  {}\n", text(status, "node"),
+             ready ? paint(Tone::good, "ready") : paint(Tone::bad, "not ready"));
+  const auto more =
+      fmt::format(", datastore {}{}", text(status, "datastore"), status["ip_masq"] ? ", masquerading" : "");
+  if (networks.empty()) printNetwork(status, "", more);
+  for (const Json& network : networks) printNetwork(network, text(network, "name"), more);
   if (const Json tunnel = status.value("tunnel", Json()); !tunnel.is_null()) {
-    fmt::print("tunnel      {} packets of strangers dropped", text(tunnel, "strangers_dropped"));
     const Json process = tunnel.value("process", Json());
-    fmt::print("{}\n", process.is_null()
-                           ? ""
-                           : fmt::format("; twill-tunnel is process {}, engine {} ({})", text(process, "pid"),
-                                         text(process, "engine"), text(process, "engine_reason")));
+    if (networks.empty() && !process.is_null()) printProcess(process);
+    fmt::print("strangers   {} packets dropped at the tunnel's port\n", text(tunnel, "strangers_dropped"));
   }
   if (const Json path = status.value("fast_path", Json()); !path.is_null()) {
     fmt::print("fast path   {} containers, {} peers; packets: {} on the node, {} to peers, {} from peers\n",
@@ -73,7 +86,8 @@ int printStatus(const Json& status) {
   for (const Json& problem : status["problems"]) {
     fmt::print("{}  {}\n", paint(Tone::bad, "problem   "), problem.get<std::string>());
   }
-  printLeases(status);
+  if (networks.empty()) printLeases(status, status["node"]);
+  for (const Json& network : networks) printLeases(network, status["node"]);
   return ready ? 0 : 1;
 }
 
@@ -121,10 +135,11 @@ int printAttachments(const Json& answer) {
                                                    "IFNAME", "MODE", "ADDRESSES AND HOST PORTS")));
   for (const Json& attachment : answer["attachments"]) {
     std::string addresses;
+    std::string network = text(attachment, "network");
+    if (const auto home = attachment.value("twill_network", ""); !home.empty()) network += " in " + home;
     for (const Json& address : attachment["addresses"]) addresses += address.get<std::string>() + " ";
-    fmt::print("{:<24.24} {:<16} {:<10} {:<8} {}{}\n", text(attachment, "container"),
-               text(attachment, "network"), text(attachment, "ifname"), text(attachment, "mode"), addresses,
-               portsText(attachment));
+    fmt::print("{:<24.24} {:<16} {:<10} {:<8} {}{}\n", text(attachment, "container"), network,
+               text(attachment, "ifname"), text(attachment, "mode"), addresses, portsText(attachment));
   }
   return 0;
 }

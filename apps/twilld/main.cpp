@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -44,36 +45,54 @@ Map mapIn(std::unique_ptr<Store> store) {
   return {std::move(store), administration};
 }
 
-Map openMap(boost::asio::io_context& io, const Options& options) {
-  if (options.datastore == "file")
-    return mapIn(std::make_unique<FileDatastore>(io, FileDatastoreOptions{.directory = options.fileDir}));
+/// `network`: empty where the node is in one alone.
+Map openMap(boost::asio::io_context& io, const Options& options, const std::string& network) {
+  const std::string below = network.empty() ? "" : "/" + network;
+  if (options.datastore == "file") {
+    return mapIn(
+        std::make_unique<FileDatastore>(io, FileDatastoreOptions{.directory = options.fileDir + below}));
+  }
   const Options::Etcd& etcd = options.etcd;
   const std::string prefix = etcd.prefix.substr(0, etcd.prefix.find_last_not_of('/') + 1);
   return mapIn(std::make_unique<EtcdDatastore>(
-      io, EtcdDatastoreOptions{.client = {.endpoints = etcd.endpoints,
-                                          .caFile = etcd.caFile,
-                                          .certFile = etcd.certFile,
-                                          .keyFile = etcd.keyFile,
-                                          .username = etcd.username,
-                                          .password = etcd.password},
-                               .prefix = prefix,
-                               .leaseSeconds = etcd.leaseSeconds,
-                               .machine = readFile("/etc/machine-id", 4096).value_or(""),
-                               .pictureFile = options.stateDir + "/etcd.json"}));
+      io,
+      EtcdDatastoreOptions{
+          .client = {.endpoints = etcd.endpoints,
+                     .caFile = etcd.caFile,
+                     .certFile = etcd.certFile,
+                     .keyFile = etcd.keyFile,
+                     .username = etcd.username,
+                     .password = etcd.password},
+          .prefix = prefix + below,
+          .leaseSeconds = etcd.leaseSeconds,
+          .machine = readFile("/etc/machine-id", 4096).value_or(""),
+          .pictureFile = options.stateDir + (network.empty() ? "" : "/networks/" + network) + "/etcd.json"}));
 }
 
 Result<void> run(const Options& options) {
-  for (const auto& directory : {options.runDir, options.stateDir}) TWILL_CHECK(makeDirectories(directory));
+  for (const auto& directory : {options.runDir, options.stateDir}) {
+    TWILL_CHECK(makeDirectories(directory));
+    for (const auto& network : options.networks)
+      TWILL_CHECK(makeDirectories(directory + "/networks/" + network));
+  }
   TWILL_TRY(Fd lock, takeLock(options.runDir + "/twilld.lock"));
   TWILL_TRY(Attachments attachments, Attachments::open(options.stateDir));
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());
 
   boost::asio::io_context io(1);
-  const Map map = openMap(io, options);
-  Agent agent(io, options, *kernel, *map.datastore, std::move(attachments), linkTowards);
+  std::vector<Map> maps;
+  for (const auto& network : options.networks) maps.push_back(openMap(io, options, network));
+  if (maps.empty()) maps.push_back(openMap(io, options, ""));
+  std::vector<Datastore*> datastores;
+  std::vector<Administration*> administrations;
+  for (const Map& map : maps) {
+    datastores.push_back(map.datastore.get());
+    administrations.push_back(map.administration);
+  }
+  Agent agent(io, options, *kernel, datastores, std::move(attachments), linkTowards);
   api::Server server(io);
   addRoutes(server, agent);
-  addClusterRoutes(server, agent, map.administration);
+  addClusterRoutes(server, agent, std::move(administrations));
   TWILL_CHECK(server.listenUnix(options.runDir + "/twill.sock"));
   if (!options.listen.empty()) TWILL_CHECK(server.listenTcp(options.listen));
 

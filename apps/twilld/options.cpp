@@ -6,6 +6,8 @@
 #include <cctype>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -13,6 +15,7 @@
 
 #include "cli/describe.hpp"
 #include "cli/flannel_flags.hpp"
+#include "plan/network_names.hpp"
 
 namespace twill {
 namespace {
@@ -27,6 +30,8 @@ Examples:
   twilld --file-dir /srv/twill             where net-conf.json and leases.json are
   twilld --datastore etcd --etcd-endpoints https://10.0.0.2:2379
                                            the map in etcd, together with flannel's nodes
+  twilld --datastore etcd --networks blue,red
+                                           two networks, at PREFIX/blue and PREFIX/red
   twilld --flannel -iface=eth1 -ip-masq    with flanneld's flags and its variables (FLANNELD_*)
   twilld --cleanup                         remove everything that Twill put into this node's kernel
 
@@ -110,6 +115,9 @@ std::string translateFlannel(std::vector<std::string>& words, std::vector<std::s
 void declareMap(CLI::App& app, Options& options) {
   declare(app, "--datastore", options.datastore, "where the map of nodes lives")
       ->check(CLI::IsMember({"file", "etcd"}));
+  declare(app, "--networks", options.networks,
+          "several networks, by name: NAME's map is below the prefix or directory, in NAME")
+      ->delimiter(',');
   declare(app, "--file-dir", options.fileDir, "datastore file: directory of net-conf.json and leases.json");
   declare(app, "--etcd-endpoints", options.etcd.endpoints,
           "datastore etcd: http:// or https:// URLs, tried in turn")
@@ -125,6 +133,25 @@ void declareMap(CLI::App& app, Options& options) {
           "datastore etcd: seconds that the lease of a node outlives it")
       ->capture_default_str()
       ->check(CLI::Range(5, 1'000'000'000));
+}
+
+/// CLI11's own way to refuse.
+void checkNetworks(const std::vector<std::string>& networks) {
+  std::map<std::uint32_t, std::string> tables;
+  std::map<std::string, std::string> bridges;
+  for (const auto& network : networks) {
+    if (const auto checked = checkNetworkName(network); !checked)
+      throw CLI::ValidationError("--networks", checked.error().text);
+    const auto table = tables.emplace(routingTableOf(network), network);
+    const auto bridge = bridges.emplace(bridgeOf(network), network);
+    for (const auto& [other, fresh] :
+         {std::pair(table.first->second, table.second), {bridge.first->second, bridge.second}}) {
+      if (!fresh)
+        throw CLI::ValidationError(
+            "--networks", other == network ? network + " is named twice"
+                                           : network + " has the same hash as " + other + "; rename one");
+    }
+  }
 }
 
 void declareUnderlay(CLI::App& app, Options& options) {
@@ -197,6 +224,7 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
     app.parse(argc, argv.data());
     if (flannel) throw CLI::ValidationError("--flannel", "has to be the first of all");
     checkEndpoints(options.etcd.endpoints);
+    checkNetworks(options.networks);
   } catch (const CLI::ParseError& error) {
     line.exitStatus = app.exit(error) == 0 ? 0 : 2;
   }

@@ -45,31 +45,55 @@ std::vector<std::string> textsOf(const std::vector<Obstacle>& obstacles) {
 
 /// What to look at besides our own objects: whatever lies in the networks, the settings that are wanted, and
 /// the one that the choice of the underlay depends on.
-Interest interestOf(const NetworkConfig& network, const std::string& underlay, const KernelState& wanted) {
-  Interest interest{.networks = network.networks()};
+Interest interestOf(const std::vector<std::unique_ptr<Network>>& networks, const KernelState& wanted) {
+  Interest interest;
   for (const auto& [path, sysctl] : wanted.sysctls) interest.sysctls.push_back(path);
-  std::string acceptRa = acceptRaOf(underlay);
-  if (network.v6 && !wanted.sysctls.contains(acceptRa)) interest.sysctls.push_back(std::move(acceptRa));
+  for (const auto& network : networks) {
+    const NetworkConfig* config = network->inForce();
+    if (config == nullptr) continue;
+    for (const Prefix& prefix : config->networks()) interest.networks.push_back(prefix);
+    std::string acceptRa = acceptRaOf(network->underlay()->underlay.link);
+    auto& known = interest.sysctls;
+    if (config->v6 && std::find(known.begin(), known.end(), acceptRa) == known.end())
+      known.push_back(std::move(acceptRa));
+  }
   return interest;
+}
+
+/// What of the node's options is a network's own. Its name is a part of paths, as flannel had it.
+Options optionsOf(const std::string& network, Options options) {
+  if (network.empty()) return options;
+  options.runDir += "/networks/" + network;
+  const std::filesystem::path file = options.subnetFile;
+  options.subnetFile = file.parent_path() / "networks" / (network + ".env");
+  return options;
 }
 
 }  // namespace
 
-Agent::Agent(asio::io_context& io, Options options, Kernel& kernel, Datastore& datastore,
+Agent::Agent(asio::io_context& io, Options options, Kernel& kernel, const std::vector<Datastore*>& datastores,
              Attachments attachments, RouteQuestion routeTo)
     : io_(io),
       options_(std::move(options)),
       kernel_(kernel),
-      datastore_(datastore),
       attachments_(std::move(attachments)),
       routeTo_(std::move(routeTo)),
-      tunnel_(io, options_.runDir, [this] { wake(Cause::retry); }),
       kernelEvents_(io),
       driftTimer_(io),
-      publishTimer_(io),
       retryTimer_(io),
-      resyncTimer_(io),
-      recentTimer_(io) {}
+      resyncTimer_(io) {
+  const auto heard = [this](Cause cause) {
+    // What failed may be wanted otherwise now.
+    if (cause == Cause::start || cause == Cause::cluster) reconciler_.retryAll(now());
+    wake(cause);
+  };
+  const std::vector<std::string> names =
+      options_.networks.empty() ? std::vector{std::string()} : options_.networks;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    networks_.push_back(std::make_unique<Network>(io, names[i], optionsOf(names[i], options_),
+                                                  *datastores.at(i), problems_, heard));
+  }
+}
 
 Agent::~Agent() {
   *alive_ = false;
@@ -77,30 +101,25 @@ Agent::~Agent() {
 }
 
 Result<void> Agent::start() {
-  problems_.set("attachments", attachments_.warnings());
+  problems_.set("attachments", attachmentProblems());
   TWILL_CHECK(readKernel());
-  if (auto text = readFile(options_.subnetFile, 65536)) {
-    writtenSubnetEnv_ = *text;
-    previous_ = parseSubnetEnv(*text);
-  }
   kernelEvents_.assign(kernel_.notifyFd());
   waitForKernel();
   scheduleResync(kResync);
-  datastore_.watch([this](Result<Cluster> cluster) { onCluster(std::move(cluster)); });
+  for (const auto& network : networks_) network->start();
   return {};
 }
 
-void Agent::onCluster(Result<Cluster> cluster) {
-  if (!cluster) {
-    problems_.set("datastore", {cluster.error().text});
-    return;
-  }
-  problems_.set("datastore", {});
-  bool first = !cluster_;
-  cluster_ = makeSound(std::move(*cluster));
-  clusterChanged_ = true;
-  reconciler_.retryAll(now());  // what failed may be wanted otherwise now
-  wake(first ? Cause::start : Cause::cluster);
+const Network* Agent::network(const std::string& name) const {
+  if (name.empty()) return networks_.front().get();
+  const auto found = std::find_if(networks_.begin(), networks_.end(),
+                                  [&](const auto& network) { return network->name() == name; });
+  return found == networks_.end() ? nullptr : found->get();
+}
+
+bool Agent::ready() const {
+  return ready_ && std::all_of(networks_.begin(), networks_.end(),
+                               [](const auto& network) { return network->tunnel().isUp(); });
 }
 
 void Agent::waitForKernel() {
@@ -143,72 +162,52 @@ void Agent::evaluate() {
   const TimePoint begin = now();
   Cause cause = *pending_;
   pending_.reset();
-  if (!cluster_) return;  // what is wanted is not known: the kernel stays as it is
   redecide();
-  if (!decided_) return;
+  const auto isDecided = [](const auto& network) { return network->inForce() != nullptr; };
+  // Of a network that is not known yet nothing is known to be wanted, which is not to want nothing.
+  if (std::none_of(networks_.begin(), networks_.end(), isDecided)) return;
   reconcile(cause);
   followFastPath();
-  // After the kernel: the process attaches to a device.
-  tunnel_.follow(decision_.desired.tunnel);
-  problems_.set("tunnel",
-                tunnel_.problem().empty() ? std::vector<std::string>{} : std::vector{tunnel_.problem()});
-  // Peers are told when all is there that they are told of: a tunnel is there before anything comes.
-  if (isCarried() && std::exchange(publishDue_, false)) publish(*decision_.publish);
-  confirm();
-  // What was wanted before. A large one takes long to free, so the kernel came first.
-  decision_.desired.state = {};
-  writeSubnetEnv();
+  for (const auto& network : networks_) network->settle(actual_);
+  retired_ = {};
   scheduleRetry();
   const TimePoint end = now();
   restsUntil_ = end + std::min<TimePoint::duration>(kRestRatio * (end - begin), kLongestRest);
 }
 
-void Agent::redecide() {
-  const NetworkConfig& network = cluster_->cluster.network;
-  options_.underlay.needV4 = network.v4.has_value();
-  options_.underlay.needV6 = network.v6.has_value();
-  if (clusterChanged_) rememberHeld();
-  auto choice = chooseUnderlay(actual_, options_.underlay, routeTo_);
-  if (choice && lookAt(acceptRaOf(choice->underlay.link)))
-    choice = chooseUnderlay(actual_, options_.underlay, routeTo_);
-  problems_.set("underlay", choice ? choice->notices : std::vector{choice.error().text});
-  bool moved = choice && underlay_ != *choice;
-  if (moved) {
-    auto line = describe(*choice);
-    if (!underlay_ || line != describe(*underlay_)) say("underlay: " + line);
-    underlay_ = std::move(*choice);
+/// True when a network has decided anew.
+bool Agent::decideAll() {
+  bool fresh = false;
+  for (const auto& network : networks_) {
+    std::optional<std::string> setting = network->look(actual_, routeTo_);
+    if (setting && lookAt(*setting)) setting = network->look(actual_, routeTo_);
+    std::vector<std::pair<std::string, const NetworkConfig*>> others;
+    for (const auto& other : networks_) {
+      if (other != network && other->inForce() != nullptr)
+        others.emplace_back(other->name(), other->inForce());
+    }
+    fresh =
+        network->decide([this](const std::string& link) { return kernel_.driverOf(link); }, others) || fresh;
   }
-  if (!underlay_ || (!moved && !clusterChanged_)) return;
+  return fresh;
+}
 
-  clusterChanged_ = false;
-  recent_.note(decision_.inUse, now());
-  auto decided = decide({*cluster_, *underlay_, options_, previous_, lastLease_, recent_.at(now()),
-                         kernel_.driverOf(underlay_->underlay.link)});
-  problems_.set("config", decided ? std::vector<std::string>{} : std::vector{decided.error().text});
-  if (!decided) return;
-  decision_ = std::move(*decided);
-  decided_ = true;
-  if (decision_.leased) lastLease_ = decision_.self.lease;
-  problems_.set("lease", decision_.problems);
-  problems_.set("backend", decision_.desired.notices);
-  std::swap(wanted_, decision_.desired.state);
+void Agent::redecide() {
+  if (!decideAll()) return;
+  retired_ = std::exchange(wanted_, {});
+  for (const auto& network : networks_) network->giveWanted(wanted_, networks_.size() == 1);
   merge(wanted_, attachmentState());
-  if (Interest interest = interestOf(network, underlay_->underlay.link, wanted_); interest != interest_) {
+  if (Interest interest = interestOf(networks_, wanted_); interest != interest_) {
     interest_ = std::move(interest);
     readAgain();
     wake(Cause::cluster);  // what is seen now may change the choice of the underlay
   }
-  scheduleFarewell();
-  if (!decision_.publish) problems_.set("publish", {});
-  publishDue_ = decision_.publish && decision_.publish != publishing_;
 }
 
-/// Makes sure that a setting which decides something is known before the decision; true when it was not. With
-/// IPv4 alone there is none.
+/// Makes sure that a setting which decides something is known before the decision; true when it was not.
 bool Agent::lookAt(const std::string& setting) {
   auto& known = interest_.sysctls;
-  if (!options_.underlay.needV6 || std::find(known.begin(), known.end(), setting) != known.end())
-    return false;
+  if (std::find(known.begin(), known.end(), setting) != known.end()) return false;
   known.push_back(setting);
   readAgain();
   return true;
@@ -221,22 +220,35 @@ std::optional<Agent::TunnelNumbers> Agent::tunnelNumbers() const {
   if (const auto counted = kernel_.counted(kTable)) {
     for (const auto& [name, packets] : *counted) out.strangers += packets;
   }
-  if (auto status = tunnel_.status()) {
+  for (const auto& network : networks_) {
+    auto status = network->tunnel().status();
+    if (!status) continue;
     out.strangers += status->strangers;
-    out.process = std::move(status->json);
-    out.problem = std::move(status->problem);
+    out.processes[network->name()] = std::move(status->json);
+    if (!status->problem.empty()) out.problems.push_back(std::move(status->problem));
   }
   return out;
 }
 
 std::vector<std::string> Agent::problemsWith(const std::optional<TunnelNumbers>& tunnel) const {
   auto all = problems_.all();
-  if (tunnel && !tunnel->problem.empty()) all.push_back("tunnel: " + tunnel->problem);
+  if (tunnel) {
+    for (const auto& problem : tunnel->problems) all.push_back("tunnel: " + problem);
+  }
   return all;
 }
 
+/// While a network is not known yet, only what is missing: what is there may be that one's, and so may parts
+/// of the tables.
 Difference Agent::difference() const {
-  Difference difference = diff(wanted_, actual_);
+  const bool complete = std::all_of(networks_.begin(), networks_.end(),
+                                    [](const auto& network) { return network->inForce() != nullptr; });
+  Difference difference = complete ? diff(wanted_, actual_) : additions(wanted_, actual_);
+  if (!complete) {
+    std::erase_if(difference.operations, [](const Operation& operation) {
+      return operation.verb == Verb::change && std::holds_alternative<Firewall>(operation.object);
+    });
+  }
   for (const auto& [key, record] : attachments_.unknown()) spare(record.hostIfname, difference.operations);
   return difference;
 }
@@ -282,9 +294,14 @@ void Agent::reconcile(Cause cause) {
     problems_.set("obstacle", textsOf(difference.obstacles));
     problems_.set("notice", textsOf(difference.notices));
     reconciler_.keepOnly(difference.operations);
-    complete = difference.empty() && difference.obstacles.empty() && decision_.leased;
+    complete = difference.empty() && difference.obstacles.empty() &&
+               std::all_of(networks_.begin(), networks_.end(),
+                           [](const auto& network) { return network->decision().leased; });
     auto operations = reconciler_.due(std::move(difference.operations), now());
-    if (!isCarried()) holdUntilCarried(decision_.desired.tunnel->device, operations);
+    for (const auto& network : networks_) {
+      if (!network->isCarried(actual_))
+        holdUntilCarried(network->decision().desired.tunnel->device, operations);
+    }
     if (operations.empty()) break;
     auto results = carryOut(operations, cause);
     reconciler_.record(operations, results, now());
@@ -297,16 +314,6 @@ void Agent::reconcile(Cause cause) {
   std::vector<std::string> failures;
   for (const auto& [owner, failure] : reconciler_.failures()) failures.push_back(failure.error);
   problems_.set("operation", std::move(failures));
-}
-
-/// Whether packets can go by the tunnel that a process is to carry: the process is up, and its device runs,
-/// which the kernel brings about a moment later. A node where that fails goes on as before; its peers know by
-/// its lease.
-bool Agent::isCarried() const {
-  const auto& tunnel = decision_.desired.tunnel;
-  if (!tunnel) return true;
-  const auto device = actual_.links.find(tunnel->device);
-  return tunnel_.isUp() && device != actual_.links.end() && device->second.running;
 }
 
 /// Said after the repair, not before it: damage that is repaired at once is said as such.
@@ -357,37 +364,12 @@ void Agent::say(const std::string& text) {
   if (auto line = said_.line(text, now())) spdlog::info("{}", *line);
 }
 
-void Agent::writeSubnetEnv() {
-  if (!decision_.leased) return;
-  std::string text =
-      toText(makeSubnetEnv(cluster_->cluster.network, decision_.self.lease, decision_.mtu, options_.ipMasq));
-  std::filesystem::path file(options_.subnetFile);
-  std::error_code unseen;  // it counts as gone, and the attempt to write says why
-  if (text == writtenSubnetEnv_ && std::filesystem::exists(file, unseen)) return;
-  auto written = file.has_parent_path() ? makeDirectories(file.parent_path()) : Result<void>();
-  if (written) written = writeFile(options_.subnetFile, text, Durability::process);
-  problems_.set("subnet.env", written ? std::vector<std::string>{} : std::vector{written.error().text});
-  if (written) writtenSubnetEnv_ = std::move(text);
-}
-
 void Agent::scheduleRetry() {
   auto next = reconciler_.nextRetry();
   if (!next) return;
   retryTimer_.expires_at(*next);
   retryTimer_.async_wait([this](boost::system::error_code error) {
     if (!error) wake(Cause::retry);
-  });
-}
-
-/// A backend that is used no more goes when what peers still sent by it has arrived.
-void Agent::scheduleFarewell() {
-  const auto end = recent_.nextEnd(decision_.inUse, now());
-  if (!end) return;
-  recentTimer_.expires_at(*end);
-  recentTimer_.async_wait([this](boost::system::error_code cancelled) {
-    if (cancelled) return;
-    clusterChanged_ = true;
-    wake(Cause::cluster);
   });
 }
 

@@ -13,16 +13,13 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "agent/decision.hpp"
 #include "agent/journal.hpp"
+#include "agent/network.hpp"
 #include "agent/options.hpp"
 #include "agent/problems.hpp"
-#include "agent/recent_backends.hpp"
 #include "agent/reconciler.hpp"
 #include "agent/repeat_log.hpp"
-#include "agent/tunnel_process.hpp"
 #include "attach/attachments.hpp"
-#include "datastore/datastore.hpp"
 #include "kernel/kernel.hpp"
 
 namespace twill {
@@ -34,8 +31,10 @@ namespace twill {
 /// Threading: all of it on the io_context's one thread. Destroying the agent leaves the kernel as it is.
 class Agent {
  public:
-  Agent(boost::asio::io_context& io, Options options, Kernel& kernel, Datastore& datastore,
-        Attachments attachments, RouteQuestion routeTo);
+  /// `datastores`: one for each of the options' networks, in their order; it is one alone when they name
+  /// none.
+  Agent(boost::asio::io_context& io, Options options, Kernel& kernel,
+        const std::vector<Datastore*>& datastores, Attachments attachments, RouteQuestion routeTo);
   ~Agent();
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
@@ -61,9 +60,9 @@ class Agent {
 
   // What status, metrics and health look at.
   [[nodiscard]] const Options& options() const { return options_; }
-  [[nodiscard]] const std::optional<SoundCluster>& cluster() const { return cluster_; }
-  [[nodiscard]] const std::optional<UnderlayChoice>& underlay() const { return underlay_; }
-  [[nodiscard]] const Decision& decision() const { return decision_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Network>>& networks() const { return networks_; }
+  /// By name; the first for an empty one. Null when the node is in none of that name.
+  [[nodiscard]] const Network* network(const std::string& name) const;
   [[nodiscard]] const KernelState& wanted() const { return wanted_; }
   [[nodiscard]] const KernelState& actual() const { return actual_; }
   [[nodiscard]] const Journal& journal() const { return journal_; }
@@ -71,12 +70,13 @@ class Agent {
   [[nodiscard]] const Reconciler& reconciler() const { return reconciler_; }
   [[nodiscard]] const Attachments& attachments() const { return attachments_; }
   /// All wanted state is in the kernel, and the node holds its lease.
-  [[nodiscard]] bool ready() const { return ready_ && tunnel_.isUp(); }
+  [[nodiscard]] bool ready() const;
   /// The node's tunnels, in numbers.
   struct TunnelNumbers {
     std::uint64_t strangers = 0;  ///< packets that were kept out
-    std::string process;          ///< twill-tunnel's own words, JSON; empty when there is none that answers
-    std::string problem;          ///< what is wrong although it works; empty when nothing is
+    /// twill-tunnel's own words, JSON, by the network's name, where there is one that answers.
+    std::map<std::string, std::string> processes;
+    std::vector<std::string> problems;  ///< what is wrong although it works
   };
   /// Asks the kernel, and twill-tunnel, which may take a second. None without tunnels.
   [[nodiscard]] std::optional<TunnelNumbers> tunnelNumbers() const;
@@ -92,73 +92,59 @@ class Agent {
   [[nodiscard]] Difference difference() const;
 
  private:
-  void onCluster(Result<Cluster> cluster);
   void waitForKernel();
   void onKernelEvent();
   void wake(Cause cause);
   void evaluate();
   void redecide();
+  bool decideAll();
   bool lookAt(const std::string& setting);
-  void rememberHeld();
-  void publish(const Lease& lease);
-  void confirm();
-  void send(const Lease& lease);
-  void publishLater();
   Result<void> readKernel();
   void readAgain();
   bool refreshActual();
   void lookAround();
   void reconcile(Cause cause);
-  [[nodiscard]] Failure noLease() const;
+  [[nodiscard]] Failure noLease(const std::string& network) const;
+  [[nodiscard]] Result<const Network*> homeOf(const AttachRequest& request) const;
+  [[nodiscard]] std::vector<std::string> attachmentProblems() const;
   [[nodiscard]] FastPath wantedFastPath() const;
   [[nodiscard]] KernelState attachmentState() const;
   [[nodiscard]] KernelState partOf(const Attachment& attachment, bool besideBridge) const;
-  [[nodiscard]] KernelState proxiesFor(AttachMode mode) const;
+  [[nodiscard]] KernelState proxiesFor(AttachMode mode, const std::string& bridge) const;
   void completeTables(std::vector<Operation>& operations) const;
   void lookAtSettings(const KernelState& part);
   void forgetFlows(const Attachment& attachment);
   bool noteGuard(std::span<const Operation> operations, std::span<const Result<void>> results);
-  [[nodiscard]] bool isUsed(AttachMode mode) const;
+  [[nodiscard]] bool isUsed(AttachMode mode, const std::string& bridge) const;
   void letGo(std::span<const Operation> operations, std::span<const Result<void>> results, Cause cause);
   [[nodiscard]] Cause causeOf(const Operation& operation, Cause cause) const;
   std::vector<Result<void>> carryOut(std::span<const Operation> operations, Cause cause);
   void say(const std::string& text);
-  [[nodiscard]] bool isCarried() const;
   void setReady(bool ready);
   void followFastPath();
-  void writeSubnetEnv();
   void scheduleRetry();
-  void scheduleFarewell();
   void scheduleResync(std::chrono::seconds delay);
-  [[nodiscard]] NodeNetwork nodeNetwork() const;
+  [[nodiscard]] NodeNetwork networkOf(const Attachment& attachment) const;
+  [[nodiscard]] NodeNetwork networkAt(const std::string& bridge) const;
 
   boost::asio::io_context& io_;
   Options options_;
   Kernel& kernel_;
-  Datastore& datastore_;
   Attachments attachments_;
   /// Keys of those whose namespace went without a DEL (a reboot, say): the record keeps the address until the
   /// runtime deletes or adds them, but there is nothing to make an interface in.
   std::set<std::string> gone_;
   RouteQuestion routeTo_;
 
-  // What the agent knows: inputs of the decision.
-  std::optional<SoundCluster> cluster_;
-  std::optional<UnderlayChoice> underlay_;
   KernelState actual_;
   Interest interest_;
-  SubnetEnv previous_;
-
-  // What follows from it.
-  bool decided_ = false;  ///< until then nothing is known to be wanted, which is not to want nothing
-  Decision decision_;     ///< but for desired.state, whose place is wanted_
-  RecentBackends recent_;
-  Lease lastLease_;  ///< stays in force while the datastore lacks one for us
   KernelState wanted_;
+  KernelState
+      retired_;  ///< what was wanted before; a large one takes long to free, so the kernel comes first
   Reconciler reconciler_;
-  TunnelProcess tunnel_;
   Journal journal_;
   Problems problems_;
+  std::vector<std::unique_ptr<Network>> networks_;
   RepeatLog said_;
   bool ready_ = false;
   bool guardless_ = false;  ///< the kernel turned out to lack what the spoof guard needs
@@ -166,19 +152,10 @@ class Agent {
   std::optional<Cause> pending_;  ///< why evaluate() has to run; empty when it need not
   bool posted_ = false;           ///< evaluate() is about to run; pending_ alone: after driftTimer_
   TimePoint restsUntil_;          ///< drift alone is not looked into before
-  bool clusterChanged_ = false;
-  bool publishDue_ = false;          ///< decision_.publish is news
-  std::optional<Lease> publishing_;  ///< in flight at the datastore
-  std::optional<Lease> published_;   ///< the last one that was sent and not refused
-  bool confirmed_ = false;           ///< the datastore knows which lease is this node's
-  TimePoint publishedAt_;
-  std::string writtenSubnetEnv_;
   boost::asio::posix::stream_descriptor kernelEvents_;
   boost::asio::steady_timer driftTimer_;
-  boost::asio::steady_timer publishTimer_;
   boost::asio::steady_timer retryTimer_;
   boost::asio::steady_timer resyncTimer_;
-  boost::asio::steady_timer recentTimer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -10,6 +10,7 @@
 #include "attach/fast_path.hpp"
 #include "attach/firewall.hpp"
 #include "attach/host_ports.hpp"
+#include "plan/network_names.hpp"
 
 namespace twill {
 namespace {
@@ -31,14 +32,44 @@ Error inTheirWords(Error error, const Operation& operation, const Attachment& at
 
 }  // namespace
 
-Failure Agent::noLease() const {
+Failure Agent::noLease(const std::string& network) const {
   auto why = problems_.all();
-  return fail("this node has no lease yet: " + (why.empty() ? "waiting for the datastore" : why.front()),
+  return fail(fmt::format("this node has no lease yet{}: {}", network.empty() ? "" : " in network " + network,
+                          why.empty() ? "waiting for the datastore" : why.front()),
               Error::Kind::busy);
 }
 
+/// The network that a container is to be in, once the node has a lease there.
+Result<const Network*> Agent::homeOf(const AttachRequest& request) const {
+  const Network* home = network(request.home);
+  if (home == nullptr) {
+    return fail(
+        fmt::format("this node is in no network '{}'; name one of its networks under \"network\" in the "
+                    "CNI config, or add it to twilld's --networks",
+                    request.home),
+        Error::Kind::invalid);
+  }
+  if (!home->decision().leased) return noLease(home->name());
+  return home;
+}
+
+/// Records that say nothing, and containers whose network the node has left.
+std::vector<std::string> Agent::attachmentProblems() const {
+  auto texts = attachments_.warnings();
+  for (const auto& [key, attachment] : attachments_.all()) {
+    const bool known = std::any_of(networks_.begin(), networks_.end(),
+                                   [&](const auto& network) { return network->name() == attachment.home; });
+    if (known) continue;
+    texts.push_back(fmt::format(
+        "{} is in {}, in which this node is no more: it keeps its interface and reaches "
+        "nobody beyond the node; start it again in one of the node's networks",
+        key, attachment.home.empty() ? "the network without a name" : "network " + attachment.home));
+  }
+  return texts;
+}
+
 Result<Attachment> Agent::attach(const AttachRequest& request) {
-  if (!decision_.leased) return noLease();
+  TWILL_TRY(const Network* home, homeOf(request));
   // A runtime that starts the same container again after a reboot may never have deleted it.
   if (gone_.contains(request.key())) {
     TWILL_CHECK(detach(request.key()));
@@ -48,16 +79,17 @@ Result<Attachment> Agent::attach(const AttachRequest& request) {
   if (unknown != attachments_.unknown().end() && !actual_.links.contains(unknown->second.hostIfname)) {
     TWILL_CHECK(detach(request.key()));
   }
-  const bool first = !isUsed(request.mode);
+  const NodeNetwork node = home->nodeNetwork();
+  const bool first = !isUsed(request.mode, node.bridge);
   const Attachment* waiting = attachments_.find(request.key());
   const KernelState before =
-      waiting == nullptr ? KernelState() : partOf(*waiting, isUsed(AttachMode::bridge));
-  TWILL_TRY(Attachment attachment, attachments_.prepare(request, nodeNetwork()));
+      waiting == nullptr ? KernelState() : partOf(*waiting, isUsed(AttachMode::bridge, waiting->bridge));
+  TWILL_TRY(Attachment attachment, attachments_.prepare(request, node));
   subtract(wanted_, before);
-  KernelState part = partOf(attachment, isUsed(AttachMode::bridge));
-  if (first) merge(part, proxiesFor(attachment.mode));
+  KernelState part = partOf(attachment, isUsed(AttachMode::bridge, attachment.bridge));
+  if (first) merge(part, proxiesFor(attachment.mode, attachment.bridge));
   merge(part, desiredGateways(attachment));
-  merge(part, desiredShared(attachment.mode, nodeNetwork()));
+  merge(part, desiredShared(attachment.mode, node));
   Difference missing = additions(part, actual_);
   completeTables(missing.operations);
   auto undo = [&](Error error) -> Result<Attachment> {
@@ -103,11 +135,11 @@ KernelState Agent::partOf(const Attachment& attachment, bool besideBridge) const
 }
 
 /// What the first container of this mode brings for those of the other one.
-KernelState Agent::proxiesFor(AttachMode mode) const {
+KernelState Agent::proxiesFor(AttachMode mode, const std::string& bridge) const {
   KernelState out;
   if (mode != AttachMode::bridge) return out;
   for (const auto& [key, attachment] : attachments_.all()) {
-    if (!gone_.contains(key)) merge(out, desiredProxies(attachment));
+    if (!gone_.contains(key) && attachment.bridge == bridge) merge(out, desiredProxies(attachment));
   }
   return out;
 }
@@ -154,18 +186,22 @@ Result<void> Agent::detach(const std::string& key) {
   KernelState part;
   KernelState gateways;
   AttachMode mode = AttachMode::bridge;
+  NodeNetwork node;
   if (attachment != nullptr) {
-    part = partOf(*attachment, isUsed(AttachMode::bridge));
+    part = partOf(*attachment, isUsed(AttachMode::bridge, attachment->bridge));
     gateways = desiredGateways(*attachment);
     mode = attachment->mode;
+    node = networkOf(*attachment);
   } else if (unknown != attachments_.unknown().end()) {
     part.put(Link{.name = unknown->second.hostIfname, .kind = LinkKind::veth, .owner = key});
-    mode = modeOf(unknown->second.hostIfname, actual_).value_or(mode);
+    const Place place = placeOf(unknown->second.hostIfname, actual_).value_or(Place());
+    mode = place.mode;
+    node = networkAt(place.bridge);
   } else {
     return {};
   }
   TWILL_CHECK(attachments_.remove(key));
-  problems_.set("attachments", attachments_.warnings());
+  problems_.set("attachments", attachmentProblems());
   gone_.erase(key);
   // Another may have the host port of one whose container is gone.
   std::erase_if(part.setElements, [&](const auto& entry) {
@@ -173,11 +209,12 @@ Result<void> Agent::detach(const std::string& key) {
     return held != wanted_.setElements.end() && held->second.owner != key;
   });
   // The bridge goes with its last container, and a gateway with the last of its network.
-  if (!isUsed(mode)) {
-    merge(part, desiredShared(mode, nodeNetwork()));
-    merge(part, proxiesFor(mode));
+  if (isUsed(mode, node.bridge)) {
+    subtract(gateways, desiredShared(mode, node));
+  } else {
+    merge(part, desiredShared(mode, node));
+    merge(part, proxiesFor(mode, node.bridge));
   }
-  if (isUsed(mode)) subtract(gateways, desiredShared(mode, nodeNetwork()));
   for (auto other = attachments_.all().begin();
        !gateways.addresses.empty() && other != attachments_.all().end(); ++other) {
     subtract(gateways, desiredGateways(other->second));
@@ -188,7 +225,7 @@ Result<void> Agent::detach(const std::string& key) {
   auto results = carryOut(gone, Cause::attachment);
   lookAround();
   if (attachments_.all().empty()) {  // the tables' shapes for containers go with the last one
-    clusterChanged_ = true;
+    for (const auto& network : networks_) network->decideAgain();
     wake(Cause::attachment);
   }
   for (auto& result : results) {
@@ -198,16 +235,30 @@ Result<void> Agent::detach(const std::string& key) {
 }
 
 KernelState Agent::attachmentState() const {
+  struct Home {
+    NodeNetwork node;
+    bool hasBridge;
+  };
+  std::map<std::string, Home> homes;  // by bridge
+  const auto homeOf = [&](const Attachment& one) -> const Home& {
+    auto found = homes.find(one.bridge);
+    if (found == homes.end())
+      found = homes.emplace(one.bridge, Home{networkOf(one), isUsed(AttachMode::bridge, one.bridge)}).first;
+    return found->second;
+  };
   KernelState state;
-  const NodeNetwork node = nodeNetwork();
-  const bool besideBridge = isUsed(AttachMode::bridge);
   for (const auto& [key, attachment] : attachments_.all()) {
-    merge(state, desiredShared(attachment.mode, node));
+    const Network* known = network(attachment.home);
+    if (known != nullptr && known->inForce() == nullptr)
+      continue;  // what its bridge is to be like is not known yet
+    const Home& home = homeOf(attachment);
+    merge(state, desiredShared(attachment.mode, home.node));
     merge(state, desiredGateways(attachment));
-    if (!gone_.contains(key)) merge(state, partOf(attachment, besideBridge));
+    if (!gone_.contains(key)) merge(state, partOf(attachment, home.hasBridge));
   }
   for (const auto& [key, record] : attachments_.unknown()) {
-    if (auto mode = modeOf(record.hostIfname, actual_)) merge(state, desiredShared(*mode, node));
+    if (auto place = placeOf(record.hostIfname, actual_))
+      merge(state, desiredShared(place->mode, networkAt(place->bridge)));
     keepGuard(record.hostIfname, actual_, state);
   }
   return state;
@@ -218,11 +269,12 @@ FastPath Agent::wantedFastPath() const {
   for (const auto& [key, attachment] : attachments_.all()) {
     if (!gone_.contains(key)) present.push_back(&attachment);
   }
-  return fastPathOf(present, wanted_, actual_, underlay_->underlay.link);
+  return fastPathOf(present, wanted_, actual_, networks_.front()->underlay()->underlay.link);
 }
 
 /// Without it packets take the ordinary way, so that a failure is said and nothing more.
 void Agent::followFastPath() {
+  if (!networks_.front()->underlay()) return;
   const auto done = kernel_.setFastPath(options_.fastPath ? std::optional(wantedFastPath()) : std::nullopt);
   problems_.set("fast path", done ? std::vector<std::string>{}
                                   : std::vector{done.error().text + "; packets go by bridge and routing"});
@@ -230,18 +282,24 @@ void Agent::followFastPath() {
 
 std::optional<Agent::FastPathView> Agent::fastPath() const {
   const auto numbers = kernel_.fastPathNumbers();
-  if (!numbers || !underlay_) return std::nullopt;
+  if (!numbers || !networks_.front()->underlay()) return std::nullopt;
   return FastPathView{wantedFastPath(), *numbers};
 }
 
-/// True when a container needs what its mode's containers share.
-bool Agent::isUsed(AttachMode mode) const {
+/// True when a container needs what those of its mode share: in routed mode all of the node's, else those at
+/// this bridge.
+bool Agent::isUsed(AttachMode mode, const std::string& bridge) const {
   const auto& known = attachments_.all();
   const auto& unknown = attachments_.unknown();
+  const auto shares = [&](AttachMode other, const std::string& at) {
+    return other == mode && (mode == AttachMode::routed || at == bridge);
+  };
   return std::any_of(known.begin(), known.end(),
-                     [&](const auto& entry) { return entry.second.mode == mode; }) ||
-         std::any_of(unknown.begin(), unknown.end(),
-                     [&](const auto& entry) { return modeOf(entry.second.hostIfname, actual_) == mode; });
+                     [&](const auto& entry) { return shares(entry.second.mode, entry.second.bridge); }) ||
+         std::any_of(unknown.begin(), unknown.end(), [&](const auto& entry) {
+           const auto place = placeOf(entry.second.hostIfname, actual_);
+           return place && shares(place->mode, place->bridge);
+         });
 }
 
 /// A container without a namespace is no reason to be unready, or to try for ever. One that is found so at
@@ -263,23 +321,26 @@ void Agent::letGo(std::span<const Operation> operations, std::span<const Result<
     spdlog::info("container {} is gone: {}; its address stays taken until its runtime deletes it",
                  attachment->key(), results[i].error().text);
     attachments_.releasePorts(attachment->key());
-    subtract(wanted_, partOf(*attachment, isUsed(AttachMode::bridge)));
+    subtract(wanted_, partOf(*attachment, isUsed(AttachMode::bridge, attachment->bridge)));
   }
   // Another may have what went with it: a host port.
   if (gone_.size() > before) merge(wanted_, attachmentState());
 }
 
-NodeNetwork Agent::nodeNetwork() const {
-  NodeNetwork out{.node = options_.node,
-                  .subnet = decision_.self.lease.subnet,
-                  .subnet6 = decision_.self.lease.subnet6,
-                  .mtu = decision_.mtu};
-  if (cluster_) out.networks = cluster_->cluster.network.networks();
-  if (!underlay_) return out;
-  for (const auto& address : {underlay_->underlay.v4, underlay_->underlay.v6}) {
-    if (address) out.segments.push_back(address->prefix());
+/// What is left of the network when the node is in it no more: the bridge.
+NodeNetwork Agent::networkOf(const Attachment& attachment) const {
+  for (const auto& network : networks_) {
+    if (network->name() == attachment.home) return network->nodeNetwork();
   }
-  return out;
+  return {
+      .node = options_.node, .network = attachment.home, .bridge = attachment.bridge, .mtu = attachment.mtu};
+}
+
+NodeNetwork Agent::networkAt(const std::string& bridge) const {
+  for (const auto& network : networks_) {
+    if (bridgeOf(network->name()) == bridge) return network->nodeNetwork();
+  }
+  return networks_.front()->nodeNetwork();
 }
 
 }  // namespace twill

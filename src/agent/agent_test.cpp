@@ -359,5 +359,5 @@ TEST_CASE("a further address on the underlay, such as a virtual one, changes not
   node.startAgent();
   node.join();
   CHECK(node.datastore.published.empty());
-  CHECK(node.agent->underlay()->publicIp->text() == "10.0.0.10");
+  CHECK(node.agent->networks().front()->underlay()->publicIp->text() == "10.0.0.10");
 }

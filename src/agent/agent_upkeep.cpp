@@ -45,7 +45,7 @@ Result<void> Agent::check(const std::string& key, const ExpectedInterface& expec
   KernelState part = desiredAttachment(*attachment);
   const VethPeer peer = *part.links.at(attachment->hostIfname).peer;
   merge(part, desiredGateways(*attachment));
-  merge(part, desiredShared(attachment->mode, nodeNetwork()));
+  merge(part, desiredShared(attachment->mode, networkOf(*attachment)));
   const Difference missing = additions(part, actual_);
   if (!missing.obstacles.empty()) return fail(missing.obstacles.front().text);
   if (!missing.operations.empty()) {
@@ -75,8 +75,8 @@ Result<void> Agent::collect(const std::string& network,
 }
 
 Result<void> Agent::couldAttach(const AttachRequest& request) const {
-  if (!decision_.leased) return noLease();
-  return attachments_.hasRoom(request, nodeNetwork());
+  TWILL_TRY(const Network* home, homeOf(request));
+  return attachments_.hasRoom(request, home->nodeNetwork());
 }
 
 }  // namespace twill

@@ -2,6 +2,8 @@
 #include "agent/cleanup.hpp"
 
 #include <filesystem>
+#include <initializer_list>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -61,6 +63,47 @@ bool isAside(std::string_view name, std::string_view target) {
   return name.starts_with(std::string(target) + ".") && name.ends_with(".tmp");
 }
 
+fs::path networkDir(const fs::path& directory, const std::string& network) {
+  return directory / "networks" / network;
+}
+
+/// Those that an agent has had a directory for, whether or not the options still name them.
+std::vector<std::string> networksIn(const fs::path& directory) {
+  std::error_code none;
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory / "networks", none)) {
+    if (entry.is_directory(none)) names.push_back(entry.path().filename());
+  }
+  return names;
+}
+
+Result<void> removeAll(const fs::path& directory, std::initializer_list<const char*> names) {
+  for (const char* name : names) TWILL_CHECK(removeFile(directory / name));
+  return removeEmpty(directory);
+}
+
+Result<void> removeWithAsides(const fs::path& file) {
+  TWILL_CHECK(removeFile(file));
+  return removeMatching(file.parent_path(),
+                        [&](std::string_view name) { return isAside(name, file.filename().string()); });
+}
+
+/// What the networks of a node have in directories of their own.
+Result<void> removeNetworks(const Options& options) {
+  const fs::path subnetFiles = fs::path(options.subnetFile).parent_path() / "networks";
+  for (const auto& name : networksIn(options.runDir)) {
+    TWILL_CHECK(removeWithAsides(subnetFiles / (name + ".env")));
+    TWILL_CHECK(
+        removeAll(networkDir(options.runDir, name), {"tunnel.json", "tunnel.sock", "tunnel.sock.lock"}));
+  }
+  for (const auto& name : networksIn(options.stateDir))
+    TWILL_CHECK(removeAll(networkDir(options.stateDir, name), {"etcd.json"}));
+  for (const fs::path& directory :
+       {fs::path(options.runDir) / "networks", fs::path(options.stateDir) / "networks"})
+    TWILL_CHECK(removeEmpty(directory));
+  return subnetFiles == fs::path(options.runDir) / "networks" ? Result<void>() : removeEmpty(subnetFiles);
+}
+
 }  // namespace
 
 Result<void> cleanUp(const Options& options) {
@@ -71,8 +114,13 @@ Result<void> cleanUp(const Options& options) {
     if (!taken) return Failure(std::move(taken.error()).in("stop the agent first"));
     lock = std::move(*taken);
   }
-  TWILL_TRY(const int ended, endTunnel(options.runDir));
-  if (ended != 0) fmt::print("end twill-tunnel, process {}\n", ended);
+  std::vector<fs::path> runDirs{options.runDir};
+  for (const auto& network : networksIn(options.runDir))
+    runDirs.push_back(networkDir(options.runDir, network));
+  for (const auto& directory : runDirs) {
+    TWILL_TRY(const int ended, endTunnel(directory));
+    if (ended != 0) fmt::print("end twill-tunnel, process {}\n", ended);
+  }
   TWILL_TRY(const auto links, removePrograms(kTunnelPrograms));
   for (const auto& link : links) fmt::print("remove the tunnel's program at {}\n", link);
   TWILL_TRY(const auto passed, removePrograms(kFastPathPrograms));
@@ -100,17 +148,12 @@ Result<void> removeFiles(const Options& options) {
     return isRecord(name) || (name.ends_with(".tmp") && name.find(".json.") != std::string_view::npos);
   }));
   TWILL_CHECK(removeEmpty(records));
-  TWILL_CHECK(removeEmpty(options.stateDir));
-  const fs::path subnetFile = options.subnetFile;
-  TWILL_CHECK(removeFile(subnetFile));
-  TWILL_CHECK(removeMatching(subnetFile.parent_path(), [&](std::string_view name) {
-    return isAside(name, subnetFile.filename().string());
-  }));
-  const fs::path runDir = options.runDir;
+  TWILL_CHECK(removeNetworks(options));
+  TWILL_CHECK(removeAll(options.stateDir, {"etcd.json"}));
+  TWILL_CHECK(removeWithAsides(options.subnetFile));
   // The lock last: until then no agent starts.
-  for (const char* name : {"tunnel.json", "tunnel.sock", "tunnel.sock.lock", "twill.sock", "twilld.lock"})
-    TWILL_CHECK(removeFile(runDir / name));
-  return removeEmpty(runDir);
+  return removeAll(options.runDir,
+                   {"tunnel.json", "tunnel.sock", "tunnel.sock.lock", "twill.sock", "twilld.lock"});
 }
 
 }  // namespace twill

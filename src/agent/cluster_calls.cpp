@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/agent.hpp"
+#include "agent/network_conflicts.hpp"
 
 namespace twill {
 namespace {
@@ -15,6 +16,12 @@ using Answer = api::Server::Answer;
 
 /// So many leases are named where all would be too many.
 constexpr std::size_t kNamed = 5;
+
+/// What a call is about.
+struct Target {
+  const Network& network;
+  Administration& map;
+};
 
 api::Response refuse(const Error& error) {
   const int status = error.kind == Error::Kind::invalid    ? 400
@@ -31,10 +38,10 @@ Administration::OnDone answering(Answer answer) {
 }
 
 /// Leases that would lie outside of the network, and so lose their nodes' containers.
-Result<void> keepsLeases(const NetworkConfig& network, const Agent& agent) {
-  if (!agent.cluster()) return {};
+Result<void> keepsLeases(const NetworkConfig& network, const std::optional<SoundCluster>& cluster) {
+  if (!cluster) return {};
   std::vector<std::string> out;
-  for (const Lease& lease : agent.cluster()->cluster.leases) {
+  for (const Lease& lease : cluster->cluster.leases) {
     for (const Family family : {Family::v4, Family::v6}) {
       const FamilyConfig* config = network.family(family);
       const auto& subnet = lease.subnetOf(family);
@@ -51,15 +58,28 @@ Result<void> keepsLeases(const NetworkConfig& network, const Agent& agent) {
               Error::Kind::conflict);
 }
 
-void putConfig(const Agent& agent, Administration& administration, const api::Request& request,
-               const Answer& answer) {
+/// A network that the node could not be in beside its others.
+Result<void> keepsOthers(const NetworkConfig& config, const Network& network, const Agent& agent) {
+  for (const auto& other : agent.networks()) {
+    if (other.get() == &network || other->inForce() == nullptr) continue;
+    if (const auto conflict = conflictOf(config, *other->inForce()); !conflict.empty()) {
+      return fail(fmt::format("{} of network {}, which is in force on this node", conflict, other->name()),
+                  Error::Kind::conflict);
+    }
+  }
+  return {};
+}
+
+void putConfig(const Agent& agent, const Target& target, const api::Request& request, const Answer& answer) {
   const auto network = parseNetworkConfig(request.body);
   if (!network) return answer(refuse(network.error()));
   const auto force = request.query.find("force");
   const bool forced = force != request.query.end() && force->second == "true";
-  if (const auto keeps = keepsLeases(*network, agent); !keeps && !forced)
+  if (const auto keeps = keepsOthers(*network, target.network, agent); !keeps)
     return answer(refuse(keeps.error()));
-  administration.configure(request.body, answering(answer));
+  if (const auto keeps = keepsLeases(*network, target.network.cluster()); !keeps && !forced)
+    return answer(refuse(keeps.error()));
+  target.map.configure(request.body, answering(answer));
 }
 
 void reserve(Administration& administration, const api::Request& request, const Answer& answer) {
@@ -111,53 +131,72 @@ Json view(const Lease& lease, const Administration::Tenure* tenure) {
   return out;
 }
 
-api::Response leasesView(const Agent& agent, const std::vector<Administration::Tenure>& tenures) {
+api::Response leasesView(const Network& network, const std::vector<Administration::Tenure>& tenures) {
   std::map<Prefix, const Administration::Tenure*> bySubnet;
   for (const auto& tenure : tenures) bySubnet.emplace(tenure.subnet, &tenure);
   Json leases = Json::array();
-  if (agent.cluster()) {
-    for (const Lease& lease : agent.cluster()->cluster.leases) {
+  if (network.cluster()) {
+    for (const Lease& lease : network.cluster()->cluster.leases) {
       const auto& subnet = lease.subnet ? lease.subnet : lease.subnet6;
       const auto found = subnet ? bySubnet.find(*subnet) : bySubnet.end();
       leases.push_back(view(lease, found == bySubnet.end() ? nullptr : found->second));
     }
   }
-  return {.body = Json{{"node", agent.options().node}, {"leases", std::move(leases)}}.dump(2) + "\n"};
+  return {.body = Json{{"node", network.options().node}, {"leases", std::move(leases)}}.dump(2) + "\n"};
 }
 
-void getLeases(const Agent& agent, Administration* administration, const Answer& answer) {
-  if (administration == nullptr) return answer(leasesView(agent, {}));
-  administration->tenures([&agent, answer](const Result<std::vector<Administration::Tenure>>& tenures) {
-    answer(tenures ? leasesView(agent, *tenures) : refuse(tenures.error()));
-  });
+void getLeases(const Target& target, const Answer& answer) {
+  target.map.tenures(
+      [&network = target.network, answer](const Result<std::vector<Administration::Tenure>>& tenures) {
+        answer(tenures ? leasesView(network, *tenures) : refuse(tenures.error()));
+      });
+}
+
+Result<Target> targetOf(const api::Request& request, const Agent& agent,
+                        const std::vector<Administration*>& maps) {
+  const auto& networks = agent.networks();
+  const auto asked = request.query.find("network");
+  const std::string name = asked == request.query.end() ? "" : asked->second;
+  std::string known;
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    if (networks[i]->name() == name || (name.empty() && networks.size() == 1))
+      return Target{*networks[i], *maps.at(i)};
+    known += (known.empty() ? "" : ", ") + networks[i]->name();
+  }
+  return fail(
+      fmt::format("{}; name one of {} by --network",
+                  name.empty() ? "this node is in several networks" : "this node is in no network " + name,
+                  known.empty() ? "none" : known),
+      Error::Kind::invalid);
 }
 
 }  // namespace
 
-void addClusterRoutes(api::Server& server, Agent& agent, Administration* administration) {
+void addClusterRoutes(api::Server& server, const Agent& agent, std::vector<Administration*> maps) {
   using api::Request;
-  constexpr auto kLocal = api::Server::Exposure::localOnly;
-  server.routeLate("GET", "/v1/leases", kLocal,
-                   [&agent, administration](const Request&, const Answer& answer) {
-                     getLeases(agent, administration, answer);
-                   });
-  if (administration == nullptr) return;
-  server.routeLate("GET", "/v1/config", kLocal, [administration](const Request&, const Answer& answer) {
-    const auto text = administration->config();
+  const auto route = [&](const char* method, const char* path, auto serve) {
+    server.routeLate(method, path, api::Server::Exposure::localOnly,
+                     [&agent, maps, serve](const Request& request, const Answer& answer) {
+                       const auto target = targetOf(request, agent, maps);
+                       if (!target) return answer(refuse(target.error()));
+                       serve(*target, request, answer);
+                     });
+  };
+  route("GET", "/v1/leases",
+        [](const Target& target, const Request&, const Answer& answer) { getLeases(target, answer); });
+  route("GET", "/v1/config", [](const Target& target, const Request&, const Answer& answer) {
+    const auto text = target.map.config();
     answer(text ? api::Response{.body = *text} : refuse(text.error()));
   });
-  server.routeLate("PUT", "/v1/config", kLocal,
-                   [&agent, administration](const Request& request, const Answer& answer) {
-                     putConfig(agent, *administration, request, answer);
-                   });
-  server.routeLate("POST", "/v1/leases", kLocal,
-                   [administration](const Request& request, const Answer& answer) {
-                     reserve(*administration, request, answer);
-                   });
-  server.routeLate("DELETE", "/v1/leases", kLocal,
-                   [administration](const Request& request, const Answer& answer) {
-                     release(*administration, request, answer);
-                   });
+  route("PUT", "/v1/config", [&agent](const Target& target, const Request& request, const Answer& answer) {
+    putConfig(agent, target, request, answer);
+  });
+  route("POST", "/v1/leases", [](const Target& target, const Request& request, const Answer& answer) {
+    reserve(target.map, request, answer);
+  });
+  route("DELETE", "/v1/leases", [](const Target& target, const Request& request, const Answer& answer) {
+    release(target.map, request, answer);
+  });
 }
 
 }  // namespace twill

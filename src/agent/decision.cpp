@@ -168,6 +168,7 @@ Result<Decision> decide(const Inputs& inputs) {
   decision.leased = own != nullptr && hasSubnet(*own);
   decision.self =
       Self{.node = inputs.options.node,
+           .network = inputs.network,
            .underlay = inputs.underlay.underlay,
            .lease = decision.leased ? *own : heldLease(inputs),
            .ipMasq = inputs.options.ipMasq,

@@ -24,7 +24,8 @@ struct Inputs {
   const Lease& last;  ///< our lease as the datastore held it last; empty before the first
   /// Backends that were in use until a moment ago, and stay.
   std::vector<std::string_view> recent = {};
-  std::string driver = {};  ///< of the underlay's link
+  std::string driver = {};   ///< of the underlay's link
+  std::string network = {};  ///< its name; empty: the node is in one alone
 };
 
 /// What this node should do about the cluster as it is.

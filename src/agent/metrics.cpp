@@ -14,6 +14,18 @@ void gauge(prometheus::Registry& registry, const char* name, const char* help, d
   prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({}).Set(value);
 }
 
+/// With the label network where networks have names.
+template <class ValueOf>
+void gaugePerNetwork(prometheus::Registry& registry, const Agent& agent, const char* name, const char* help,
+                     ValueOf valueOf) {
+  auto& family = prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+  for (const auto& network : agent.networks()) {
+    prometheus::Labels labels;
+    if (!network->name().empty()) labels.emplace("network", network->name());
+    family.Add(labels).Set(valueOf(*network));
+  }
+}
+
 void counter(prometheus::Registry& registry, const char* name, const char* help, double value) {
   prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({}).Increment(value);
 }
@@ -27,20 +39,26 @@ std::string metricsText(const Agent& agent) {
   const auto tunnel = agent.tunnelNumbers();
   gauge(registry, "twill_ready", "1 when all wanted state is in the kernel and the lease is held",
         agent.ready());
-  gauge(registry, "twill_leases", "Leases in the cluster, this node's own included",
-        agent.cluster() ? static_cast<double>(agent.cluster()->cluster.leases.size()) : 0);
-  gauge(registry, "twill_lease_conflicts", "Leases set aside because they conflict with another",
-        agent.cluster() ? static_cast<double>(agent.cluster()->conflicts.size()) : 0);
+  gaugePerNetwork(registry, agent, "twill_leases", "Leases in the cluster, this node's own included",
+                  [](const Network& network) -> double {
+                    return network.cluster() ? network.cluster()->cluster.leases.size() : 0;
+                  });
+  gaugePerNetwork(registry, agent, "twill_lease_conflicts",
+                  "Leases set aside because they conflict with another",
+                  [](const Network& network) -> double {
+                    return network.cluster() ? network.cluster()->conflicts.size() : 0;
+                  });
   gauge(registry, "twill_attachments", "Container interfaces on this node",
         static_cast<double>(agent.attachments().all().size()));
   gauge(registry, "twill_wanted_routes", "Routes this node should hold",
         static_cast<double>(agent.wanted().routes.size()));
   gauge(registry, "twill_problems", "Things that are not as they should be; twill status names them",
         static_cast<double>(agent.problemsWith(tunnel).size()));
-  gauge(registry, "twill_datastore_up",
-        "1 unless the datastore has failed, and the map is what it was before",
-        agent.problems().of("datastore").empty());
-  gauge(registry, "twill_leased", "1 when the datastore holds this node's lease", agent.decision().leased);
+  gaugePerNetwork(registry, agent, "twill_datastore_up",
+                  "1 unless the datastore has failed, and the map is what it was before",
+                  [](const Network& network) -> double { return network.datastoreUp(); });
+  gaugePerNetwork(registry, agent, "twill_leased", "1 when the datastore holds this node's lease",
+                  [](const Network& network) -> double { return network.decision().leased; });
   gauge(registry, "twill_waiting_owners",
         "Peers and containers whose operation failed and waits for its retry",
         static_cast<double>(agent.reconciler().failures().size()));

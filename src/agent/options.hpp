@@ -13,6 +13,9 @@ namespace twill {
 /// The node's own settings. apps/twilld/options.cpp declares each once: flag, environment and twilld.toml.
 struct Options {
   std::string node;  ///< name of this node in leases; the host name unless given
+  /// Those that the node is in; empty: one, without a name. A name is a part of paths and keys, see
+  /// plan/network_names.hpp.
+  std::vector<std::string> networks;
   std::string datastore = "file";
   std::string fileDir = "/etc/twill/network";  ///< datastore file: net-conf.json and leases.json
   /// Datastore etcd, under flannel's names. Of TLS there is what the endpoints need.

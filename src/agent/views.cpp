@@ -95,11 +95,19 @@ Json obstaclesJson(const std::vector<Obstacle>& obstacles) {
   return list;
 }
 
-/// Null without a tunnel.
-Json tunnelJson(const std::optional<Agent::TunnelNumbers>& numbers) {
+/// What the process says that carries a network's tunnel; null without one.
+Json processJson(const std::optional<Agent::TunnelNumbers>& numbers, const std::string& network) {
+  if (!numbers) return nullptr;
+  const auto found = numbers->processes.find(network);
+  return found == numbers->processes.end() ? Json(nullptr) : Json::parse(found->second);
+}
+
+/// Null without tunnels.
+Json tunnelJson(const Agent& agent, const std::optional<Agent::TunnelNumbers>& numbers) {
   if (!numbers) return nullptr;
   Json tunnel{{"strangers_dropped", numbers->strangers}};
-  if (!numbers->process.empty()) tunnel["process"] = Json::parse(numbers->process);
+  const Json process = processJson(numbers, agent.networks().front()->name());
+  if (!process.is_null()) tunnel["process"] = process;
   return tunnel;
 }
 
@@ -124,33 +132,45 @@ Json vxlanJson(const Agent& agent) {
   if (std::none_of(links.begin(), links.end(),
                    [](const auto& link) { return link.second.vxlan.has_value(); }))
     return nullptr;
-  const ChecksumOffload& offload = agent.decision().self.checksumOffload;
+  const ChecksumOffload& offload = agent.networks().front()->decision().self.checksumOffload;
   return {{"checksum_offload", offload.on}, {"checksum_offload_reason", offload.reason}};
+}
+
+/// What is one network's.
+void addNetwork(const Network& network, Json& out) {
+  out["backend"] = nullptr;
+  out["network"] = nullptr;
+  out["network6"] = nullptr;
+  out["lease"] = network.decision().leased ? leaseJson(network.decision().self.lease) : Json(nullptr);
+  out["underlay"] = network.underlay() ? underlayJson(*network.underlay()) : Json(nullptr);
+  out["mtu"] = network.decision().mtu;
+  out["leases"] = Json::array();
+  if (!network.cluster()) return;
+  const NetworkConfig& config = network.cluster()->cluster.network;
+  out["backend"] = config.backend.type;
+  if (config.v4) out["network"] = config.v4->network.text();
+  if (config.v6) out["network6"] = config.v6->network.text();
+  for (const Lease& lease : network.cluster()->cluster.leases) out["leases"].push_back(leaseJson(lease));
 }
 
 }  // namespace
 
+/// What is a network's stands at the top as well, for the first of them.
 std::string statusJson(const Agent& agent) {
   Json status = {
       {"node", agent.options().node}, {"ready", agent.ready()}, {"datastore", agent.options().datastore}};
-  status["backend"] = nullptr;
-  status["network"] = nullptr;
-  status["network6"] = nullptr;
-  status["lease"] = agent.decision().leased ? leaseJson(agent.decision().self.lease) : Json(nullptr);
-  status["underlay"] = agent.underlay() ? underlayJson(*agent.underlay()) : Json(nullptr);
-  status["mtu"] = agent.decision().mtu;
+  const auto tunnel = agent.tunnelNumbers();
+  addNetwork(*agent.networks().front(), status);
   status["ip_masq"] = agent.options().ipMasq;
-  status["leases"] = Json::array();
-  if (agent.cluster()) {
-    const NetworkConfig& network = agent.cluster()->cluster.network;
-    status["backend"] = network.backend.type;
-    if (network.v4) status["network"] = network.v4->network.text();
-    if (network.v6) status["network6"] = network.v6->network.text();
-    for (const Lease& lease : agent.cluster()->cluster.leases) status["leases"].push_back(leaseJson(lease));
+  status["networks"] = Json::array();
+  for (const auto& network : agent.networks()) {
+    if (network->name().empty()) continue;
+    Json& one = status["networks"].emplace_back(Json{{"name", network->name()}});
+    addNetwork(*network, one);
+    one["tunnel_process"] = processJson(tunnel, network->name());
   }
   status["attachments"] = agent.attachments().all().size();
-  const auto tunnel = agent.tunnelNumbers();
-  status["tunnel"] = tunnelJson(tunnel);
+  status["tunnel"] = tunnelJson(agent, tunnel);
   status["fast_path"] = fastPathJson(agent);
   status["vxlan"] = vxlanJson(agent);
   status["problems"] = agent.problemsWith(tunnel);
@@ -175,7 +195,7 @@ std::string diffJson(const Agent& agent) {
                  {"rules", wanted.rules.size()},         {"forwarding", wanted.forwarding.size()},
                  {"sysctls", wanted.sysctls.size()},     {"firewall", !wanted.firewalls.empty()},
                  {"elements", wanted.setElements.size()}};
-  return dump({{"known", agent.cluster().has_value()},
+  return dump({{"known", agent.networks().front()->cluster().has_value()},
                {"wanted", counts},
                {"operations", operations},
                {"obstacles", obstaclesJson(difference.obstacles)},
@@ -215,6 +235,7 @@ std::string attachmentsJson(const Agent& agent) {
     Json addresses = Json::array();
     for (const auto& address : attachment.addresses) addresses.push_back(address.text());
     attachments.push_back({{"network", attachment.network},
+                           {"twill_network", attachment.home},
                            {"container", attachment.containerId},
                            {"ifname", attachment.ifname},
                            {"netns", attachment.netns},

@@ -24,7 +24,7 @@ Failure badRange(const AddressRange& range, std::string_view why) {
   return fail(fmt::format("ipam: the range in {} {}", range.subnet.text(), why), Error::Kind::invalid);
 }
 
-/// A range that is not the node's must not be anybody else's: twill0 would take what is meant for them.
+/// A range that is not the node's must not be anybody else's: the bridge would take what is meant for them.
 Result<void> checkElsewhere(const AddressRange& range, const NodeNetwork& node) {
   for (const Prefix& network : node.networks) {
     if (!network.overlaps(range.subnet)) continue;
@@ -41,8 +41,8 @@ Result<void> checkElsewhere(const AddressRange& range, const NodeNetwork& node) 
   return {};
 }
 
-/// A network of its own has its gateway on twill0, so that one address is not enough; two are not, with the
-/// network's and the broadcast address, as host-local has it.
+/// A network of its own has its gateway on the bridge, so that one address is not enough; two are not, with
+/// the network's and the broadcast address, as host-local has it.
 Result<void> checkSize(const AddressRange& range, bool routed) {
   const int shortest = range.subnet.address().bits() - 2;
   if (routed || range.subnet.length() <= shortest) return {};
@@ -134,13 +134,14 @@ ChosenAddress chosen(const IpAddress& address, int length, std::optional<IpAddre
   return {{address, address.bits()}, address.isV4() ? kRoutedGateway : kRoutedGateway6};
 }
 
-Failure isGateways(const IpAddress& address) {
-  return fail(fmt::format("address {} is the gateway's, twill0 has it", address.text()), Error::Kind::exists);
+Failure isGateways(const IpAddress& address, const NodeNetwork& node) {
+  return fail(fmt::format("address {} is the gateway's, {} has it", address.text(), node.bridge),
+              Error::Kind::exists);
 }
 
 Result<void> checkGiven(const GivenAddress& given, const NodeNetwork& node, const TakenAddresses& taken) {
   const IpAddress& address = given.address.address;
-  if (node.isGateway(address)) return isGateways(address);
+  if (node.isGateway(address)) return isGateways(address, node);
   for (const Prefix& network : node.networks) {
     if (!network.contains(address) || node.holds(address)) continue;
     return fail(
@@ -179,7 +180,7 @@ Result<std::vector<ChosenAddress>> chooseAddresses(const AttachRequest& request,
     const Pools& pools = sets[i];
     IpAddress address;
     if (const IpAddress* wanted = wantedOf(pools, request)) {
-      if (node.isGateway(*wanted)) return isGateways(*wanted);
+      if (node.isGateway(*wanted)) return isGateways(*wanted, node);
       TWILL_CHECK(checkAddress(pools, book.taken, *wanted));
       if (book.isReserved(*wanted)) {
         return fail(fmt::format("requested address {} is reserved by the host-local plugin", wanted->text()),
@@ -215,7 +216,7 @@ Result<void> checkMtu(const AttachRequest& request, const NodeNetwork& node,
   }
   // The gateway's is there with the first container, whatever that has.
   if (isRouted(request) || !node.subnet6 || node.mtu >= kLeastMtu6) return {};
-  return refuse(node.subnet6->address().plus(1).text(), "twill0", node.mtu, kRaise);
+  return refuse(node.subnet6->address().plus(1).text(), node.bridge, node.mtu, kRaise);
 }
 
 }  // namespace twill

@@ -153,6 +153,8 @@ Result<Attachment> Attachments::prepare(const AttachRequest& request, const Node
   Attachment attachment{.network = request.network,
                         .containerId = request.containerId,
                         .ifname = request.ifname,
+                        .home = node.network,
+                        .bridge = node.bridge,
                         .netns = request.netns,
                         .mode = request.mode,
                         .hostIfname = hostInterfaceName(key),

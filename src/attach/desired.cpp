@@ -5,6 +5,7 @@
 
 #include "attach/firewall.hpp"
 #include "kernel/veth.hpp"
+#include "plan/network_names.hpp"
 
 namespace twill {
 namespace {
@@ -16,22 +17,22 @@ constexpr std::size_t kLongestAlias = 255;
 /// The bridge's own address in each family is the containers' gateway: the first of the node's subnet.
 void addBridge(const NodeNetwork& node, KernelState& out) {
   out.put(
-      Link{.name = kBridge,
+      Link{.name = node.bridge,
            .kind = LinkKind::bridge,
            .alias = std::string(kAliasPrefix) + "bridge",
            .mtu = node.mtu,
            // Derived, so that a bridge that was made again has the MAC that containers have in their caches.
-           .mac = MacAddress::derive(node.node + "/" + kBridge),
+           .mac = MacAddress::derive(node.node + "/" + node.bridge),
            .owner = kOwner});
   for (const auto& subnet : {node.subnet, node.subnet6}) {
     if (!subnet) continue;
     InterfaceAddress gateway{subnet->address().plus(1), subnet->length()};
-    out.put(Address{.link = kBridge, .address = gateway, .owner = kOwner});
+    out.put(Address{.link = node.bridge, .address = gateway, .owner = kOwner});
   }
   // Who forwards asks for neighbours from a link-local address. The kernel's own one is of no use for the one
   // to two seconds of duplicate address detection, ours at once.
   if (!node.subnet6) return;
-  out.put(Address{.link = kBridge, .address = {*IpAddress::parse("fe80::1"), 64}, .owner = kOwner});
+  out.put(Address{.link = node.bridge, .address = {*IpAddress::parse("fe80::1"), 64}, .owner = kOwner});
 }
 
 /// Routed containers send everything to 169.254.1.1. As an address of lo (scope host, so that it is never a
@@ -84,7 +85,7 @@ KernelState desiredAttachment(const Attachment& attachment) {
             .alias = aliasOf(attachment),
             .mtu = attachment.mtu,
             .mac = attachment.hostMac,
-            .master = bridged ? kBridge : "",
+            .master = bridged ? attachment.bridge : "",
             .peer = VethPeer{.netns = attachment.netns,
                              .netnsId = attachment.netnsId,
                              .name = attachment.ifname,
@@ -110,11 +111,12 @@ KernelState desiredProxies(const Attachment& attachment) {
     out.put(Sysctl{.path = path, .value = value, .owner = attachment.key()});
   };
   for (const InterfaceAddress& address : attachment.addresses) {
-    out.put(Neighbour{.link = kBridge, .address = address.address, .proxy = true, .owner = attachment.key()});
+    out.put(Neighbour{
+        .link = attachment.bridge, .address = address.address, .proxy = true, .owner = attachment.key()});
     // By default the kernel lets who asks wait for up to 0.8 s: the true owner might answer.
     const std::string family = address.address.isV4() ? "ipv4" : "ipv6";
-    set(fmt::format("net/{}/neigh/{}/proxy_delay", family, kBridge), "0");
-    if (!address.address.isV4()) set(fmt::format("net/ipv6/conf/{}/proxy_ndp", kBridge), "1");
+    set(fmt::format("net/{}/neigh/{}/proxy_delay", family, attachment.bridge), "0");
+    if (!address.address.isV4()) set(fmt::format("net/ipv6/conf/{}/proxy_ndp", attachment.bridge), "1");
   }
   return out;
 }
@@ -125,16 +127,18 @@ KernelState desiredGateways(const Attachment& attachment) {
   for (const IpAddress& gateway : attachment.gateways) {
     for (const InterfaceAddress& address : attachment.addresses) {
       if (!address.prefix().contains(gateway)) continue;
-      out.put(Address{.link = kBridge, .address = {gateway, address.length}, .owner = kOwner});
+      out.put(Address{.link = attachment.bridge, .address = {gateway, address.length}, .owner = kOwner});
     }
   }
   return out;
 }
 
-std::optional<AttachMode> modeOf(const std::string& hostIfname, const KernelState& actual) {
+std::optional<Place> placeOf(const std::string& hostIfname, const KernelState& actual) {
   const auto link = actual.links.find(hostIfname);
   if (link == actual.links.end() || !link->second.ours()) return std::nullopt;
-  return link->second.master == kBridge ? AttachMode::bridge : AttachMode::routed;
+  const auto& master = link->second.master;
+  if (!master || !isBridgeName(*master)) return Place{.mode = AttachMode::routed};
+  return Place{.bridge = *master};
 }
 
 void spare(const std::string& hostIfname, std::vector<Operation>& operations) {

@@ -11,9 +11,6 @@
 
 namespace twill {
 
-/// The bridge that the containers of mode bridge are at.
-inline constexpr const char* kBridge = "twill0";
-
 /// The parts of the kernel that all attachments of one mode share: the bridge and its gateway addresses, or
 /// for the routed mode the address that the node answers for. Owner: "node".
 [[nodiscard]] KernelState desiredShared(AttachMode mode, const NodeNetwork& node);
@@ -31,7 +28,11 @@ inline constexpr const char* kBridge = "twill0";
 [[nodiscard]] KernelState desiredProxies(const Attachment& attachment);
 
 /// How a host side that is in the kernel is attached; nothing when it is not there or not ours.
-[[nodiscard]] std::optional<AttachMode> modeOf(const std::string& hostIfname, const KernelState& actual);
+struct Place {
+  AttachMode mode = AttachMode::bridge;
+  std::string bridge;  ///< empty in routed mode
+};
+[[nodiscard]] std::optional<Place> placeOf(const std::string& hostIfname, const KernelState& actual);
 
 /// Takes out what would remove this host side, anything on it, or its spoof guard: a container whose record
 /// says nothing may be alive.

@@ -19,12 +19,13 @@ MacAddress macOf(const KernelState& actual, const std::string& link) {
 }
 
 FastPath::Container containerOf(const Attachment& attachment, const KernelState& actual, int link) {
-  FastPath::Container container{
-      .link = link,
-      .mtu = attachment.mtu,
-      .mac = attachment.mac,
-      .gateway = attachment.mode == AttachMode::bridge ? macOf(actual, kBridge) : attachment.hostMac,
-      .addresses = {}};
+  FastPath::Container container{.link = link,
+                                .mtu = attachment.mtu,
+                                .mac = attachment.mac,
+                                .gateway = attachment.mode == AttachMode::bridge
+                                               ? macOf(actual, attachment.bridge)
+                                               : attachment.hostMac,
+                                .addresses = {}};
   for (const InterfaceAddress& address : attachment.addresses) {
     if (!isMasqueraded(attachment, address.address)) container.addresses.push_back(address.address);
   }

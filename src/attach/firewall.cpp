@@ -38,7 +38,7 @@ Firewall portsShape() {
   const auto marked = fmt::format("meta mark & 0x{0:x} == 0x{0:x}", kMark);
   auto& chains = table.chains;
   chains["ports"].rules = {
-      fmt::format("iifname \"twill0\" meta mark set meta mark | 0x{:x}", kMark),
+      fmt::format("iifname \"twill0*\" meta mark set meta mark | 0x{:x}", kMark),
       "dnat ip to ip daddr . meta l4proto . th dport map @ports4_at",
       "dnat ip to meta l4proto . th dport map @ports4",
       // The kernel never routes ::1 to another interface.
@@ -53,7 +53,7 @@ Firewall portsShape() {
   chains["ports_postrouting"] = {
       "type nat hook postrouting priority 99",
       {"oifname \"tw*\" ip saddr 127.0.0.0/8 ct status dnat masquerade",
-       marked + " oifname \"twill0\" " + unmark + " masquerade", marked + " " + unmark,
+       marked + " oifname \"twill0*\" " + unmark + " masquerade", marked + " " + unmark,
        "ip saddr . ip daddr @ports4_self masquerade", "ip6 saddr . ip6 daddr @ports6_self masquerade"}};
   // With route_localnet containers could otherwise reach what listens on 127.0.0.1 (CVE-2020-8558).
   chains["ports_raw"] = {"type filter hook prerouting priority raw",
@@ -195,7 +195,7 @@ void addPorts(const Attachment& attachment, KernelState& out) {
     if (!bridged) put(map + "_self", fmt::format("{0} . {0}", own));
     // Packets from 127.0.0.1 may leave over this interface, and their answers come back.
     if (v4) {
-      const auto link = bridged ? std::string("twill0") : attachment.hostIfname;
+      const auto link = bridged ? attachment.bridge : attachment.hostIfname;
       out.put(Sysctl{.path = "net/ipv4/conf/" + link + "/route_localnet",
                      .value = "1",
                      .owner = bridged ? kOwner : attachment.key()});

@@ -9,9 +9,11 @@
 
 namespace twill {
 
-/// What attachments need to know of their node.
+/// What attachments need to know of their node, in one of its networks.
 struct NodeNetwork {
   std::string node;
+  std::string network;  ///< empty where the node is in one alone
+  std::string bridge = "twill0";
   std::optional<Prefix> subnet;  ///< the node's lease; absent: no containers in that family
   std::optional<Prefix> subnet6;
   int mtu = 1500;  ///< what the backend leaves of the underlay's
@@ -20,7 +22,7 @@ struct NodeNetwork {
   std::vector<Prefix> networks;
   std::vector<Prefix> segments;
 
-  /// twill0's own address, the first of each subnet.
+  /// The bridge's own address, the first of each subnet.
   [[nodiscard]] bool isGateway(const IpAddress& address) const {
     const auto isFirst = [&](const auto& of) {
       return of && of->size() > 2 && of->address().plus(1) == address;

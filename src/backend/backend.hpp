@@ -35,6 +35,7 @@ struct Underlay {
 /// This node, as backends see it.
 struct Self {
   std::string node;
+  std::string network;  ///< which of its networks this is about; empty when it is in one alone
   Underlay underlay;
   Lease lease;          ///< our own, as granted
   bool ipMasq = false;  ///< masquerade what leaves the cluster

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "plan/network_names.hpp"
+
 namespace twill {
 namespace {
 
@@ -12,7 +14,16 @@ constexpr const char* kOwner = "node";
 constexpr int kLeastMtu = 68;     // RFC 791
 constexpr int kLeastMtu6 = 1280;  // RFC 8200; with less the kernel turns IPv6 off
 
+constexpr std::uint16_t kVxlanPort = 8472;  // what Linux took before IANA had one, and flannel with it
+constexpr std::uint16_t kUdpPort = 8285;
+
 }  // namespace
+
+std::uint16_t tunnelPort(std::string_view type, const BackendConfig& config) {
+  if (type == "vxlan") return config.port != 0 ? config.port : kVxlanPort;
+  if (type == "udp") return config.port != 0 ? config.port : kUdpPort;
+  return 0;
+}
 
 int underlayMtu(const NetworkConfig& config, const Underlay& underlay) {
   return config.backend.mtu != 0 ? std::min(config.backend.mtu, underlay.mtu) : underlay.mtu;
@@ -45,19 +56,19 @@ std::string reasonAgainstMtu(const NetworkConfig& config, const Underlay& underl
                      whole, whole - overhead, kLeastMtu6, underlay.link);
 }
 
-void addOverlayEnd(const std::string& link, const Prefix& subnet, KernelState& out) {
+void addOverlayEnd(const std::string& link, const Prefix& subnet, const Self& self, KernelState& out) {
   const auto& base = subnet.address();
   out.put(Address{.link = link, .address = {base, base.bits()}, .owner = kOwner});
-  out.put(Rule{.from = subnet, .owner = kOwner});
+  out.put(Rule{.from = subnet, .table = routingTableOf(self.network), .owner = kOwner});
   if (subnet.isV4()) return;
   out.put(Sysctl{.path = fmt::format("net/ipv6/conf/{}/accept_ra", link), .value = "0", .owner = kOwner});
 }
 
-void addOverlayRoutes(Route route, const std::optional<IpAddress>& node, KernelState& out) {
+void addOverlayRoutes(Route route, const std::optional<IpAddress>& node, const Self& self, KernelState& out) {
   out.put(route);
   if (!node) return;
   route.dst = Prefix::host(*node);
-  route.table = kRoutingTable;
+  route.table = routingTableOf(self.network);
   out.put(std::move(route));
 }
 

@@ -6,6 +6,10 @@
 
 namespace twill {
 
+/// The UDP port of a tunnel of this type, which need not be the config's while a cluster changes:
+/// Backend.Port, or flannel's default for the type. 0: it has none.
+[[nodiscard]] std::uint16_t tunnelPort(std::string_view type, const BackendConfig& config);
+
 /// Backend.MTU is that of the underlay, as in flannel; more than that takes is of no use.
 [[nodiscard]] int underlayMtu(const NetworkConfig& config, const Underlay& underlay);
 
@@ -24,9 +28,9 @@ void noteUnusedMtu(const NetworkConfig& config, const Underlay& underlay, std::v
 /// The tunnel's end on this node for one family. What the node itself sends to a container has the subnet's
 /// first address as source, which every peer knows the way to. What containers send to a node goes through
 /// the tunnel, too: routers between may know nothing of their addresses, or refuse them.
-void addOverlayEnd(const std::string& link, const Prefix& subnet, KernelState& out);
+void addOverlayEnd(const std::string& link, const Prefix& subnet, const Self& self, KernelState& out);
 
 /// `route` to a peer's subnet through the tunnel, and the same road for containers to its `node` address.
-void addOverlayRoutes(Route route, const std::optional<IpAddress>& node, KernelState& out);
+void addOverlayRoutes(Route route, const std::optional<IpAddress>& node, const Self& self, KernelState& out);
 
 }  // namespace twill

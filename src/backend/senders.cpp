@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "backend/peers.hpp"
+#include "plan/network_names.hpp"
 #include "plan/words.hpp"
 
 namespace twill {
@@ -31,12 +32,12 @@ std::string rangeOf(const Prefix& subnet) {
 
 }  // namespace
 
-void keepContainersOut(const TunnelPort& tunnel, const Cluster& cluster, KernelState& out) {
+void keepContainersOut(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out) {
   const auto& words = tunnel.family == Family::v4 ? kWords4 : kWords6;
   auto& table = out.firewalls[kTable];
   table.owner = kOwner;
   table.counters.insert(words.counter);
-  auto& forward = table.chains["tunnel_forward"];
+  auto& forward = table.chains[inFirewall("tunnel_forward", self.network)];
   forward.hook = "type filter hook forward priority filter";
   forward.rules.push_back(fmt::format("iifname \"tw*\" udp dport {} {} daddr != {} counter name {} drop",
                                       tunnel.port, words.ip,
@@ -50,18 +51,21 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
                                   tunnel.family == Family::v4 ? 32 : 128);
   auto& table = out.firewalls[kTable];
   table.owner = kOwner;
-  table.sets[words.set] = {
+  const auto set = inFirewall(words.set, self.network);
+  table.sets[set] = {
       .type = words.type, .flags = "interval", .elements = {}, .apart = true, .declared = "typeof " + sender};
-  auto& chain = table.chains["tunnel"];
+  auto& chain = table.chains[inFirewall("tunnel", self.network)];
   chain.hook = "type filter hook input priority filter";
-  const auto arriving = fmt::format("meta nfproto {} udp dport {}", words.protocol, tunnel.port);
+  auto arriving = fmt::format("meta nfproto {} udp dport {}", words.protocol, tunnel.port);
+  // RFC 7348, 5. What is for no network of this node finds no device.
+  if (!self.network.empty()) arriving += fmt::format(" @th,96,24 {:#x}", tunnel.vni);
   // By the type, too: the kernel would take off VLAN tags, and the address be somewhere else.
   chain.rules.push_back(fmt::format("{} @th,{},16 {:#x} @th,{},4 {} {} @{} accept", arriving, inner - 16,
-                                    words.etherType, inner, words.version, sender, words.set));
+                                    words.etherType, inner, words.version, sender, set));
   table.counters.insert(words.counter);
   chain.rules.push_back(fmt::format("{} counter name {} drop", arriving, words.counter));
 
-  keepContainersOut(tunnel, cluster, out);
+  keepContainersOut(tunnel, cluster, self, out);
 
   for (const auto& peer : cluster.leases) {
     const auto& address = peer.publicIpOf(tunnel.family);
@@ -70,7 +74,7 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
     // The node itself answers containers from its own address.
     for (const auto& source : {rangeOf(*subnet), numberWord(*address)}) {
       out.put(SetElement{.table = kTable,
-                         .set = words.set,
+                         .set = set,
                          .key = fmt::format("{} . {}", address->text(), source),
                          .data = "",
                          .owner = peer.name()});

@@ -7,9 +7,10 @@ namespace twill {
 
 /// A tunnel over UDP.
 struct TunnelPort {
-  Family family;       ///< of outer and inner packets alike
-  std::uint16_t port;  ///< where it listens
-  int headers;         ///< bytes between the UDP header and the inner packet
+  Family family;          ///< of outer and inner packets alike
+  std::uint16_t port;     ///< where it listens
+  int headers;            ///< bytes between the UDP header and the inner packet
+  std::uint32_t vni = 0;  ///< of VXLAN: tells networks at one port apart
 };
 
 /// Lets nobody but peers into the tunnel, each with packets from its own subnet and address alone. What
@@ -20,6 +21,6 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
 /// Keeps this node's containers from the tunnel's port outside of the network, which has to have that family:
 /// masqueraded, and at an address of a peer that no lease names, what they send would look like this node's.
 /// Towards other containers the port is theirs.
-void keepContainersOut(const TunnelPort& tunnel, const Cluster& cluster, KernelState& out);
+void keepContainersOut(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out);
 
 }  // namespace twill

@@ -9,14 +9,13 @@
 #include "backend/overlay.hpp"
 #include "backend/peers.hpp"
 #include "backend/senders.hpp"
+#include "plan/network_names.hpp"
 
 namespace twill {
 namespace {
 
 constexpr std::string_view kType = "udp";
 constexpr const char* kOwner = "node";
-constexpr const char* kDevice = "twill-udp";
-constexpr std::uint16_t kFlannelPort = 8285;
 
 /// IP and UDP headers. All nodes of a network with IPv4 have an IPv4 address, and are sent to there.
 int overhead(const NetworkConfig& config) {
@@ -25,10 +24,6 @@ int overhead(const NetworkConfig& config) {
 
 Result<int> mtu(const NetworkConfig& config, const Underlay& underlay) {
   return overlayMtu(config, underlay, overhead(config));
-}
-
-std::uint16_t portOf(const NetworkConfig& config) {
-  return config.backend.port != 0 ? config.backend.port : kFlannelPort;
 }
 
 /// Peers with the kernel engine leave checksums to a network card. Where two nodes are joined by virtual
@@ -58,7 +53,7 @@ std::optional<Family> carrier(const Lease& peer, const Self& self) {
 }
 
 void addDevice(const NetworkConfig& config, const Self& self, KernelState& out) {
-  out.put(Link{.name = kDevice,
+  out.put(Link{.name = tunOf(self.network),
                .kind = LinkKind::tun,
                .alias = std::string(kAliasPrefix) + "udp",
                .mtu = underlayMtu(config, self.underlay) - overhead(config),
@@ -94,26 +89,36 @@ std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix
     return {};
   }
   Route route = routeTo(peer, *config.family(inner), subnet);
-  route.link = kDevice;
-  addOverlayRoutes(std::move(route), node, out);
+  route.link = tunOf(self.network);
+  addOverlayRoutes(std::move(route), node, self, out);
   return {};
 }
 
 /// One family: this node's end, what of it the tunnel has to know, and the roads.
 void addFamily(const Cluster& cluster, Family family, const Self& self, Desired& out, Notices& notices) {
   const auto& config = cluster.network;
+  const auto device = tunOf(self.network);
   if (auto reason = reasonAgainstMtu(config, self.underlay, overhead(config), family); !reason.empty()) {
-    out.notices.push_back(fmt::format("no IPv6 over {}: {}", kDevice, reason));
+    out.notices.push_back(fmt::format("no IPv6 over {}: {}", device, reason));
     return;
   }
   const auto& subnet = *self.lease.subnetOf(family);
-  addOverlayEnd(kDevice, subnet, out.state);
+  addOverlayEnd(device, subnet, self, out.state);
   out.tunnel->own.push_back(subnet);
   if (const auto& own = self.lease.publicIpOf(family)) out.tunnel->own.push_back(Prefix::host(*own));
-  keepContainersOut({.family = family, .port = portOf(config), .headers = 0}, cluster, out.state);
+  keepContainersOut({.family = family, .port = tunnelPort(kType, config.backend), .headers = 0}, cluster,
+                    self, out.state);
   forPeers(kType, family, cluster, self, notices, [&](const Lease& peer, const Prefix& prefix) {
     return connect(config, peer, prefix, self, out.state);
   });
+}
+
+/// The kernel engine's programs have one place at the underlay, which several networks would have to share.
+std::string engineOf(const NetworkConfig& config, const Self& self, std::vector<std::string>& notices) {
+  if (self.network.empty()) return config.backend.engine;
+  if (config.backend.engine == "kernel")
+    notices.emplace_back("Engine is kernel, which a node in several networks does not have; it is user");
+  return "user";
 }
 
 std::optional<IpAddress> addressIn(Family family, const Underlay& underlay) {
@@ -124,14 +129,14 @@ std::optional<IpAddress> addressIn(Family family, const Underlay& underlay) {
 void desired(const Cluster& cluster, const Self& self, Desired& out) {
   const auto& config = cluster.network;
   if (!self.underlay.v4 && !self.underlay.v6) {
-    out.notices.push_back(fmt::format("no {}: {} has no address", kDevice, self.underlay.link));
+    out.notices.push_back(fmt::format("no {}: {} has no address", tunOf(self.network), self.underlay.link));
     return;
   }
   noteUnusedMtu(config, self.underlay, out.notices);
-  out.tunnel = TunnelConfig{.device = kDevice,
+  out.tunnel = TunnelConfig{.device = tunOf(self.network),
                             .underlay = self.underlay.link,
-                            .engine = config.backend.engine,
-                            .port = portOf(config),
+                            .engine = engineOf(config, self, out.notices),
+                            .port = tunnelPort(kType, config.backend),
                             .local4 = addressIn(Family::v4, self.underlay),
                             .local6 = addressIn(Family::v6, self.underlay),
                             .own = {},

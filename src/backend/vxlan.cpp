@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::string_view kType = "vxlan";
 constexpr const char* kOwner = "node";
-constexpr std::uint16_t kLinuxPort = 8472;  // what Linux took before IANA had one, and flannel with it
 
 int deviceMtu(const NetworkConfig& config, const Underlay& underlay, Family family) {
   return underlayMtu(config, underlay) - vxlanOverhead(family);
@@ -31,10 +30,6 @@ std::string deviceName(std::uint32_t vni, Family family) {
   const bool longest = vni >= 10'000'000;
   if (family == Family::v4) return fmt::format("{}{}", longest ? "twillvx" : "twill-vx", vni);
   return fmt::format("{}{}", longest ? "twill6x" : "twill6vx", vni);
-}
-
-std::uint16_t portOf(const NetworkConfig& config) {
-  return config.backend.port != 0 ? config.backend.port : kLinuxPort;
 }
 
 /// Derived, so that it survives a restart, and peers need not be told of another one.
@@ -88,14 +83,14 @@ void addDevice(const NetworkConfig& config, Family family, const Self& self, Ker
                .mtu = deviceMtu(config, self.underlay, family),
                .mac = deviceMac(self.node, backend.vni, family),
                .vxlan = Vxlan{.vni = backend.vni,
-                              .port = portOf(config),
+                              .port = tunnelPort(kType, config.backend),
                               .underlay = self.underlay.link,
                               .local = self.underlay.addressOf(family)->address,
                               .learning = backend.learning,
                               .gbp = backend.gbp},
                .checksumOffload = self.checksumOffload.on,
                .owner = kOwner});
-  addOverlayEnd(name, *self.lease.subnetOf(family), out);
+  addOverlayEnd(name, *self.lease.subnetOf(family), self, out);
 }
 
 /// The next hop is an address that only the neighbour entry knows; that leads to the MAC of the peer's
@@ -103,7 +98,7 @@ void addDevice(const NetworkConfig& config, Family family, const Self& self, Ker
 /// IPv6 Linux refuses that while any other route leads there (ip6_route_check_nh_onlink() in
 /// net/ipv6/route.c), as one does when the backend changes; a link-local one it takes as it is.
 void addPeer(const NetworkConfig& config, const Lease& peer, const Prefix& subnet, const MacAddress& mac,
-             KernelState& out) {
+             const Self& self, KernelState& out) {
   const Family family = subnet.family();
   const auto name = deviceName(config.backend.vni, family);
   const auto& node = *peer.publicIpOf(family);
@@ -115,7 +110,7 @@ void addPeer(const NetworkConfig& config, const Lease& peer, const Prefix& subne
   route.link = name;
   route.via = nextHop;
   route.onlink = family == Family::v4;
-  addOverlayRoutes(std::move(route), node, out);
+  addOverlayRoutes(std::move(route), node, self, out);
 }
 
 /// Who else has this MAC: this node, or a peer that came before. Two of one name, perhaps.
@@ -144,7 +139,7 @@ std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix
         "wrong",
         mac->text(), owner);
   }
-  addPeer(config, peer, subnet, *mac, out);
+  addPeer(config, peer, subnet, *mac, self, out);
   return {};
 }
 
@@ -158,8 +153,11 @@ void addFamily(const Cluster& cluster, Family family, const Self& self, Desired&
       return;
     }
     addDevice(config, family, self, out.state);
-    admitPeers({.family = family, .port = portOf(config), .headers = kVxlanHeaders}, cluster, self,
-               out.state);
+    admitPeers({.family = family,
+                .port = tunnelPort(kType, config.backend),
+                .headers = kVxlanHeaders,
+                .vni = config.backend.vni},
+               cluster, self, out.state);
   }
   forPeers(kType, family, cluster, self, notices, [&](const Lease& peer, const Prefix& subnet) {
     return connect(config, peer, subnet, self, out.state);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "backend/samples.hpp"
+#include "plan/network_names.hpp"
 
 using namespace twill;
 using namespace twill::samples;
@@ -215,6 +216,28 @@ TEST_CASE("a peer is reached by the backend that its lease names, whatever the n
   cluster.network.backend.type = "host-gw";
   cluster.leases[1].backendType = "vxlan";
   CHECK(vxlan(cluster).state.routes.size() == 2);
+}
+
+TEST_CASE("the device stays as it is while the cluster changes to another backend") {
+  auto cluster = published();
+  const auto before = vxlan(cluster).state.links;
+  for (const char* next : {"udp", "host-gw"}) {
+    cluster.network.backend.type = next;
+    CHECK(vxlan(cluster).state.links == before);
+  }
+}
+
+TEST_CASE("a node in several networks has senders and a routing table for each, and tells their VNIs apart") {
+  auto self = node1();
+  self.network = "blue";
+  const auto out = vxlan(published({.vni = 7}), self);
+  const auto& table = out.state.firewalls.at(kTable);
+  CHECK(table.sets.contains("senders4_blue"));
+  CHECK(table.chains.at("tunnel_blue").rules.front().find("udp dport 8472 @th,96,24 0x7 ") !=
+        std::string::npos);
+  for (const auto& [key, rule] : out.state.rules) CHECK(rule.table == routingTableOf("blue"));
+  for (const auto& [key, route] : out.state.routes)
+    CHECK((key.table == 0 || key.table == routingTableOf("blue")));
 }
 
 TEST_CASE("IPv6 needs 1280 bytes inside, and IPv4 goes on without it") {

@@ -40,6 +40,7 @@ constexpr std::array kFlags = {
     Flag{"public-ip"},
     Flag{"public-ipv6"},
     Flag{"subnet-file"},
+    Flag{"networks"},  // of flannel up to 0.10
     Flag{"ip-masq", Meaning::same, true},
     Flag{"healthz-ip", Meaning::special},
     Flag{"healthz-port", Meaning::special},

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <filesystem>
 #include <limits>
 #include <utility>
 
@@ -66,6 +67,22 @@ CniResult<void> readBandwidth(const Json& config, AttachRequest& request) {
   const Json& from = asked == nullptr ? config : *asked;
   if (auto read = readRate(from, where, "ingress", request.ingress); !read) return read;
   return readRate(from, where, "egress", request.egress);
+}
+
+/// Which of the node's networks is meant: by its name or, for configs of the plugin flannel, by its
+/// subnet.env, networks/NAME.env.
+CniResult<void> readHome(const Json& config, AttachRequest& request) {
+  if (const Json* name = memberOf(config, "network")) {
+    if (!name->is_string()) return bad("network", *name, "the name of a network");
+    request.home = name->get<std::string>();
+    return {};
+  }
+  const Json* file = memberOf(config, "subnetFile");
+  if (file == nullptr) return {};
+  if (!file->is_string()) return bad("subnetFile", *file, "a path");
+  const std::filesystem::path path = file->get_ref<const std::string&>();
+  if (path.parent_path().filename() == "networks") request.home = path.stem();
+  return {};
 }
 
 CniResult<void> readMode(const Json& config, AttachRequest& request) {
@@ -231,6 +248,7 @@ CniResult<std::string> versionOf(const Json& config) {
 
 CniResult<void> readConfig(const Json& config, std::string_view cniArgs, AttachRequest& request) {
   if (auto supported = refuseUnsupported(config); !supported) return supported;
+  if (auto read = readHome(config, request); !read) return read;
   if (auto read = readMode(config, request); !read) return read;
   if (auto read = readMtu(config, request); !read) return read;
   if (auto read = readFlag(config, "isDefaultGateway", request.defaultRoute); !read) return read;

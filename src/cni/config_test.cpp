@@ -24,6 +24,15 @@ cni::CniResult<cni::Call> ports(const std::string& list) {
 
 }  // namespace
 
+TEST_CASE("the node's network is named, or follows from flannel's file for it") {
+  CHECK(add("")->request.home.empty());
+  CHECK(add(R"(,"network":"blue")")->request.home == "blue");
+  CHECK(add(R"(,"subnetFile":"/run/flannel/networks/blue.env")")->request.home == "blue");
+  CHECK(add(R"(,"subnetFile":"/run/flannel/subnet.env")")->request.home.empty());
+  CHECK(add(R"(,"network":7)").error().msg == "network: 7 is not the name of a network");
+  CHECK(add(R"(,"subnetFile":{})").error().msg == "subnetFile: {} is not a path");
+}
+
 TEST_CASE("port mappings are read in either spelling, with tcp and every address as defaults") {
   const auto podman = ports(R"([{"hostPort":8080,"containerPort":80},
       {"hostPort":53,"containerPort":5353,"protocol":"UDP","hostIP":"10.0.0.10"},

@@ -73,7 +73,7 @@ Json interfacesOf(const Attachment& attachment, bool withMtu) {
   if (withMtu) host["mtu"] = inside["mtu"] = attachment.mtu;
   inside["sandbox"] = attachment.netns;
   Json interfaces = Json::array();
-  if (attachment.mode == AttachMode::bridge) interfaces.push_back({{"name", "twill0"}});
+  if (attachment.mode == AttachMode::bridge) interfaces.push_back({{"name", attachment.bridge}});
   interfaces.push_back(std::move(host));
   interfaces.push_back(std::move(inside));
   return interfaces;

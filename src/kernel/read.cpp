@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/read.hpp"
 
+#include <set>
 #include <utility>
 
 #include <linux/if_addr.h>
@@ -82,14 +83,18 @@ Result<KernelState> readState(netlink::Socket& socket, Mirror& mirror, const Int
     state.routes.clear();
     state.rules.clear();
     for (const Family family : {Family::v4, Family::v6}) {
-      for (const std::uint32_t table : {0U, kRoutingTable}) {
+      netlink::Message request(RTM_GETRULE, 0);
+      netlink::encodeRuleFilter(request, family);
+      TWILL_CHECK(socket.dump(request, fold));
+    }
+    std::set<std::uint32_t> tables{0, kRoutingTable};
+    for (const auto& [key, rule] : state.rules) tables.insert(rule.table);
+    for (const Family family : {Family::v4, Family::v6}) {
+      for (const std::uint32_t table : tables) {
         netlink::Message request(RTM_GETROUTE, 0);
         netlink::encodeRouteFilter(request, family, table);
         TWILL_CHECK(socket.dump(request, fold));
       }
-      netlink::Message request(RTM_GETRULE, 0);
-      netlink::encodeRuleFilter(request, family);
-      TWILL_CHECK(socket.dump(request, fold));
     }
     return {};
   }));

@@ -4,6 +4,8 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include "plan/network_names.hpp"
+
 namespace twill::netlink {
 namespace {
 
@@ -69,16 +71,15 @@ void decodeFirstHop(const Attributes& attributes, RouteMessage& out) {
   }
 }
 
-std::uint8_t tableOf(std::uint32_t table) {
-  static_assert(kRoutingTable < 256);  // the field's width; higher ones take RTA_TABLE
-  return table == 0 ? std::uint8_t{RT_TABLE_MAIN} : static_cast<std::uint8_t>(table);
+/// The header's field has 8 bits; RTA_TABLE has the say.
+void encodeTable(Message& message, std::uint32_t table) {
+  message.putU32(RTA_TABLE, table == 0 ? RT_TABLE_MAIN : table);
 }
 
 /// What identifies a route to the kernel.
 void encodeIdentity(Message& message, rtmsg& header, const Route& route, int index) {
   header.rtm_family = route.dst.isV4() ? AF_INET : AF_INET6;
   header.rtm_dst_len = static_cast<std::uint8_t>(route.dst.length());
-  header.rtm_table = tableOf(route.table);
   header.rtm_protocol = route.protocol;
   header.rtm_type = numberOf(route.type);
   if (route.onlink) header.rtm_flags = RTNH_F_ONLINK;
@@ -95,6 +96,7 @@ void encodeIdentity(Message& message, rtmsg& header, const Route& route, int ind
     message.put(RTA_VIA, via);
   }
   message.putU32(RTA_PRIORITY, keyOf(route).metric);
+  encodeTable(message, route.table);
 }
 
 /// A next hop is looked for one scope further in, so only routes without one may have link scope.
@@ -113,8 +115,8 @@ std::optional<IpAddress> decodeNextHop(const Attributes& attributes) {
 
 std::optional<RouteMessage> decodeRoute(Bytes payload) {
   auto found = decodeRouteOfAnyTable(payload);
-  if (!found || (found->table != RT_TABLE_MAIN && found->table != kRoutingTable)) return std::nullopt;
-  if (found->table == kRoutingTable) found->route.table = kRoutingTable;
+  if (!found || (found->table != RT_TABLE_MAIN && !isRoutingTable(found->table))) return std::nullopt;
+  if (found->table != RT_TABLE_MAIN) found->route.table = found->table;
   return found;
 }
 
@@ -183,7 +185,7 @@ void encodeDeleteRoute(Message& message, const Route& route, int index) {
 void encodeRouteFilter(Message& message, Family family, std::uint32_t table) {
   auto& header = message.header<rtmsg>();
   header.rtm_family = family == Family::v4 ? AF_INET : AF_INET6;
-  header.rtm_table = tableOf(table);
+  encodeTable(message, table);
 }
 
 void encodeEveryTable(Message& message, Family family) {

@@ -8,6 +8,8 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include "plan/network_names.hpp"
+
 namespace twill::netlink {
 namespace {
 
@@ -26,11 +28,12 @@ std::optional<Rule> decodeRule(Bytes payload) {
   const bool more = header->tos != 0 || (header->flags & FIB_RULE_INVERT) != 0 ||
                     std::any_of(kMore.begin(), kMore.end(), [&](auto type) { return attributes.has(type); });
   const auto from = attributes.address(FRA_SRC);
-  const bool ours =
-      header->action == FR_ACT_TO_TBL && attributes.u32(FRA_TABLE).value_or(header->table) == kRoutingTable;
+  const auto table = attributes.u32(FRA_TABLE).value_or(header->table);
+  const bool ours = header->action == FR_ACT_TO_TBL && isRoutingTable(table);
   if (more || !ours || !from || from->isV4() != (header->family == AF_INET)) return std::nullopt;
   if (header->src_len > from->bits()) return std::nullopt;
   return Rule{.from = Prefix(*from, header->src_len),
+              .table = table,
               .priority = attributes.u32(FRA_PRIORITY).value_or(0),
               .protocol = attributes.u8(FRA_PROTOCOL).value_or(0),
               .owner = {}};
@@ -40,8 +43,8 @@ void encodeRule(Message& message, const Rule& rule) {
   auto& header = message.header<fib_rule_hdr>();
   header.family = numberOf(rule.from.family());
   header.src_len = static_cast<std::uint8_t>(rule.from.length());
-  header.table = kRoutingTable;
   header.action = FR_ACT_TO_TBL;
+  message.putU32(FRA_TABLE, rule.table);
   message.putAddress(FRA_SRC, rule.from.address());
   message.putU32(FRA_PRIORITY, rule.priority);
   message.putU8(FRA_PROTOCOL, rule.protocol);

@@ -29,7 +29,8 @@ struct GivenAddress {
 
 /// What a container's runtime asks for: one interface, in words that no protocol is left of.
 struct AttachRequest {
-  std::string network;
+  std::string network;  ///< the runtime's word for it
+  std::string home;     ///< Attachment::home; empty: the node's first
   std::string containerId;
   std::string ifname;
   std::string netns;

@@ -131,6 +131,11 @@ Result<void> readLater(json::Object object, Attachment& out) {
   if (auto id = json::find(object, "netnsId")) {
     TWILL_TRY(out.netnsId, json::text("netnsId", *id));
   }
+  if (auto home = json::find(object, "home")) {
+    TWILL_TRY(out.home, json::text("home", *home));
+    TWILL_TRY(json::Value bridge, required(object, "bridge"));
+    TWILL_TRY(out.bridge, json::text("bridge", bridge));
+  }
   if (auto guard = json::find(object, "spoofGuard")) {
     TWILL_TRY(out.spoofGuard, json::boolean("spoofGuard", *guard));
   }
@@ -212,6 +217,10 @@ std::string toJson(const Attachment& attachment) {
   out["network"] = attachment.network;
   out["containerId"] = attachment.containerId;
   out["ifname"] = attachment.ifname;
+  if (!attachment.home.empty()) {
+    out["home"] = attachment.home;
+    out["bridge"] = attachment.bridge;
+  }
   out["netns"] = attachment.netns;
   if (!attachment.netnsId.empty()) out["netnsId"] = attachment.netnsId;
   out["mode"] = attachment.mode == AttachMode::bridge ? "bridge" : "routed";

@@ -13,7 +13,7 @@
 namespace twill {
 
 enum class AttachMode {
-  bridge,  ///< host side is a port of twill0; the gateway is the bridge's address
+  bridge,  ///< host side is a port of its network's bridge; the gateway is the bridge's address
   routed,  ///< no bridge: /32 and /128 on the container's end, host routes on the node
 };
 
@@ -76,8 +76,10 @@ struct Attachment {
   std::string network;      ///< CNI network name
   std::string containerId;  ///< CNI_CONTAINERID
   std::string ifname;       ///< name inside the container
-  std::string netns;        ///< path of its network namespace, as the runtime gave it
-  std::string netnsId;      ///< which namespace that was (kernel/netns.hpp); empty when not known
+  std::string home;         ///< which of Twill's networks it is in; empty where the node is in one alone
+  std::string bridge = "twill0";  ///< of that network
+  std::string netns;              ///< path of its network namespace, as the runtime gave it
+  std::string netnsId;            ///< which namespace that was (kernel/netns.hpp); empty when not known
   AttachMode mode = AttachMode::bridge;
   std::string hostIfname;  ///< tw<hash>, the node's end of the veth
   MacAddress mac;          ///< container's end
@@ -93,7 +95,7 @@ struct Attachment {
   std::vector<ContainerRoute> routes;
   /// Addresses that nobody beyond this node knows: what they send out leaves under the node's address.
   std::vector<IpAddress> masqueraded;
-  bool nodeIsGateway = true;  ///< bridge mode: twill0 carries the gateways; else they are somebody else's
+  bool nodeIsGateway = true;  ///< bridge mode: the bridge carries the gateways; else they are somebody else's
 
   auto operator<=>(const Attachment&) const = default;
 

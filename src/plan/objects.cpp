@@ -97,7 +97,7 @@ std::string routeWords(const Route& route) {
 }
 
 std::string ruleWords(const Rule& rule) {
-  return fmt::format("from {} lookup {} priority {}", rule.from.text(), kRoutingTable, rule.priority);
+  return fmt::format("from {} lookup {} priority {}", rule.from.text(), rule.table, rule.priority);
 }
 
 std::string ruleId(const std::string& rule) {
@@ -112,7 +112,7 @@ RouteKey keyOf(const Route& route) {
 }
 
 RuleKey keyOf(const Rule& rule) {
-  return {rule.priority, rule.from};
+  return {rule.priority, rule.from, rule.table};
 }
 
 AddressKey keyOf(const Address& address) {

@@ -19,7 +19,8 @@ namespace twill {
 inline constexpr std::uint8_t kProtocol = 116;
 /// Every link that Twill makes carries an alias that starts so.
 inline constexpr const char* kAliasPrefix = "twill:";
-/// The routing table that Twill's rules lead to; beside it only the main table is looked at.
+/// The routing table that Twill's rules lead to; beside it, and its likes of named networks
+/// (plan/network_names.hpp), only the main table is looked at.
 inline constexpr std::uint32_t kRoutingTable = 116;
 /// Where Twill's rules stand: before those for the main table (32766), behind the local one (0).
 inline constexpr std::uint32_t kRulePriority = 11600;
@@ -117,7 +118,7 @@ enum class RouteType : std::uint8_t { unicast, blackhole, unreachable, prohibit 
 struct Route {
   Prefix dst;
   std::uint32_t metric = 0;  ///< 0: the family's default (0 for IPv4, 1024 for IPv6)
-  std::uint32_t table = 0;   ///< kRoutingTable, or 0: the main one
+  std::uint32_t table = 0;   ///< one of Twill's, or 0: the main one
   RouteType type = RouteType::unicast;
   std::string link;                   ///< empty for blackhole and its kin
   std::optional<IpAddress> via;       ///< next hop; absent: dst is on the link itself
@@ -134,9 +135,10 @@ struct Route {
   [[nodiscard]] bool ours() const { return protocol == kProtocol; }
 };
 
-/// Packets from these addresses are routed by kRoutingTable first, if that has a route for them.
+/// Packets from these addresses are routed by a table of Twill's first, if that has a route for them.
 struct Rule {
   Prefix from;
+  std::uint32_t table = kRoutingTable;
   std::uint32_t priority = kRulePriority;
   std::uint8_t protocol = kProtocol;  ///< FRA_PROTOCOL
   std::string owner;
@@ -245,6 +247,7 @@ struct RouteKey {
 struct RuleKey {
   std::uint32_t priority = 0;
   Prefix from;
+  std::uint32_t table = 0;
   auto operator<=>(const RuleKey&) const = default;
 };
 struct AddressKey {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agent's part about this node's own lease: published, confirmed, tried again.
+// A network's part about this node's own lease: published, confirmed, tried again.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "agent/agent.hpp"
+#include "agent/network.hpp"
 
 namespace twill {
 namespace {
@@ -17,7 +17,7 @@ TimePoint now() {
 }  // namespace
 
 /// The addresses that our lease names, for the choice of the underlay.
-void Agent::rememberHeld() {
+void Network::rememberHeld() {
   for (const Lease& lease : cluster_->cluster.leases) {
     if (lease.node != options_.node) continue;
     options_.underlay.held = lease.publicIp;
@@ -25,14 +25,13 @@ void Agent::rememberHeld() {
   }
 }
 
-void Agent::publish(const Lease& lease) {
+void Network::publish(const Lease& lease) {
   // One that is gone, and not replaced, is nobody else's doing that would go on and on.
   if (decision_.leased && lease == published_ && now() < publishedAt_ + kPublishRetry) {
-    problems_.set("publish",
-                  {fmt::format("somebody else writes another lease for {}; is there a second node of "
-                               "that name? Give each its own by --node-name",
-                               lease.node)});
-    publishLater();
+    tell("publish", {fmt::format("somebody else writes another lease for {}; is there a second node of that "
+                                 "name? Give each its own by --node-name",
+                                 lease.node)});
+    changeLater(publishTimer_, now() + kPublishRetry, Cause::retry);
     return;
   }
   spdlog::info("publishing lease {} {}", lease.subnet ? lease.subnet->text() : "",
@@ -42,36 +41,26 @@ void Agent::publish(const Lease& lease) {
   publishedAt_ = now();
 }
 
-void Agent::send(const Lease& lease) {
+void Network::send(const Lease& lease) {
   publishing_ = lease;
   datastore_.publish(lease, [this](Result<void> published) {
     publishing_.reset();
     confirmed_ = confirmed_ || published;
     if (published) return;
     published_.reset();
-    problems_.set("publish", {published.error().text});
-    publishLater();
+    tell("publish", {published.error().text});
+    changeLater(publishTimer_, now() + kPublishRetry, Cause::retry);
   });
 }
 
 /// A lease that was there before this agent: the datastore learns that it is this node's, to keep it alive,
 /// and what a person has left out of it.
-void Agent::confirm() {
+void Network::confirm() {
   if (!decision_.leased || decision_.publish || confirmed_ || publishing_) return;
   Lease lease = decision_.self.lease;
   lease.node = options_.node;
   if (lease.backendType.empty()) lease.backendType = cluster_->cluster.network.backend.type;
   send(lease);
-}
-
-/// One timer: a map that changes often must not start a chain of attempts with each change.
-void Agent::publishLater() {
-  publishTimer_.expires_after(kPublishRetry);
-  publishTimer_.async_wait([this, alive = alive_](boost::system::error_code cancelled) {
-    if (cancelled || !*alive) return;
-    clusterChanged_ = true;
-    wake(Cause::retry);
-  });
 }
 
 }  // namespace twill

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/network.hpp"
+
+#include <filesystem>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "agent/network_conflicts.hpp"
+#include "base/file.hpp"
+#include "plan/network_names.hpp"
+
+namespace twill {
+namespace asio = boost::asio;
+namespace {
+
+constexpr std::size_t kLongestSubnetEnv = 65536;
+
+TimePoint now() {
+  return std::chrono::steady_clock::now();
+}
+
+}  // namespace
+
+Network::Network(asio::io_context& io, std::string name, Options options, Datastore& datastore,
+                 Problems& problems, std::function<void(Cause)> wake)
+    : name_(std::move(name)),
+      options_(std::move(options)),
+      datastore_(datastore),
+      problems_(problems),
+      wake_(std::move(wake)),
+      tunnel_(io, options_.runDir, [this] { wake_(Cause::retry); }),
+      publishTimer_(io),
+      recentTimer_(io) {}
+
+Network::~Network() {
+  *alive_ = false;
+}
+
+void Network::start() {
+  if (auto text = readFile(options_.subnetFile, kLongestSubnetEnv)) {
+    writtenSubnetEnv_ = *text;
+    previous_ = parseSubnetEnv(*text);
+  }
+  datastore_.watch([this](Result<Cluster> cluster) { onCluster(std::move(cluster)); });
+}
+
+/// Where a problem was noticed: "lease", "network blue: lease".
+std::string Network::sourceOf(const char* source) const {
+  return name_.empty() ? source : fmt::format("network {}: {}", name_, source);
+}
+
+void Network::tell(const char* source, std::vector<std::string> texts) {
+  problems_.set(sourceOf(source), std::move(texts));
+}
+
+void Network::onCluster(Result<Cluster> cluster) {
+  if (!cluster) {
+    tell("datastore", {cluster.error().text});
+    return;
+  }
+  tell("datastore", {});
+  const bool first = !cluster_;
+  cluster_ = makeSound(std::move(*cluster));
+  changed_ = true;
+  wake_(first ? Cause::start : Cause::cluster);
+}
+
+NodeNetwork Network::nodeNetwork() const {
+  NodeNetwork out{.node = options_.node,
+                  .network = name_,
+                  .bridge = bridgeOf(name_),
+                  .subnet = decision_.self.lease.subnet,
+                  .subnet6 = decision_.self.lease.subnet6,
+                  .mtu = decision_.mtu};
+  if (cluster_) out.networks = cluster_->cluster.network.networks();
+  if (!underlay_) return out;
+  for (const auto& address : {underlay_->underlay.v4, underlay_->underlay.v6}) {
+    if (address) out.segments.push_back(address->prefix());
+  }
+  return out;
+}
+
+std::optional<std::string> Network::look(const KernelState& actual, const RouteQuestion& routeTo) {
+  if (!cluster_) return std::nullopt;
+  const NetworkConfig& network = cluster_->cluster.network;
+  options_.underlay.needV4 = network.v4.has_value();
+  options_.underlay.needV6 = network.v6.has_value();
+  if (changed_) rememberHeld();
+  auto choice = chooseUnderlay(actual, options_.underlay, routeTo);
+  tell("underlay", choice ? choice->notices : std::vector{choice.error().text});
+  if (!choice) return std::nullopt;
+  if (underlay_ != *choice) {
+    const auto line = describe(*choice);
+    if (!underlay_ || line != describe(*underlay_)) {
+      if (auto said = said_.line(sourceOf("underlay") + ": " + line, now())) spdlog::info("{}", *said);
+    }
+    underlay_ = std::move(*choice);
+    changed_ = true;
+  }
+  // With IPv4 alone no setting counts.
+  return network.v6 ? std::optional(acceptRaOf(underlay_->underlay.link)) : std::nullopt;
+}
+
+bool Network::decide(const std::function<std::string(const std::string&)>& driverOf,
+                     const std::vector<std::pair<std::string, const NetworkConfig*>>& others) {
+  if (!cluster_ || !underlay_ || !changed_) return false;
+  const NetworkConfig& network = cluster_->cluster.network;
+  for (const auto& [name, config] : others) {
+    const auto conflict = conflictOf(network, *config);
+    if (conflict.empty()) continue;
+    tell("config", {fmt::format("{} of network {}, which is in force on this node; change one of them",
+                                conflict, name)});
+    return false;
+  }
+  changed_ = false;
+  recent_.note(decision_.inUse, now());
+  auto decided = twill::decide({.cluster = *cluster_,
+                                .underlay = *underlay_,
+                                .options = options_,
+                                .previous = previous_,
+                                .last = lastLease_,
+                                .recent = recent_.at(now()),
+                                .driver = driverOf(underlay_->underlay.link),
+                                .network = name_});
+  tell("config", decided ? std::vector<std::string>{} : std::vector{decided.error().text});
+  if (!decided) return false;
+  decision_ = std::move(*decided);
+  inForce_ = network;
+  if (decision_.leased) lastLease_ = decision_.self.lease;
+  tell("lease", decision_.problems);
+  tell("backend", decision_.desired.notices);
+  scheduleFarewell();
+  if (!decision_.publish) tell("publish", {});
+  publishDue_ = decision_.publish && decision_.publish != publishing_;
+  return true;
+}
+
+void Network::giveWanted(KernelState& wanted, bool alone) {
+  if (alone) {
+    wanted = std::exchange(decision_.desired.state, {});
+  } else {
+    merge(wanted, decision_.desired.state);
+  }
+}
+
+bool Network::isCarried(const KernelState& actual) const {
+  const auto& tunnel = decision_.desired.tunnel;
+  if (!tunnel) return true;
+  const auto device = actual.links.find(tunnel->device);
+  return tunnel_.isUp() && device != actual.links.end() && device->second.running;
+}
+
+void Network::settle(const KernelState& actual) {
+  if (!inForce_) return;
+  // After the kernel: the process attaches to a device.
+  tunnel_.follow(decision_.desired.tunnel);
+  tell("tunnel", tunnel_.problem().empty() ? std::vector<std::string>{} : std::vector{tunnel_.problem()});
+  // Peers are told when all is there that they are told of: a tunnel is there before anything comes.
+  if (isCarried(actual) && std::exchange(publishDue_, false)) publish(*decision_.publish);
+  confirm();
+  writeSubnetEnv();
+}
+
+void Network::writeSubnetEnv() {
+  if (!decision_.leased) return;
+  std::string text =
+      toText(makeSubnetEnv(cluster_->cluster.network, decision_.self.lease, decision_.mtu, options_.ipMasq));
+  std::filesystem::path file(options_.subnetFile);
+  std::error_code unseen;  // it counts as gone, and the attempt to write says why
+  if (text == writtenSubnetEnv_ && std::filesystem::exists(file, unseen)) return;
+  auto written = file.has_parent_path() ? makeDirectories(file.parent_path()) : Result<void>();
+  if (written) written = writeFile(options_.subnetFile, text, Durability::process);
+  tell("subnet.env", written ? std::vector<std::string>{} : std::vector{written.error().text});
+  if (written) writtenSubnetEnv_ = std::move(text);
+}
+
+/// A backend that is used no more goes when what peers still sent by it has arrived.
+void Network::scheduleFarewell() {
+  if (const auto end = recent_.nextEnd(decision_.inUse, now()))
+    changeLater(recentTimer_, *end, Cause::cluster);
+}
+
+/// One timer for each reason: a map that changes often must not start a chain of attempts with each change.
+void Network::changeLater(asio::steady_timer& timer, TimePoint when, Cause cause) {
+  timer.expires_at(when);
+  timer.async_wait([this, cause, alive = alive_](boost::system::error_code cancelled) {
+    if (cancelled || !*alive) return;
+    changed_ = true;
+    wake_(cause);
+  });
+}
+
+}  // namespace twill

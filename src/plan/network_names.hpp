@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a node that is in several networks calls the objects of each. With one network, which needs no name,
+// the names are those of the documentation.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace twill {
+
+/// Letters, digits, '-' and '_', 32 at most: a name is a part of paths, keys and nftables identifiers.
+[[nodiscard]] Result<void> checkNetworkName(std::string_view name);
+
+/// The bridge that its containers of mode bridge are at: "twill0"; "twill0-blue" for network blue. A name of
+/// more than eight characters does not fit (IFNAMSIZ) and stands there as a hash.
+[[nodiscard]] std::string bridgeOf(std::string_view network);
+[[nodiscard]] bool isBridgeName(std::string_view link);
+
+/// The TUN device of backend udp: "twill-udp", "tw-udp-blue".
+[[nodiscard]] std::string tunOf(std::string_view network);
+
+/// A chain or set of ours in nftables: "postrouting", "postrouting_blue".
+[[nodiscard]] std::string inFirewall(std::string_view word, std::string_view network);
+
+/// The routing table for packets from its containers: kRoutingTable, or one of 2^16 above kFirstTable, by the
+/// name's hash.
+[[nodiscard]] std::uint32_t routingTableOf(std::string_view network);
+/// Whether a routing table is Twill's, of whichever network.
+[[nodiscard]] bool isRoutingTable(std::uint32_t table);
+
+}  // namespace twill
