@@ -8,6 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -73,7 +74,7 @@ Result<void> run(const Options& options) {
   for (const auto& directory : {options.runDir, options.stateDir}) {
     TWILL_CHECK(makeDirectories(directory));
     for (const auto& network : options.networks)
-      TWILL_CHECK(makeDirectories(directory + "/networks/" + network));
+      TWILL_CHECK(makeDirectories(fmt::format("{}/networks/{}", directory, network)));
   }
   TWILL_TRY(Fd lock, takeLock(options.runDir + "/twilld.lock"));
   TWILL_TRY(Attachments attachments, Attachments::open(options.stateDir));

@@ -6,8 +6,6 @@
 #include <cctype>
 #include <cstdlib>
 #include <filesystem>
-#include <map>
-#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -137,19 +135,13 @@ void declareMap(CLI::App& app, Options& options) {
 
 /// CLI11's own way to refuse.
 void checkNetworks(const std::vector<std::string>& networks) {
-  std::map<std::uint32_t, std::string> tables;
-  std::map<std::string, std::string> bridges;
-  for (const auto& network : networks) {
-    if (const auto checked = checkNetworkName(network); !checked)
-      throw CLI::ValidationError("--networks", checked.error().text);
-    const auto table = tables.emplace(routingTableOf(network), network);
-    const auto bridge = bridges.emplace(bridgeOf(network), network);
-    for (const auto& [other, fresh] :
-         {std::pair(table.first->second, table.second), {bridge.first->second, bridge.second}}) {
-      if (!fresh)
-        throw CLI::ValidationError(
-            "--networks", other == network ? network + " is named twice"
-                                           : network + " has the same hash as " + other + "; rename one");
+  const auto refuse = [](const std::string& why) { throw CLI::ValidationError("--networks", why); };
+  for (auto network = networks.begin(); network != networks.end(); ++network) {
+    if (const auto checked = checkNetworkName(*network); !checked) refuse(checked.error().text);
+    for (auto other = networks.begin(); other != network; ++other) {
+      if (*other == *network) refuse(*network + " is named twice");
+      if (routingTableOf(*other) == routingTableOf(*network) || bridgeOf(*other) == bridgeOf(*network))
+        refuse(fmt::format("{} and {} have the same hash; rename one", *other, *network));
     }
   }
 }

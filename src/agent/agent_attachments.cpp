@@ -57,9 +57,8 @@ Result<const Network*> Agent::homeOf(const AttachRequest& request) const {
 std::vector<std::string> Agent::attachmentProblems() const {
   auto texts = attachments_.warnings();
   for (const auto& [key, attachment] : attachments_.all()) {
-    const bool known = std::any_of(networks_.begin(), networks_.end(),
-                                   [&](const auto& network) { return network->name() == attachment.home; });
-    if (known) continue;
+    if (!attachment.home.empty() ? network(attachment.home) != nullptr : networks_.front()->name().empty())
+      continue;
     texts.push_back(fmt::format(
         "{} is in {}, in which this node is no more: it keeps its interface and reaches "
         "nobody beyond the node; start it again in one of the node's networks",

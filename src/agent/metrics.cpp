@@ -41,12 +41,13 @@ std::string metricsText(const Agent& agent) {
         agent.ready());
   gaugePerNetwork(registry, agent, "twill_leases", "Leases in the cluster, this node's own included",
                   [](const Network& network) -> double {
-                    return network.cluster() ? network.cluster()->cluster.leases.size() : 0;
+                    return network.cluster() ? static_cast<double>(network.cluster()->cluster.leases.size())
+                                             : 0;
                   });
   gaugePerNetwork(registry, agent, "twill_lease_conflicts",
                   "Leases set aside because they conflict with another",
                   [](const Network& network) -> double {
-                    return network.cluster() ? network.cluster()->conflicts.size() : 0;
+                    return network.cluster() ? static_cast<double>(network.cluster()->conflicts.size()) : 0;
                   });
   gauge(registry, "twill_attachments", "Container interfaces on this node",
         static_cast<double>(agent.attachments().all().size()));

@@ -7,10 +7,10 @@ namespace twill {
 
 /// A tunnel over UDP.
 struct TunnelPort {
-  Family family;          ///< of outer and inner packets alike
-  std::uint16_t port;     ///< where it listens
-  int headers;            ///< bytes between the UDP header and the inner packet
-  std::uint32_t vni = 0;  ///< of VXLAN: tells networks at one port apart
+  Family family = Family::v4;  ///< of outer and inner packets alike
+  std::uint16_t port = 0;      ///< where it listens
+  int headers = 0;             ///< bytes between the UDP header and the inner packet
+  std::uint32_t vni = 0;       ///< of VXLAN: tells networks at one port apart
 };
 
 /// Lets nobody but peers into the tunnel, each with packets from its own subnet and address alone. What

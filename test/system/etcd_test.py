@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """A cluster whose map is in a real etcd, while containers ping: etcd is killed and comes back, agents start without it, a
-thousand leases change at once, a lease is lost. No packet may be.
+thousand leases change at once while a node is cut off and the history is compacted, a lease is lost, a new binary takes
+over. No packet may be.
 
 usage: etcd_test.py BINARIES
 """
@@ -17,9 +18,11 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import Lab, skip, wait_for  # noqa: E402
 
-OUTAGE = 8  # seconds
+OUTAGE = 60  # seconds
+CUT = 20
 MANY = 1000
 PREFIX = "/coreos.com/network"
+NODES = ("node1", "node2", "node3")
 
 
 class Etcd:
@@ -73,15 +76,66 @@ def outage(lab, etcd):
     wait_for("a new agent is ready without etcd", lambda: agent_pid(lab, "node1") != pid and lab.status()["ready"], 15)
     time.sleep(OUTAGE)
     etcd.come_back()
-    for node in ("node1", "node2", "node3"):
-        wait_for(f"{node} hears from etcd", lambda node=node: lab.status(node)["ready"] and not problems(lab, node), 15)
+    wait_for("etcd is back", lambda: "is healthy" in etcd.sh("ETCDCTL_API=3 etcdctl endpoint health 2>&1 || true"), 20)
+    began = time.monotonic()
+    etcd.ctl("put", f"{PREFIX}/subnets/172.16.99.0-24", json.dumps(
+        {"PublicIP": "10.9.9.9", "PublicIPv6": None, "BackendType": "vxlan",
+         "BackendData": {"VNI": 1, "VtepMAC": "0a:00:00:00:00:98"}}))
+    for node in NODES:
+        wait_for(f"{node} hears from etcd", lambda node=node: lab.status(node)["ready"] and not problems(lab, node)
+                 and any(lease["subnet"] == "172.16.99.0/24" for lease in leases(lab, node)), 15)
+    print(f"{OUTAGE} s without etcd: all nodes know what is new {time.monotonic() - began:.1f} s after its return")
+    etcd.ctl("del", f"{PREFIX}/subnets/172.16.99.0-24")
+
+
+class CutOff:
+    """A node whose packets to etcd, and back, vanish."""
+
+    def __init__(self, etcd, address):
+        self.etcd = etcd
+        etcd.sh(f"nft add table inet cut; nft 'add chain inet cut in {{ type filter hook input priority 0; }}'; "
+                f"nft 'add chain inet cut out {{ type filter hook output priority 0; }}'; "
+                f"nft add rule inet cut in ip saddr {address} drop; nft add rule inet cut out ip daddr {address} drop")
+
+    def heal(self):
+        self.etcd.sh("nft delete table inet cut")
+
+
+def partition(lab, etcd):
+    """A node that is cut off goes on, and has the whole picture when it is back: a peer's MAC, and what is gone."""
+    def data(node, subnet):
+        return next((lease["backend_data"] for lease in leases(lab, node) if lease["subnet"] == subnet), None)
+
+    lease = {"PublicIP": "10.9.9.1", "PublicIPv6": None, "BackendType": "vxlan"}
+    for last in (1, 2):
+        etcd.ctl("put", f"{PREFIX}/subnets/172.16.9{last}.0-24",
+                 json.dumps({**lease, "PublicIP": f"10.9.9.{last}",
+                             "BackendData": {"VNI": 1, "VtepMAC": f"0a:00:00:00:00:0{last}"}}))
+    wait_for("node3 knows both", lambda: data("node3", "172.16.91.0/24") and data("node3", "172.16.92.0/24"))
+    cut = CutOff(etcd, "10.0.0.30")
+    macs = {"VNI": 1, "VtepMAC": "0a:00:00:00:00:99"}
+    etcd.ctl("put", f"{PREFIX}/subnets/172.16.91.0-24", json.dumps({**lease, "BackendData": macs}))
+    etcd.ctl("del", f"{PREFIX}/subnets/172.16.92.0-24")
+    revision = json.loads(etcd.ctl("get", "x", "-w", "json"))["header"]["revision"]
+    etcd.ctl("compact", str(revision))
+    time.sleep(CUT)
+    assert "etcd at http://10.0.0.2:2379" in problems(lab, "node3"), problems(lab, "node3")
+    assert data("node1", "172.16.91.0/24") == macs
+    cut.heal()
+    began = time.monotonic()
+    wait_for("node3 has the same picture", lambda: data("node3", "172.16.91.0/24") == macs
+             and data("node3", "172.16.92.0/24") is None, 15)
+    print(f"{CUT} s cut off: the same picture {time.monotonic() - began:.1f} s after")
+    fdb = lab.execute("node3", "bridge", "fdb", "show", "dev", "twill-vx1")
+    assert "0a:00:00:00:00:99 dst 10.9.9.1" in fdb and "0a:00:00:00:00:02" not in fdb, fdb
+    etcd.ctl("del", f"{PREFIX}/subnets/172.16.91.0-24")
 
 
 def many_changes(lab, etcd):
     def all_see(what, count, address):
         def holds():
             seen = [[lease for lease in leases(lab, node) if (lease["public_ip"] or "").startswith(address)]
-                    for node in ("node1", "node2", "node3")]
+                    for node in NODES]
             return all(len(one) == count for one in seen)
         wait_for(what, holds, 20)
 
@@ -112,7 +166,7 @@ def config(lab):
     for backend in ("udp", "vxlan", "host-gw"):  # a lease of udp does not say so in flannel's form
         lab.execute("node2", "sh", "-c", f"{lab.twill} config get | sed 's/\"Type\": \"[a-z-]*\"/\"Type\": \"{backend}\"/' | "
                                          f"{lab.twill} config set -")
-        for node in ("node1", "node2", "node3"):
+        for node in NODES:
             wait_for(f"{node} changes its backend to {backend}",
                      lambda node=node: lab.status(node)["backend"] == backend and lab.status(node)["ready"], 15)
         time.sleep(1)
@@ -123,10 +177,12 @@ def config(lab):
     assert outside.strip().endswith("1") and "172.16.0.0/24 of node1" in outside, outside
 
 
-def pings(lab, disturb, lost=0):
+def pings(lab, disturb, lost=0, interval=0.01):
     """No more than that many are lost while that happens."""
-    flood = lab.background("node1/con1", "sh", "-c", "echo $$ >/run/ping.pid; exec ping -q -i 0.01 -c 24000 172.16.1.2")
+    flood = lab.background("node1/con1", "sh", "-c", f"echo $$ >/run/ping.pid; exec ping -q -i {interval} -c 240000 172.16.1.2")
+    time.sleep(0.5)
     disturb()
+    time.sleep(0.5)
     lab.execute("node1", "sh", "-c", "kill -INT $(cat /run/ping.pid)")
     report = flood.communicate(timeout=30)[0]
     sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())
@@ -141,7 +197,27 @@ def restarts(lab, etcd):
     lab.execute("node1", "kill", "-9", pid)
     wait_for("node1 is back", lambda: agent_pid(lab, "node1") != pid and lab.status()["ready"], 20)
     wait_for("node1 hears from etcd", lambda: not problems(lab, "node1"), 20)
-    time.sleep(1)
+
+
+def upgrade(lab, binaries):
+    """Other binaries of agent and plugin in place of those that run, as a package brings them."""
+    mark = f"{time.monotonic():.3f}"
+    for program in ("twilld", "twill-cni"):
+        path = os.path.join(binaries, program)
+        lab.execute("node1", "sh", "-ec", f"cp {path} /run/{program}.{mark}; printf %s {mark} >>/run/{program}.{mark}; "
+                                          f"mount --bind /run/{program}.{mark} {path}")
+    pid = agent_pid(lab, "node1")
+    lab.execute("node1", "kill", pid)
+    wait_for("the new one is ready", lambda: agent_pid(lab, "node1") != pid and lab.status()["ready"], 20)
+    runs = lab.execute("node1", "tail", "-c", str(len(mark)), f"/proc/{agent_pid(lab, 'node1')}/exe")
+    assert runs == mark, runs
+    assert lab.status()["operations"]["total"] == 0, lab.execute("node1", lab.twill, "operations")
+
+
+def starts_anew(lab, etcd, binaries):
+    """Under flood, a packet in two milliseconds."""
+    pings(lab, lambda: restarts(lab, etcd), interval=0.002)
+    pings(lab, lambda: upgrade(lab, binaries), interval=0.002)
 
 
 def outside(binaries):
@@ -174,14 +250,17 @@ def main():
         lab.test()
         etcd = Etcd(lab)
         names = [lease["node"] for lease in leases(lab, "node1")]
-        assert names == ["node1", "node2", "node3"], names
+        assert names == list(NODES), names
+
         def all_of_it():
             outage(lab, etcd)
+            partition(lab, etcd)
             many_changes(lab, etcd)
             lost_lease(lab)
         pings(lab, all_of_it)
+        starts_anew(lab, etcd, sys.argv[1])
         pings(lab, lambda: config(lab), lost=2)
-        pings(lab, lambda: restarts(lab, etcd))
+        starts_anew(lab, etcd, sys.argv[1])
         lab.test()
     outside(sys.argv[1])
 

@@ -12,10 +12,13 @@
 namespace twill::etcd {
 namespace {
 
-constexpr int kFirstReconnect = 200;  // ms
-constexpr int kLastReconnect = 2000;
-constexpr int kPing = 30000;  // the server allows one in 5 s
-constexpr int kPong = 10000;
+// All in ms. Together with the pauses of etcd_datastore.cpp: who comes back is noticed within two seconds,
+// since a lost SYN is sent again after one (RFC 6298), and a way that is cut within fifteen.
+constexpr int kFirstReconnect = 200;
+constexpr int kLastReconnect = 1000;
+constexpr int kConnect = 1500;  // so long an attempt may take
+constexpr int kPing = 10000;    // the server allows one in 5 s
+constexpr int kPong = 5000;
 constexpr std::size_t kLargestSecret = 1U << 20U;
 
 /// What to do about it, where that is not plain.
@@ -108,6 +111,7 @@ void Connection::connect() {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnect);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnect);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnect);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPing);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPong);
   arguments.SetMaxReceiveMessageSize(-1);  // ten thousand leases are 2 MB

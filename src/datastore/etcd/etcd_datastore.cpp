@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
 constexpr auto kFirstPause = 200ms;
-constexpr auto kLongestPause = 5000ms;
+constexpr auto kLongestPause = 1000ms;
 /// A watch that lasted so long was a good one: the next pause is a short one again.
 constexpr auto kGoodWatch = 10s;
 constexpr auto kResync = std::chrono::minutes(5);
