@@ -77,6 +77,7 @@ Result<void> run(const Options& options) {
       TWILL_CHECK(makeDirectories(fmt::format("{}/networks/{}", directory, network)));
   }
   TWILL_TRY(Fd lock, takeLock(options.runDir + "/twilld.lock"));
+  TWILL_CHECK(endStrayTunnels(options));
   TWILL_TRY(Attachments attachments, Attachments::open(options.stateDir));
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());
 

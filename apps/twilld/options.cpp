@@ -217,6 +217,9 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
     if (flannel) throw CLI::ValidationError("--flannel", "has to be the first of all");
     checkEndpoints(options.etcd.endpoints);
     checkNetworks(options.networks);
+    if (options.fastPath && options.networks.size() > 1)
+      throw CLI::ValidationError("--fast-path",
+                                 "not with several --networks: it does not see where one ends");
   } catch (const CLI::ParseError& error) {
     line.exitStatus = app.exit(error) == 0 ? 0 : 2;
   }

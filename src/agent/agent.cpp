@@ -9,7 +9,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "agent/make_before_break.hpp"
+#include "agent/network_conflicts.hpp"
+#include "agent/unknown_networks.hpp"
 #include "attach/desired.hpp"
 #include "attach/firewall.hpp"
 #include "base/file.hpp"
@@ -175,19 +176,62 @@ void Agent::evaluate() {
   restsUntil_ = end + std::min<TimePoint::duration>(kRestRatio * (end - begin), kLongestRest);
 }
 
+/// What stands in the way of each network's config. Configs that go together as the datastores have them now
+/// are all taken, so that two networks can swap what they have; else what is in force on this node goes
+/// first, and before anything is, who is named first. Nobody starts before all have been heard: what one
+/// looks like depends on the others.
+void Agent::findObstacles() {
+  const auto isHeard = [](const auto& network) { return network->hasHeard(); };
+  const bool allHeard = std::all_of(networks_.begin(), networks_.end(), isHeard);
+  const auto obstacleOf = [&](std::size_t one) -> std::optional<std::string> {
+    if (!allHeard && networks_[one]->inForce() == nullptr) return "";
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      const Network& other = *networks_[i];
+      const bool first = i < one && networks_[one]->inForce() == nullptr;
+      const auto* config = other.inForce() != nullptr || !first ? other.inForce() : other.latest();
+      if (i == one || config == nullptr) continue;
+      const auto conflict = conflictOf(*networks_[one]->latest(), *config, other.lingering());
+      if (!conflict.empty())
+        return fmt::format("{} of network {}, which is in force on this node; change one of them", conflict,
+                           other.name());
+    }
+    return std::nullopt;
+  };
+  bool together = allHeard;
+  for (const auto& one : networks_) {
+    for (const auto& other : networks_) {
+      if (one == other || one->latest() == nullptr || other->latest() == nullptr) continue;
+      together = together && conflictOf(*one->latest(), *other->latest(), other->lingering()).empty();
+    }
+  }
+  for (std::size_t i = 0; i < networks_.size(); ++i)
+    networks_[i]->setObstacle(together || networks_[i]->latest() == nullptr ? std::nullopt : obstacleOf(i));
+}
+
 /// True when a network has decided anew.
 bool Agent::decideAll() {
   bool fresh = false;
   for (const auto& network : networks_) {
-    std::optional<std::string> setting = network->look(actual_, routeTo_);
-    if (setting && lookAt(*setting)) setting = network->look(actual_, routeTo_);
-    std::vector<std::pair<std::string, const NetworkConfig*>> others;
-    for (const auto& other : networks_) {
-      if (other != network && other->inForce() != nullptr)
-        others.emplace_back(other->name(), other->inForce());
+    const auto setting = network->look(actual_, routeTo_);
+    if (setting && lookAt(*setting)) (void)network->look(actual_, routeTo_);
+  }
+  // What one of them gives up another may have.
+  for (bool again = true; again;) {
+    again = false;
+    findObstacles();
+    for (const auto& network : networks_) {
+      std::vector<Prefix> others;
+      for (const auto& other : networks_) {
+        const auto* config = other->hasObstacle() ? other->inForce() : other->latest();
+        if (other == network || config == nullptr) continue;
+        for (const Prefix& prefix : config->networks()) others.push_back(prefix);
+      }
+      network->setOthers(std::move(others));
+      const bool decided =
+          network->decide([this](const std::string& link) { return kernel_.driverOf(link); });
+      again = (decided && networks_.size() > 1) || again;
+      fresh = decided || fresh;
     }
-    fresh =
-        network->decide([this](const std::string& link) { return kernel_.driverOf(link); }, others) || fresh;
   }
   return fresh;
 }
@@ -214,12 +258,16 @@ bool Agent::lookAt(const std::string& setting) {
 }
 
 std::optional<Agent::TunnelNumbers> Agent::tunnelNumbers() const {
-  const auto table = wanted_.firewalls.find(kTable);
-  if (table == wanted_.firewalls.end() || table->second.counters.empty()) return std::nullopt;
   TunnelNumbers out;
-  if (const auto counted = kernel_.counted(kTable)) {
-    for (const auto& [name, packets] : *counted) out.strangers += packets;
+  bool tunnels = false;
+  for (const auto& [name, table] : wanted_.firewalls) {
+    if (table.counters.empty()) continue;
+    tunnels = true;
+    const auto counted = kernel_.counted(name);
+    if (!counted) continue;
+    for (const auto& [counter, packets] : *counted) out.strangers += packets;
   }
+  if (!tunnels) return std::nullopt;
   for (const auto& network : networks_) {
     auto status = network->tunnel().status();
     if (!status) continue;
@@ -238,17 +286,10 @@ std::vector<std::string> Agent::problemsWith(const std::optional<TunnelNumbers>&
   return all;
 }
 
-/// While a network is not known yet, only what is missing: what is there may be that one's, and so may parts
-/// of the tables.
+/// While a network is not known yet, what may be its stays.
 Difference Agent::difference() const {
-  const bool complete = std::all_of(networks_.begin(), networks_.end(),
-                                    [](const auto& network) { return network->inForce() != nullptr; });
-  Difference difference = complete ? diff(wanted_, actual_) : additions(wanted_, actual_);
-  if (!complete) {
-    std::erase_if(difference.operations, [](const Operation& operation) {
-      return operation.verb == Verb::change && std::holds_alternative<Firewall>(operation.object);
-    });
-  }
+  Difference difference = diff(wanted_, actual_);
+  spareUnknown(networks_, wanted_, difference.operations);
   for (const auto& [key, record] : attachments_.unknown()) spare(record.hostIfname, difference.operations);
   return difference;
 }
@@ -299,8 +340,7 @@ void Agent::reconcile(Cause cause) {
                            [](const auto& network) { return network->decision().leased; });
     auto operations = reconciler_.due(std::move(difference.operations), now());
     for (const auto& network : networks_) {
-      if (!network->isCarried(actual_))
-        holdUntilCarried(network->decision().desired.tunnel->device, operations);
+      if (!network->isCarried(actual_)) network->holdUntilCarried(operations);
     }
     if (operations.empty()) break;
     auto results = carryOut(operations, cause);

@@ -98,13 +98,14 @@ class Agent {
   void evaluate();
   void redecide();
   bool decideAll();
+  void findObstacles();
   bool lookAt(const std::string& setting);
   Result<void> readKernel();
   void readAgain();
   bool refreshActual();
   void lookAround();
   void reconcile(Cause cause);
-  [[nodiscard]] Failure noLease(const std::string& network) const;
+  [[nodiscard]] static Failure noLease(const Network& network);
   [[nodiscard]] Result<const Network*> homeOf(const AttachRequest& request) const;
   [[nodiscard]] std::vector<std::string> attachmentProblems() const;
   [[nodiscard]] FastPath wantedFastPath() const;
@@ -126,6 +127,7 @@ class Agent {
   void scheduleResync(std::chrono::seconds delay);
   [[nodiscard]] NodeNetwork networkOf(const Attachment& attachment) const;
   [[nodiscard]] NodeNetwork networkAt(const std::string& bridge) const;
+  [[nodiscard]] bool isKnown(const std::string& bridge) const;
 
   boost::asio::io_context& io_;
   Options options_;

@@ -32,16 +32,24 @@ Error inTheirWords(Error error, const Operation& operation, const Attachment& at
 
 }  // namespace
 
-Failure Agent::noLease(const std::string& network) const {
-  auto why = problems_.all();
-  return fail(fmt::format("this node has no lease yet{}: {}", network.empty() ? "" : " in network " + network,
-                          why.empty() ? "waiting for the datastore" : why.front()),
+Failure Agent::noLease(const Network& network) {
+  const auto why = network.problem();
+  return fail(fmt::format("this node has no lease yet{}: {}",
+                          network.name().empty() ? "" : " in network " + network.name(),
+                          why.empty() ? "waiting for the datastore" : why),
               Error::Kind::busy);
 }
 
-/// The network that a container is to be in, once the node has a lease there.
+/// The network that a container is to be in, once the node has a lease there: the one that is named, else the
+/// one whose subnet.env is, else the first.
 Result<const Network*> Agent::homeOf(const AttachRequest& request) const {
   const Network* home = network(request.home);
+  if (request.home.empty() && !request.subnetFile.empty()) {
+    const auto found = std::find_if(networks_.begin(), networks_.end(), [&](const auto& one) {
+      return one->options().subnetFile == request.subnetFile;
+    });
+    if (found != networks_.end()) home = found->get();
+  }
   if (home == nullptr) {
     return fail(
         fmt::format("this node is in no network '{}'; name one of its networks under \"network\" in the "
@@ -49,7 +57,7 @@ Result<const Network*> Agent::homeOf(const AttachRequest& request) const {
                     request.home),
         Error::Kind::invalid);
   }
-  if (!home->decision().leased) return noLease(home->name());
+  if (!home->decision().leased) return noLease(*home);
   return home;
 }
 
@@ -236,27 +244,28 @@ Result<void> Agent::detach(const std::string& key) {
 KernelState Agent::attachmentState() const {
   struct Home {
     NodeNetwork node;
+    bool known;  ///< else it is not known what its bridge is to be like
     bool hasBridge;
   };
   std::map<std::string, Home> homes;  // by bridge
   const auto homeOf = [&](const Attachment& one) -> const Home& {
     auto found = homes.find(one.bridge);
     if (found == homes.end())
-      found = homes.emplace(one.bridge, Home{networkOf(one), isUsed(AttachMode::bridge, one.bridge)}).first;
+      found = homes
+                  .emplace(one.bridge,
+                           Home{networkOf(one), isKnown(one.bridge), isUsed(AttachMode::bridge, one.bridge)})
+                  .first;
     return found->second;
   };
   KernelState state;
   for (const auto& [key, attachment] : attachments_.all()) {
-    const Network* known = network(attachment.home);
-    if (known != nullptr && known->inForce() == nullptr)
-      continue;  // what its bridge is to be like is not known yet
     const Home& home = homeOf(attachment);
-    merge(state, desiredShared(attachment.mode, home.node));
+    if (home.known) merge(state, desiredShared(attachment.mode, home.node));
     merge(state, desiredGateways(attachment));
     if (!gone_.contains(key)) merge(state, partOf(attachment, home.hasBridge));
   }
   for (const auto& [key, record] : attachments_.unknown()) {
-    if (auto place = placeOf(record.hostIfname, actual_))
+    if (auto place = placeOf(record.hostIfname, actual_); place && isKnown(place->bridge))
       merge(state, desiredShared(place->mode, networkAt(place->bridge)));
     keepGuard(record.hostIfname, actual_, state);
   }
@@ -273,8 +282,8 @@ FastPath Agent::wantedFastPath() const {
 
 /// Without it packets take the ordinary way, so that a failure is said and nothing more.
 void Agent::followFastPath() {
-  if (!networks_.front()->underlay()) return;
-  const auto done = kernel_.setFastPath(options_.fastPath ? std::optional(wantedFastPath()) : std::nullopt);
+  const bool on = options_.fastPath && networks_.front()->underlay();
+  const auto done = kernel_.setFastPath(on ? std::optional(wantedFastPath()) : std::nullopt);
   problems_.set("fast path", done ? std::vector<std::string>{}
                                   : std::vector{done.error().text + "; packets go by bridge and routing"});
 }
@@ -335,11 +344,19 @@ NodeNetwork Agent::networkOf(const Attachment& attachment) const {
       .node = options_.node, .network = attachment.home, .bridge = attachment.bridge, .mtu = attachment.mtu};
 }
 
+/// `bridge` is empty for what all networks share.
 NodeNetwork Agent::networkAt(const std::string& bridge) const {
   for (const auto& network : networks_) {
-    if (bridgeOf(network->name()) == bridge) return network->nodeNetwork();
+    if (bridge.empty() || bridgeOf(network->name()) == bridge) return network->nodeNetwork();
   }
-  return networks_.front()->nodeNetwork();
+  return {.node = options_.node, .bridge = bridge};
+}
+
+/// Whether that bridge's network has been decided on, or is none of this node's any more.
+bool Agent::isKnown(const std::string& bridge) const {
+  return std::none_of(networks_.begin(), networks_.end(), [&](const auto& network) {
+    return bridgeOf(network->name()) == bridge && network->inForce() == nullptr;
+  });
 }
 
 }  // namespace twill

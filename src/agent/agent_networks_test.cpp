@@ -49,6 +49,7 @@ TEST_CASE("a new agent changes nothing of a network that it does not know yet") 
   node.joinBoth();
   node.startAgent();
   node.kernel.clearLog();
+  node.second.say(fail("etcd is away"));
   node.join();
   CHECK(node.kernel.log().empty());
   CHECK_FALSE(node.agent->ready());
@@ -60,19 +61,82 @@ TEST_CASE("a new agent changes nothing of a network that it does not know yet") 
 }
 
 TEST_CASE(
-    "what is lost is put back while a network is not known yet, and what is no longer wanted goes after") {
+    "while a network is not known yet the others are repaired and cleared, and nothing of its own goes") {
   BlueAndRed node;
-  node.joinBoth();
+  node.ipMasq = true;
   node.startAgent();
+  node.joinBoth();
+  AttachRequest request = withPort(node.container("c1"), 8080);
+  request.home = "red";
+  REQUIRE(node.agent->attach(request));
+  const KernelState before = node.kernel.all();
+  REQUIRE(before.firewalls.contains("inet twill_red"));
+
+  node.startAgent();
+  node.second.say(fail("etcd is away"));
   REQUIRE(node.kernel.byOthers(Verb::remove, *node.routeTo("172.16.1.0/24")));
   Cluster fewer = threeNodes();
   fewer.leases.pop_back();
   node.join(fewer);
   CHECK(node.routeTo("172.16.1.0/24") != nullptr);
-  CHECK(node.routeTo("172.16.2.0/24") != nullptr);
-  node.second.say(redCluster());
-  node.settle();
   CHECK(node.routeTo("172.16.2.0/24") == nullptr);
+  CHECK(node.routeTo("172.20.6.0/24") != nullptr);
+  REQUIRE(node.agent->attach(withPort(node.container("c2"), 8081)));
+  const KernelState after = node.kernel.all();
+  CHECK(after.firewalls.at("inet twill_red") == before.firewalls.at("inet twill_red"));
+  for (const auto& [key, element] : before.setElements) CHECK(after.setElements.contains(key));
+  CHECK(after.links.at("twill0-red") == before.links.at("twill0-red"));
+}
+
+TEST_CASE("a network that is not known for long keeps none of the others from having all they need") {
+  BlueAndRed node;
+  node.ipMasq = true;
+  node.startAgent();
+  node.second.say(fail("no config"));
+  node.join();
+  CHECK(node.kernel.all().firewalls.contains("inet twill_blue"));
+  Cluster more = threeNodes();
+  more.leases.push_back(leaseOf("node4", "172.16.4.0/24", "10.0.0.40"));
+  node.join(more);
+  const auto& nodes = node.kernel.all().firewalls.at("inet twill_blue").sets.at("nodes4").elements;
+  CHECK(std::find(nodes.begin(), nodes.end(), "10.0.0.40") != nodes.end());
+  CHECK_FALSE(node.agent->ready());
+}
+
+TEST_CASE("two networks can swap what they have") {
+  BlueAndRed node;
+  node.joinBoth();
+  node.datastore.say(redCluster());
+  node.settle();
+  CHECK(node.hasProblem("network blue: config: 172.20.0.0/16 overlaps"));
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
+  node.second.say(threeNodes());
+  node.settle();
+  CHECK(node.agent->problems().all().empty());
+  CHECK(node.agent->network("blue")->inForce()->v4->network.text() == "172.20.0.0/16");
+  CHECK(node.agent->network("red")->inForce()->v4->network.text() == "172.16.0.0/16");
+  CHECK(node.agent->ready());
+}
+
+TEST_CASE(
+    "of two that cannot go together the first that is named is taken at the start, whoever is heard first") {
+  BlueAndRed node;
+  node.second.say(threeNodes());
+  node.settle();
+  CHECK(node.agent->network("red")->inForce() == nullptr);
+  node.join();
+  CHECK(node.agent->network("blue")->inForce() != nullptr);
+  CHECK(node.agent->network("red")->inForce() == nullptr);
+  CHECK(node.hasProblem("network red: config: 172.16.0.0/16 overlaps 172.16.0.0/16 of network blue"));
+}
+
+TEST_CASE("what one network's peers are refused holds nothing of another back") {
+  BlueAndRed node;
+  node.kernel.refuse([](const Operation& operation) { return operation.owner() == "red/node2"; },
+                     {.text = "no", .kind = Error::Kind::failed, .code = EPERM}, 100);
+  node.joinBoth();
+  CHECK(node.routeTo("172.20.6.0/24") == nullptr);
+  CHECK(node.routeTo("172.16.1.0/24") != nullptr);
 }
 
 TEST_CASE(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/cleanup.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <initializer_list>
 #include <string>
@@ -140,6 +141,20 @@ Result<void> cleanUp(const Options& options) {
     return fail(fmt::format("{} of {} objects could not be removed", failed, operations.size()));
   // Records only once their interfaces are gone: they are what a second attempt would go by.
   return removeFiles(options);
+}
+
+Result<void> endStrayTunnels(const Options& options) {
+  const auto& names = options.networks;
+  if (!names.empty()) {
+    TWILL_TRY(const int ended, endTunnel(options.runDir));
+    if (ended != 0) spdlog::info("ended twill-tunnel, process {}, of the network without a name", ended);
+  }
+  for (const auto& name : networksIn(options.runDir)) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    TWILL_TRY(const int ended, endTunnel(networkDir(options.runDir, name)));
+    if (ended != 0) spdlog::info("ended twill-tunnel, process {}, of network {}", ended, name);
+  }
+  return {};
 }
 
 Result<void> removeFiles(const Options& options) {

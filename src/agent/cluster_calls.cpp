@@ -62,7 +62,7 @@ Result<void> keepsLeases(const NetworkConfig& network, const std::optional<Sound
 Result<void> keepsOthers(const NetworkConfig& config, const Network& network, const Agent& agent) {
   for (const auto& other : agent.networks()) {
     if (other.get() == &network || other->inForce() == nullptr) continue;
-    if (const auto conflict = conflictOf(config, *other->inForce()); !conflict.empty()) {
+    if (const auto conflict = conflictOf(config, *other->inForce(), other->lingering()); !conflict.empty()) {
       return fail(fmt::format("{} of network {}, which is in force on this node", conflict, other->name()),
                   Error::Kind::conflict);
     }

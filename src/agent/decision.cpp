@@ -131,6 +131,21 @@ bool isInUse(const Backend& backend, const Inputs& inputs) {
                      [&](const Lease& lease) { return lease.backendType == backend.type; });
 }
 
+/// What this backend wants. One that the network has no more is left as it was set up.
+void addBackend(const Backend& backend, const Inputs& inputs, Decision& decision) {
+  const Cluster& cluster = inputs.cluster.cluster;
+  const BackendConfig* before = nullptr;
+  if (inputs.setUps != nullptr && backend.type != cluster.network.backend.type) {
+    if (const auto found = inputs.setUps->find(backend.type); found != inputs.setUps->end())
+      before = &found->second;
+  }
+  if (before == nullptr) return backend.desired(cluster, decision.self, decision.desired);
+  Cluster asBefore = cluster;
+  asBefore.network.backend = *before;
+  asBefore.network.backend.type = cluster.network.backend.type;
+  backend.desired(asBefore, decision.self, decision.desired);
+}
+
 }  // namespace
 
 Result<Decision> decide(const Inputs& inputs) {
@@ -169,6 +184,7 @@ Result<Decision> decide(const Inputs& inputs) {
   decision.self =
       Self{.node = inputs.options.node,
            .network = inputs.network,
+           .otherNetworks = inputs.otherNetworks,
            .underlay = inputs.underlay.underlay,
            .lease = decision.leased ? *own : heldLease(inputs),
            .ipMasq = inputs.options.ipMasq,
@@ -180,7 +196,7 @@ Result<Decision> decide(const Inputs& inputs) {
     if (used) decision.inUse.push_back(one.type);
     const auto& recent = inputs.recent;
     if (used || std::find(recent.begin(), recent.end(), one.type) != recent.end())
-      one.desired(inputs.cluster.cluster, decision.self, decision.desired);
+      addBackend(one, inputs, decision);
   }
   notePublicAddresses(*backend, inputs, decision.desired.notices);
   return decision;

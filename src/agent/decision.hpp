@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,8 +26,12 @@ struct Inputs {
   const Lease& last;  ///< our lease as the datastore held it last; empty before the first
   /// Backends that were in use until a moment ago, and stay.
   std::vector<std::string_view> recent = {};
-  std::string driver = {};   ///< of the underlay's link
-  std::string network = {};  ///< its name; empty: the node is in one alone
+  std::string driver = {};                 ///< of the underlay's link
+  std::string network = {};                ///< its name; empty: the node is in one alone
+  std::vector<Prefix> otherNetworks = {};  ///< of this node
+  /// How backends were set up when they were the network's, by type; null: never. What is still in use of one
+  /// that is no more stays so.
+  const std::map<std::string, BackendConfig, std::less<>>* setUps = nullptr;
 };
 
 /// What this node should do about the cluster as it is.

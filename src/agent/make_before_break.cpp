@@ -21,9 +21,10 @@ bool takesARoadAway(const Operation& operation) {
 
 }  // namespace
 
-void holdUntilCarried(const std::string& device, std::vector<Operation>& operations) {
+void holdUntilCarried(const std::string& device, const std::function<bool(const Operation&)>& isOurs,
+                      std::vector<Operation>& operations) {
   std::erase_if(operations, [&](const Operation& operation) {
-    return leadsInto(operation, device) || takesARoadAway(operation);
+    return leadsInto(operation, device) || (takesARoadAway(operation) && isOurs(operation));
   });
 }
 

@@ -18,7 +18,8 @@ TEST_CASE("until a tunnel carries packets they go on by what was there before") 
                                     {Verb::add, past},
                                     {Verb::remove, SetElement{}},
                                     {Verb::remove, Link{.name = "tw1", .kind = LinkKind::veth}}};
-  holdUntilCarried("twill-udp", operations);
+  holdUntilCarried(
+      "twill-udp", [](const Operation&) { return true; }, operations);
   REQUIRE(operations.size() == 5);
   CHECK(std::holds_alternative<Link>(operations[0].object));
   CHECK(std::holds_alternative<Address>(operations[1].object));

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/network.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "agent/network_conflicts.hpp"
+#include "agent/make_before_break.hpp"
 #include "base/file.hpp"
 #include "plan/network_names.hpp"
 
@@ -56,8 +57,10 @@ void Network::tell(const char* source, std::vector<std::string> texts) {
 }
 
 void Network::onCluster(Result<Cluster> cluster) {
+  const bool news = !std::exchange(heard_, true);
   if (!cluster) {
     tell("datastore", {cluster.error().text});
+    if (news) wake_(Cause::cluster);  // others may have waited for it
     return;
   }
   tell("datastore", {});
@@ -74,7 +77,8 @@ NodeNetwork Network::nodeNetwork() const {
                   .subnet = decision_.self.lease.subnet,
                   .subnet6 = decision_.self.lease.subnet6,
                   .mtu = decision_.mtu};
-  if (cluster_) out.networks = cluster_->cluster.network.networks();
+  if (inForce_) out.networks = inForce_->networks();
+  out.networks.insert(out.networks.end(), others_.begin(), others_.end());
   if (!underlay_) return out;
   for (const auto& address : {underlay_->underlay.v4, underlay_->underlay.v6}) {
     if (address) out.segments.push_back(address->prefix());
@@ -103,18 +107,32 @@ std::optional<std::string> Network::look(const KernelState& actual, const RouteQ
   return network.v6 ? std::optional(acceptRaOf(underlay_->underlay.link)) : std::nullopt;
 }
 
-bool Network::decide(const std::function<std::string(const std::string&)>& driverOf,
-                     const std::vector<std::pair<std::string, const NetworkConfig*>>& others) {
+void Network::setOthers(std::vector<Prefix> prefixes) {
+  if (prefixes == others_) return;
+  others_ = std::move(prefixes);
+  changed_ = true;
+}
+
+std::vector<Holding> Network::lingering() const {
+  std::vector<Holding> out;
+  if (!inForce_) return out;
+  for (const auto type : decision_.inUse) {
+    if (type == inForce_->backend.type) continue;
+    const auto found = setUps_.find(type);
+    const BackendConfig& config = found == setUps_.end() ? inForce_->backend : found->second;
+    if (auto one = holdingOf(type, config)) out.push_back(*one);
+  }
+  return out;
+}
+
+bool Network::decide(const std::function<std::string(const std::string&)>& driverOf) {
   if (!cluster_ || !underlay_ || !changed_) return false;
-  const NetworkConfig& network = cluster_->cluster.network;
-  for (const auto& [name, config] : others) {
-    const auto conflict = conflictOf(network, *config);
-    if (conflict.empty()) continue;
-    tell("config", {fmt::format("{} of network {}, which is in force on this node; change one of them",
-                                conflict, name)});
+  if (obstacle_) {
+    if (!obstacle_->empty()) tell("config", {*obstacle_});
     return false;
   }
   changed_ = false;
+  const NetworkConfig& network = cluster_->cluster.network;
   recent_.note(decision_.inUse, now());
   auto decided = twill::decide({.cluster = *cluster_,
                                 .underlay = *underlay_,
@@ -123,11 +141,15 @@ bool Network::decide(const std::function<std::string(const std::string&)>& drive
                                 .last = lastLease_,
                                 .recent = recent_.at(now()),
                                 .driver = driverOf(underlay_->underlay.link),
-                                .network = name_});
+                                .network = name_,
+                                .otherNetworks = others_,
+                                .setUps = &setUps_});
   tell("config", decided ? std::vector<std::string>{} : std::vector{decided.error().text});
   if (!decided) return false;
   decision_ = std::move(*decided);
   inForce_ = network;
+  setUps_.insert_or_assign(network.backend.type, network.backend);
+  if (!name_.empty()) ownedBy(name_ + "/", decision_.desired.state);
   if (decision_.leased) lastLease_ = decision_.self.lease;
   tell("lease", decision_.problems);
   tell("backend", decision_.desired.notices);
@@ -152,6 +174,30 @@ bool Network::isCarried(const KernelState& actual) const {
   return tunnel_.isUp() && device != actual.links.end() && device->second.running;
 }
 
+void Network::holdUntilCarried(std::vector<Operation>& operations) const {
+  // Alone it has all roads; beside others those that are in its prefixes, its table, or over its own devices.
+  const auto isOurs = [&](const Operation& operation) {
+    if (name_.empty()) return true;
+    const auto isIn = [&](const Prefix& dst) {
+      const auto networks = inForce_->networks();
+      return std::any_of(networks.begin(), networks.end(),
+                         [&](const Prefix& network) { return network.contains(dst); });
+    };
+    if (const auto* route = std::get_if<Route>(&operation.object))
+      return route->table == routingTableOf(name_) || isIn(route->dst);
+    return operation.owner().empty() || operation.owner().starts_with(name_ + "/");
+  };
+  twill::holdUntilCarried(decision_.desired.tunnel->device, isOurs, operations);
+}
+
+std::string Network::problem() const {
+  for (const char* source : {"datastore", "config", "underlay", "lease", "publish"}) {
+    const auto problems = problems_.of(sourceOf(source));
+    if (!problems.empty()) return fmt::format("{}: {}", sourceOf(source), *problems.begin());
+  }
+  return {};
+}
+
 void Network::settle(const KernelState& actual) {
   if (!inForce_) return;
   // After the kernel: the process attaches to a device.
@@ -165,8 +211,7 @@ void Network::settle(const KernelState& actual) {
 
 void Network::writeSubnetEnv() {
   if (!decision_.leased) return;
-  std::string text =
-      toText(makeSubnetEnv(cluster_->cluster.network, decision_.self.lease, decision_.mtu, options_.ipMasq));
+  std::string text = toText(makeSubnetEnv(*inForce_, decision_.self.lease, decision_.mtu, options_.ipMasq));
   std::filesystem::path file(options_.subnetFile);
   std::error_code unseen;  // it counts as gone, and the attempt to write says why
   if (text == writtenSubnetEnv_ && std::filesystem::exists(file, unseen)) return;

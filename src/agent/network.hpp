@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "agent/decision.hpp"
 #include "agent/journal.hpp"
+#include "agent/network_conflicts.hpp"
 #include "agent/options.hpp"
 #include "agent/problems.hpp"
 #include "agent/recent_backends.hpp"
@@ -49,20 +51,34 @@ class Network {
   [[nodiscard]] const Decision& decision() const { return decision_; }
   /// The config that the decision was made for; null before the first.
   [[nodiscard]] const NetworkConfig* inForce() const { return inForce_ ? &*inForce_ : nullptr; }
+  /// The config as the datastore said last; null while that has said none.
+  [[nodiscard]] const NetworkConfig* latest() const {
+    return cluster_ ? &cluster_->cluster.network : nullptr;
+  }
+  /// What tunnels hold on this node that its config asks for no more, while some node is reached by them.
+  [[nodiscard]] std::vector<Holding> lingering() const;
+  /// The datastore has said something, if only that it has no answer.
+  [[nodiscard]] bool hasHeard() const { return heard_; }
   [[nodiscard]] const TunnelProcess& tunnel() const { return tunnel_; }
   /// The datastore has told no failure since the last picture.
   [[nodiscard]] bool datastoreUp() const { return problems_.of(sourceOf("datastore")).empty(); }
+  /// What is not as it should be here, for a person; empty when all is well.
+  [[nodiscard]] std::string problem() const;
   /// What containers of this network need to know.
   [[nodiscard]] NodeNetwork nodeNetwork() const;
 
   /// Chooses the underlay anew. A setting that the choice depends on, if it is one that `actual` may not
   /// hold.
   [[nodiscard]] std::optional<std::string> look(const KernelState& actual, const RouteQuestion& routeTo);
-  /// Decides anew if map or underlay have changed since the last time; true when it did. `others`: the
-  /// configs in force of the node's other networks, by name. What was decided before stays when this one
-  /// cannot be had. `driverOf` names the driver behind a link.
-  [[nodiscard]] bool decide(const std::function<std::string(const std::string&)>& driverOf,
-                            const std::vector<std::pair<std::string, const NetworkConfig*>>& others);
+  /// The node's other networks: prefixes that are not this one's.
+  void setOthers(std::vector<Prefix> prefixes);
+  /// What stands in the way of the config as the datastore has it, which is told, if it is not empty;
+  /// nothing: it can be had. Until then what was decided before stays in force.
+  void setObstacle(std::optional<std::string> why) { obstacle_ = std::move(why); }
+  [[nodiscard]] bool hasObstacle() const { return obstacle_.has_value(); }
+  /// Decides anew if map, underlay or other networks have changed since the last time; true when it did. What
+  /// was decided before stays when this cannot be had. `driverOf` names the driver behind a link.
+  [[nodiscard]] bool decide(const std::function<std::string(const std::string&)>& driverOf);
   /// The next decide() does so, whether or not anything has changed.
   void decideAgain() { changed_ = true; }
   /// Moves (or, beside others, adds) what is wanted to `wanted`.
@@ -72,6 +88,8 @@ class Network {
   /// which the kernel brings about a moment later. A node where that fails goes on as before; its peers know
   /// by its lease.
   [[nodiscard]] bool isCarried(const KernelState& actual) const;
+  /// Takes out what has to wait until it is so.
+  void holdUntilCarried(std::vector<Operation>& operations) const;
   /// What is to be done once the kernel has what is wanted: process, lease, subnet.env.
   void settle(const KernelState& actual);
 
@@ -97,6 +115,11 @@ class Network {
   // What is known: inputs of the decision.
   std::optional<SoundCluster> cluster_;
   std::optional<UnderlayChoice> underlay_;
+  std::vector<Prefix> others_;
+  std::optional<std::string> obstacle_;
+  bool heard_ = false;
+  /// How each backend was set up when it was last the network's: as long as it is in use it stays so.
+  std::map<std::string, BackendConfig, std::less<>> setUps_;
   SubnetEnv previous_;
   RecentBackends recent_;
   Lease lastLease_;  ///< stays in force while the datastore lacks one for us

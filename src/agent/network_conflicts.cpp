@@ -6,19 +6,38 @@
 #include "backend/overlay.hpp"
 
 namespace twill {
+namespace {
 
-std::string conflictOf(const NetworkConfig& mine, const NetworkConfig& other) {
+std::string clash(const Holding& mine, const Holding& other) {
+  // A VNI is a part of the device's name as well.
+  if (mine.vni && other.vni)
+    return mine.vni == other.vni ? fmt::format("Backend.VNI {} is that", *mine.vni) : "";
+  return mine.port == other.port ? fmt::format("Backend.Port {} is that", mine.port) : "";
+}
+
+}  // namespace
+
+std::optional<Holding> holdingOf(std::string_view type, const BackendConfig& config) {
+  const auto port = tunnelPort(type, config);
+  if (port == 0) return std::nullopt;
+  return Holding{.port = port, .vni = type == "vxlan" ? std::optional(config.vni) : std::nullopt};
+}
+
+std::string conflictOf(const NetworkConfig& mine, const NetworkConfig& other, std::span<const Holding> held) {
   for (const Prefix& prefix : mine.networks()) {
     for (const Prefix& theirs : other.networks()) {
       if (prefix.overlaps(theirs)) return fmt::format("{} overlaps {}", prefix.text(), theirs.text());
     }
   }
-  const auto port = tunnelPort(mine.backend.type, mine.backend);
-  if (port == 0 || port != tunnelPort(other.backend.type, other.backend)) return {};
-  // VXLAN's networks can share a port: each packet says which one it is of.
-  const bool vxlan = mine.backend.type == "vxlan" && other.backend.type == "vxlan";
-  if (!vxlan) return fmt::format("Backend.Port {} is that", port);
-  return mine.backend.vni == other.backend.vni ? fmt::format("Backend.VNI {} is that", mine.backend.vni) : "";
+  const auto own = holdingOf(mine.backend.type, mine.backend);
+  if (!own) return {};
+  if (const auto theirs = holdingOf(other.backend.type, other.backend)) {
+    if (auto conflict = clash(*own, *theirs); !conflict.empty()) return conflict;
+  }
+  for (const Holding& one : held) {
+    if (auto conflict = clash(*own, one); !conflict.empty()) return conflict;
+  }
+  return {};
 }
 
 }  // namespace twill

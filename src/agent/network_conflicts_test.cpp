@@ -44,4 +44,9 @@ TEST_CASE("a tunnel belongs to one network") {
   CHECK(conflict(with(one, R"({"Type":"udp","Port":8472})"), with(two, R"({"Type":"vxlan"})")) ==
         "Backend.Port 8472 is that");
   CHECK(conflict(with(one, R"({"Type":"host-gw"})"), with(two, R"({"Type":"host-gw"})")).empty());
+  CHECK(conflict(with(one, R"({"Type":"vxlan","Port":9})"), with(two, R"({"Type":"vxlan"})")) ==
+        "Backend.VNI 1 is that");
+  const std::vector lingering{*holdingOf("vxlan", {.type = "vxlan"})};
+  CHECK(conflictOf(config(with(one, R"({"Type":"vxlan"})")), config(with(two, R"({"Type":"host-gw"})")),
+                   lingering) == "Backend.VNI 1 is that");
 }

@@ -59,7 +59,7 @@ void Network::confirm() {
   if (!decision_.leased || decision_.publish || confirmed_ || publishing_) return;
   Lease lease = decision_.self.lease;
   lease.node = options_.node;
-  if (lease.backendType.empty()) lease.backendType = cluster_->cluster.network.backend.type;
+  if (lease.backendType.empty()) lease.backendType = inForce_->backend.type;
   send(lease);
 }
 

@@ -146,7 +146,8 @@ void addNetwork(const Network& network, Json& out) {
   out["mtu"] = network.decision().mtu;
   out["leases"] = Json::array();
   if (!network.cluster()) return;
-  const NetworkConfig& config = network.cluster()->cluster.network;
+  // Before the first decision what the datastore says.
+  const NetworkConfig& config = network.inForce() != nullptr ? *network.inForce() : *network.latest();
   out["backend"] = config.backend.type;
   if (config.v4) out["network"] = config.v4->network.text();
   if (config.v6) out["network6"] = config.v6->network.text();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/backend.hpp"
 
+#include "plan/network_names.hpp"
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -13,6 +15,15 @@ namespace twill {
 extern const Backend hostGw;  // host_gw.cpp
 extern const Backend udp;     // udp.cpp
 extern const Backend vxlan;   // vxlan.cpp
+
+Firewall& tableIn(KernelState& state, const Self& self) {
+  auto [at, fresh] = state.firewalls.try_emplace(tableOf(self.network));
+  if (fresh) {
+    at->second.table = at->first;
+    at->second.owner = "node";
+  }
+  return at->second;
+}
 
 std::span<const Backend> backends() {
   static const std::array table{

@@ -36,6 +36,7 @@ struct Underlay {
 struct Self {
   std::string node;
   std::string network;  ///< which of its networks this is about; empty when it is in one alone
+  std::vector<Prefix> otherNetworks = {};  ///< the prefixes of its other ones
   Underlay underlay;
   Lease lease;          ///< our own, as granted
   bool ipMasq = false;  ///< masquerade what leaves the cluster
@@ -72,6 +73,9 @@ struct Backend {
 
 /// What every node holds whatever the backend: forwarding and reverse path settings, masquerade. Pure.
 void desiredNode(const Cluster& cluster, const Self& self, Desired& out);
+
+/// The network's table, made at first use.
+Firewall& tableIn(KernelState& state, const Self& self);
 
 /// Above 0 and 1024, the metrics of a route that a person adds without one, so that a route made by hand goes
 /// first in either family.

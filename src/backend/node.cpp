@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "backend/backend.hpp"
-#include "plan/network_names.hpp"
 
 namespace twill {
 namespace {
@@ -58,15 +57,13 @@ void addMasquerade(const FamilyWords& words, const Cluster& cluster, const Self&
   for (const auto& lease : cluster.leases) addNode(lease);
   std::sort(nodes.begin(), nodes.end());
   nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
-  const auto inside = inFirewall(words.cluster, self.network);
-  const auto peers = inFirewall(words.nodes, self.network);
-  table.sets[inside] = {words.addrType, "interval", {network->network.text()}};
-  table.sets[peers] = {words.addrType, "", std::move(nodes)};
+  table.sets[words.cluster] = {words.addrType, "interval", {network->network.text()}};
+  table.sets[words.nodes] = {words.addrType, "", std::move(nodes)};
 
   const auto fromOwn = fmt::format("{} saddr {}", words.ip, own->text());
-  auto& rules = table.chains[inFirewall("postrouting", self.network)].rules;
-  rules.push_back(fmt::format("{} {} daddr @{} return", fromOwn, words.ip, inside));
-  rules.push_back(fmt::format("{} {} daddr @{} return", fromOwn, words.ip, peers));
+  auto& rules = table.chains["postrouting"].rules;
+  rules.push_back(fmt::format("{} {} daddr @{} return", fromOwn, words.ip, words.cluster));
+  rules.push_back(fmt::format("{} {} daddr @{} return", fromOwn, words.ip, words.nodes));
   rules.push_back(fmt::format("{} {} daddr {} return", fromOwn, words.ip, words.multicast));
   rules.push_back(fmt::format("{} masquerade fully-random", fromOwn));
 }
@@ -76,9 +73,8 @@ void addMasquerade(const FamilyWords& words, const Cluster& cluster, const Self&
 void desiredNode(const Cluster& cluster, const Self& self, Desired& out) {
   addSettings(cluster, self, out.state);
   if (!self.ipMasq) return;
-  auto& table = out.state.firewalls[kTable];
-  table.owner = kOwner;
-  auto& chain = table.chains[inFirewall("postrouting", self.network)];
+  auto& table = tableIn(out.state, self);
+  auto& chain = table.chains["postrouting"];
   chain.hook = "type nat hook postrouting priority srcnat";
   // kube-proxy has marked these for its own masquerade (its KUBE-MARK-MASQ).
   chain.rules.push_back("meta mark & 0x00004000 == 0x00004000 return");

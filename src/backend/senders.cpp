@@ -4,13 +4,11 @@
 #include <fmt/format.h>
 
 #include "backend/peers.hpp"
-#include "plan/network_names.hpp"
 #include "plan/words.hpp"
 
 namespace twill {
 namespace {
 
-constexpr const char* kOwner = "node";
 constexpr int kUdpHeader = 8;
 
 struct FamilyWords {
@@ -34,14 +32,18 @@ std::string rangeOf(const Prefix& subnet) {
 
 void keepContainersOut(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out) {
   const auto& words = tunnel.family == Family::v4 ? kWords4 : kWords6;
-  auto& table = out.firewalls[kTable];
-  table.owner = kOwner;
+  auto& table = tableIn(out, self);
   table.counters.insert(words.counter);
-  auto& forward = table.chains[inFirewall("tunnel_forward", self.network)];
+  auto& forward = table.chains["tunnel_forward"];
   forward.hook = "type filter hook forward priority filter";
-  forward.rules.push_back(fmt::format("iifname \"tw*\" udp dport {} {} daddr != {} counter name {} drop",
+  // Towards the node's other networks, too, the port is the containers' own.
+  std::string outside;
+  for (const Prefix& other : self.otherNetworks) {
+    if (other.family() == tunnel.family) outside += fmt::format(" {} daddr != {}", words.ip, other.text());
+  }
+  forward.rules.push_back(fmt::format("iifname \"tw*\" udp dport {} {} daddr != {}{} counter name {} drop",
                                       tunnel.port, words.ip,
-                                      cluster.network.family(tunnel.family)->network.text(), words.counter));
+                                      cluster.network.family(tunnel.family)->network.text(), outside, words.counter));
 }
 
 void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out) {
@@ -49,19 +51,17 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
   const int inner = (kUdpHeader + tunnel.headers) * 8;
   const auto sender = fmt::format("{} saddr . @th,{},{}", words.ip, inner + words.source * 8,
                                   tunnel.family == Family::v4 ? 32 : 128);
-  auto& table = out.firewalls[kTable];
-  table.owner = kOwner;
-  const auto set = inFirewall(words.set, self.network);
-  table.sets[set] = {
+  auto& table = tableIn(out, self);
+  table.sets[words.set] = {
       .type = words.type, .flags = "interval", .elements = {}, .apart = true, .declared = "typeof " + sender};
-  auto& chain = table.chains[inFirewall("tunnel", self.network)];
+  auto& chain = table.chains["tunnel"];
   chain.hook = "type filter hook input priority filter";
   auto arriving = fmt::format("meta nfproto {} udp dport {}", words.protocol, tunnel.port);
   // RFC 7348, 5. What is for no network of this node finds no device.
   if (!self.network.empty()) arriving += fmt::format(" @th,96,24 {:#x}", tunnel.vni);
   // By the type, too: the kernel would take off VLAN tags, and the address be somewhere else.
   chain.rules.push_back(fmt::format("{} @th,{},16 {:#x} @th,{},4 {} {} @{} accept", arriving, inner - 16,
-                                    words.etherType, inner, words.version, sender, set));
+                                    words.etherType, inner, words.version, sender, words.set));
   table.counters.insert(words.counter);
   chain.rules.push_back(fmt::format("{} counter name {} drop", arriving, words.counter));
 
@@ -73,8 +73,8 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
     if (!address || !subnet || isOwn(peer, self) || isOwnAddress(*address, self)) continue;
     // The node itself answers containers from its own address.
     for (const auto& source : {rangeOf(*subnet), numberWord(*address)}) {
-      out.put(SetElement{.table = kTable,
-                         .set = set,
+      out.put(SetElement{.table = table.table,
+                         .set = words.set,
                          .key = fmt::format("{} . {}", address->text(), source),
                          .data = "",
                          .owner = peer.name()});

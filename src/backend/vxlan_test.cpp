@@ -231,9 +231,10 @@ TEST_CASE("a node in several networks has senders and a routing table for each, 
   auto self = node1();
   self.network = "blue";
   const auto out = vxlan(published({.vni = 7}), self);
-  const auto& table = out.state.firewalls.at(kTable);
-  CHECK(table.sets.contains("senders4_blue"));
-  CHECK(table.chains.at("tunnel_blue").rules.front().find("udp dport 8472 @th,96,24 0x7 ") !=
+  const auto& table = out.state.firewalls.at("inet twill_blue");
+  CHECK(table.sets.contains("senders4"));
+  CHECK_FALSE(out.state.firewalls.contains(kTable));
+  CHECK(table.chains.at("tunnel").rules.front().find("udp dport 8472 @th,96,24 0x7 ") !=
         std::string::npos);
   for (const auto& [key, rule] : out.state.rules) CHECK(rule.table == routingTableOf("blue"));
   for (const auto& [key, route] : out.state.routes)

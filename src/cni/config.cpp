@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <filesystem>
 #include <limits>
 #include <utility>
 
@@ -69,19 +68,14 @@ CniResult<void> readBandwidth(const Json& config, AttachRequest& request) {
   return readRate(from, where, "egress", request.egress);
 }
 
-/// Which of the node's networks is meant: by its name or, for configs of the plugin flannel, by its
-/// subnet.env, networks/NAME.env.
+/// Which of the node's networks is meant: by its name or, as for the plugin flannel, by its subnet.env.
 CniResult<void> readHome(const Json& config, AttachRequest& request) {
-  if (const Json* name = memberOf(config, "network")) {
-    if (!name->is_string()) return bad("network", *name, "the name of a network");
-    request.home = name->get<std::string>();
-    return {};
+  for (const auto& [key, into] : {std::pair{"network", &request.home}, {"subnetFile", &request.subnetFile}}) {
+    const Json* value = memberOf(config, key);
+    if (value == nullptr) continue;
+    if (!value->is_string()) return bad(key, *value, "text");
+    *into = value->get<std::string>();
   }
-  const Json* file = memberOf(config, "subnetFile");
-  if (file == nullptr) return {};
-  if (!file->is_string()) return bad("subnetFile", *file, "a path");
-  const std::filesystem::path path = file->get_ref<const std::string&>();
-  if (path.parent_path().filename() == "networks") request.home = path.stem();
   return {};
 }
 

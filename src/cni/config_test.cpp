@@ -24,13 +24,13 @@ cni::CniResult<cni::Call> ports(const std::string& list) {
 
 }  // namespace
 
-TEST_CASE("the node's network is named, or follows from flannel's file for it") {
+TEST_CASE("the node's network is named, or its file is, as for flannel") {
   CHECK(add("")->request.home.empty());
   CHECK(add(R"(,"network":"blue")")->request.home == "blue");
-  CHECK(add(R"(,"subnetFile":"/run/flannel/networks/blue.env")")->request.home == "blue");
-  CHECK(add(R"(,"subnetFile":"/run/flannel/subnet.env")")->request.home.empty());
-  CHECK(add(R"(,"network":7)").error().msg == "network: 7 is not the name of a network");
-  CHECK(add(R"(,"subnetFile":{})").error().msg == "subnetFile: {} is not a path");
+  CHECK(add(R"(,"subnetFile":"/run/flannel/networks/blue.env")")->request.subnetFile ==
+        "/run/flannel/networks/blue.env");
+  CHECK(add(R"(,"network":7)").error().msg == "network: 7 is not text");
+  CHECK(add(R"(,"subnetFile":{})").error().msg == "subnetFile: {} is not text");
 }
 
 TEST_CASE("port mappings are read in either spelling, with tcp and every address as defaults") {

@@ -249,18 +249,36 @@ Firewall asRead(const Firewall& wanted) {
   return out;
 }
 
-std::map<std::string, std::uint64_t> parseCounters(std::string_view json) {
-  std::map<std::string, std::uint64_t> out;
+namespace {
+
+/// Calls `each` with the objects of that kind in a listing.
+template <class Each>
+void forEach(std::string_view json, const char* kind, Each each) {
   const auto document = Json::parse(json, nullptr, /*allow_exceptions=*/false);
   const auto objects = document.is_object() ? document.find("nftables") : document.end();
-  if (objects == document.end() || !objects->is_array()) return out;
+  if (objects == document.end() || !objects->is_array()) return;
   for (const auto& object : *objects) {
-    const auto counter = object.is_object() ? object.find("counter") : object.end();
-    if (counter == object.end() || !counter->is_object()) continue;
-    const auto packets = counter->find("packets");
-    if (packets == counter->end() || !packets->is_number_unsigned()) continue;
-    out[textOf(*counter, "name")] = packets->get<std::uint64_t>();
+    const auto found = object.is_object() ? object.find(kind) : object.end();
+    if (found != object.end() && found->is_object()) each(*found);
   }
+}
+
+}  // namespace
+
+std::map<std::string, std::uint64_t> parseCounters(std::string_view json) {
+  std::map<std::string, std::uint64_t> out;
+  forEach(json, "counter", [&](const Json& counter) {
+    const auto packets = counter.find("packets");
+    if (packets != counter.end() && packets->is_number_unsigned())
+      out[textOf(counter, "name")] = packets->get<std::uint64_t>();
+  });
+  return out;
+}
+
+std::vector<std::string> parseTables(std::string_view json) {
+  std::vector<std::string> out;
+  forEach(json, "table",
+          [&](const Json& table) { out.push_back(textOf(table, "family") + " " + textOf(table, "name")); });
   return out;
 }
 

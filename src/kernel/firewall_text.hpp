@@ -32,6 +32,9 @@ namespace twill {
 /// The packets of each counter in nft's JSON list of them.
 [[nodiscard]] std::map<std::string, std::uint64_t> parseCounters(std::string_view json);
 
+/// Family and name of all tables ("inet twill"), out of `nft -j list tables`.
+[[nodiscard]] std::vector<std::string> parseTables(std::string_view json);
+
 /// Reads `nft -j list table`, into a state that holds this table and its elements that are apart. Hooks come
 /// as in "type nat hook postrouting priority srcnat", with "; policy drop" behind where it is not accept;
 /// elements as nft lists them, sorted; a rule as its comment. What Twill never makes (a counter, a rule

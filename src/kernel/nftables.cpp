@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernel/firewall_text.hpp"
+#include "plan/network_names.hpp"
 #include "plan/compare.hpp"
 
 namespace twill {
@@ -61,6 +62,11 @@ Failure refused(std::string_view what, std::string_view message) {
   failure.value().text = fmt::format("{}: {}", what, error);
   if (code == 0) failure.value().kind = Error::Kind::failed;
   return failure;
+}
+
+/// By its name, without the family, which an event tells elsewhere.
+bool mayBeOurs(std::string_view table) {
+  return table == "twill" || table.starts_with("twill_");
 }
 
 /// What `nft list ...` says as JSON; nothing when there is no such table.
@@ -111,7 +117,9 @@ Result<void> Nftables::learn() {
   stale_ = true;
   KernelState read;
   std::size_t size = 0;
-  for (const std::string table : {kTable, kBridgeTable}) {
+  TWILL_TRY(const auto tables, list("tables"));
+  for (const auto& table : tables ? parseTables(*tables) : std::vector<std::string>()) {
+    if (!isTableName(table)) continue;
     TWILL_TRY(const auto json, list("table " + table));
     if (!json) continue;
     TWILL_TRY(const auto parsed, parseTable(table, *json));
@@ -142,7 +150,7 @@ void Nftables::listen() {
         touched_ = false;
       } else {
         // Tables, chains, rules, sets and elements all name their table in attribute 1.
-        touched_ = touched_ || attributes.text(NFTA_TABLE_NAME) == "twill";
+        touched_ = touched_ || mayBeOurs(attributes.text(NFTA_TABLE_NAME));
       }
     });
   }

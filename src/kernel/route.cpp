@@ -161,14 +161,12 @@ void encodeRoute(Message& message, const Route& route, int index) {
 
 void encodeContainerRoute(Message& message, const ContainerRoute& route, std::uint32_t metric,
                           std::uint8_t protocol, int index) {
-  const Route plain{.dst = route.dst, .metric = metric, .via = route.via, .protocol = protocol};
+  const std::uint32_t table = route.inMainTable() ? 0 : route.table;
+  const Route plain{
+      .dst = route.dst, .metric = metric, .table = table, .via = route.via, .protocol = protocol};
   auto& header = message.header<rtmsg>();
   header.rtm_scope = route.scope.value_or(naturalScope(plain));
   encodeIdentity(message, header, plain, index);
-  if (!route.inMainTable()) {
-    header.rtm_table = RT_TABLE_UNSPEC;  // its eight bits are too few
-    message.putU32(RTA_TABLE, route.table);
-  }
   if (route.mtu == 0 && route.advmss == 0) return;
   message.nest(RTA_METRICS, [&] {
     if (route.mtu != 0) message.putU32(RTAX_MTU, route.mtu);

@@ -30,7 +30,8 @@ struct GivenAddress {
 /// What a container's runtime asks for: one interface, in words that no protocol is left of.
 struct AttachRequest {
   std::string network;  ///< the runtime's word for it
-  std::string home;     ///< Attachment::home; empty: the node's first
+  std::string home;     ///< Attachment::home; empty: the one of subnetFile, else the node's first
+  std::string subnetFile;
   std::string containerId;
   std::string ifname;
   std::string netns;

@@ -46,8 +46,12 @@ std::string tunOf(std::string_view network) {
   return network.empty() ? "twill-udp" : "tw-udp-" + inLink(network);
 }
 
-std::string inFirewall(std::string_view word, std::string_view network) {
-  return network.empty() ? std::string(word) : fmt::format("{}_{}", word, network);
+std::string tableOf(std::string_view network) {
+  return network.empty() ? kTable : fmt::format("{}_{}", kTable, network);
+}
+
+bool isTableName(std::string_view table) {
+  return table == kTable || table == kBridgeTable || table.starts_with(std::string(kTable) + "_");
 }
 
 std::uint32_t routingTableOf(std::string_view network) {

@@ -22,8 +22,11 @@ namespace twill {
 /// The TUN device of backend udp: "twill-udp", "tw-udp-blue".
 [[nodiscard]] std::string tunOf(std::string_view network);
 
-/// A chain or set of ours in nftables: "postrouting", "postrouting_blue".
-[[nodiscard]] std::string inFirewall(std::string_view word, std::string_view network);
+/// Its table of nftables, by family and name: kTable, "inet twill_blue". What containers need is in kTable and
+/// kBridgeTable, whichever network they are in.
+[[nodiscard]] std::string tableOf(std::string_view network);
+/// Whether a table is Twill's, of whichever network.
+[[nodiscard]] bool isTableName(std::string_view table);
 
 /// The routing table for packets from its containers: kRoutingTable, or one of 2^16 above kFirstTable, by the
 /// name's hash.

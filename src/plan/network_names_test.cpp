@@ -10,14 +10,16 @@ using namespace twill;
 TEST_CASE("a network without a name has the names of the documentation") {
   CHECK(bridgeOf("") == "twill0");
   CHECK(tunOf("") == "twill-udp");
-  CHECK(inFirewall("postrouting", "") == "postrouting");
+  CHECK(tableOf("") == kTable);
   CHECK(routingTableOf("") == kRoutingTable);
 }
 
 TEST_CASE("a name is in each of its objects' names, which fit the kernel's") {
   CHECK(bridgeOf("blue") == "twill0-blue");
   CHECK(tunOf("blue") == "tw-udp-blue");
-  CHECK(inFirewall("postrouting", "blue") == "postrouting_blue");
+  CHECK(tableOf("blue") == "inet twill_blue");
+  CHECK(isTableName(tableOf("blue")));
+  CHECK_FALSE(isTableName("inet twillx"));
   for (const char* name : {"12345678", "123456789", "a-name-that-is-as-long-as-it-gets"}) {
     CHECK(bridgeOf(name).size() <= 15);
     CHECK(tunOf(name).size() <= 15);

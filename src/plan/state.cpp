@@ -74,6 +74,21 @@ void merge(Firewall& into, const Firewall& part) {
   into.counters.insert(part.counters.begin(), part.counters.end());
 }
 
+void ownedBy(const std::string& who, KernelState& state) {
+  const auto each = [&](auto& entries) {
+    for (auto& [key, object] : entries) object.owner.insert(0, who);
+  };
+  each(state.sysctls);
+  each(state.firewalls);
+  each(state.setElements);
+  each(state.links);
+  each(state.addresses);
+  each(state.neighbours);
+  each(state.forwarding);
+  each(state.routes);
+  each(state.rules);
+}
+
 std::string_view linkOfSetting(std::string_view path) {
   for (std::string_view head : {"net/ipv4/conf/", "net/ipv6/conf/", "net/ipv4/neigh/", "net/ipv6/neigh/"}) {
     if (path.starts_with(head)) return path.substr(head.size(), path.find('/', head.size()) - head.size());

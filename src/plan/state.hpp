@@ -43,6 +43,9 @@ void merge(KernelState& into, const KernelState& part);
 /// Adds `part`'s chains, sets and counters to a table.
 void merge(Firewall& into, const Firewall& part);
 
+/// Puts `who` before each owner.
+void ownedBy(const std::string& who, KernelState& state);
+
 /// The interface that a setting belongs to: "eth0" for net/ipv4/conf/eth0/forwarding, else empty.
 [[nodiscard]] std::string_view linkOfSetting(std::string_view path);
 

@@ -16,8 +16,9 @@ namespace {
 // since a lost SYN is sent again after one (RFC 6298), and a way that is cut within fifteen.
 constexpr int kFirstReconnect = 200;
 constexpr int kLastReconnect = 1000;
-constexpr int kConnect = 1500;  // so long an attempt may take
-constexpr int kPing = 10000;    // the server allows one in 5 s
+constexpr int kConnect = 1500;       // so long an attempt may take;
+constexpr int kLongConnect = 10000;  // and each fourth, for ways on which TLS takes longer
+constexpr int kPing = 10000;         // the server allows one in 5 s
 constexpr int kPong = 5000;
 constexpr std::size_t kLargestSecret = 1U << 20U;
 
@@ -111,7 +112,7 @@ void Connection::connect() {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnect);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnect);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnect);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, ++attempts_ % 4 == 0 ? kLongConnect : kConnect);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPing);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPong);
   arguments.SetMaxReceiveMessageSize(-1);  // ten thousand leases are 2 MB

@@ -151,7 +151,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::io_context& loop_;
   Options options_;
   std::size_t at_ = 0;
-  std::string token_;  ///< empty: none yet, or none any more
+  unsigned attempts_ = 0;  ///< channels that were made
+  std::string token_;      ///< empty: none yet, or none any more
   std::optional<Error> unusable_;
   std::mutex mutex_;
   std::condition_variable idle_;

@@ -22,7 +22,9 @@ using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
 constexpr auto kFirstPause = 200ms;
-constexpr auto kLongestPause = 1000ms;
+/// Of an etcd that is away; all else that goes wrong, each time after a whole listing, is not tried as often.
+constexpr auto kPauseAway = 1000ms;
+constexpr auto kLongestPause = 5000ms;
 /// A watch that lasted so long was a good one: the next pause is a short one again.
 constexpr auto kGoodWatch = 10s;
 constexpr auto kResync = std::chrono::minutes(5);
@@ -112,15 +114,15 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
   /// What etcd has forgotten, or a stream that broke, is read as a whole, which says whether all is well; at
   /// once, unless watches end all the time.
   void onWatchEnded() {
-    if (std::chrono::steady_clock::now() < watchBegan_ + kGoodWatch) return loadLater();
+    if (std::chrono::steady_clock::now() < watchBegan_ + kGoodWatch) return loadLater(kLongestPause);
     pauseLength_ = kFirstPause;
     load();
   }
 
-  void loadLater() {
+  void loadLater(std::chrono::milliseconds longest) {
     const auto jitter = std::uniform_int_distribution<int>(50, 100)(random_);
     pause_.expires_after(pauseLength_ * jitter / 100);
-    pauseLength_ = std::min<std::chrono::milliseconds>(pauseLength_ * 2, kLongestPause);
+    pauseLength_ = std::min(pauseLength_ * 2, longest);
     pause_.async_wait(whileAlive(weak_from_this(), &State::load));
   }
 
@@ -128,7 +130,7 @@ class EtcdDatastore::State : public std::enable_shared_from_this<State> {
   void lost(Error error) {
     client_.useNextEndpoint();
     if (++refused_ % options_.client.endpoints.size() != 0) return load();
-    loadLater();
+    loadLater(error.kind == Error::Kind::busy ? kPauseAway : kLongestPause);
     const auto self = shared_from_this();
     if (!loaded_) tellSaved();
     writer_.onLost(error);
