@@ -95,8 +95,8 @@ class Log {
   std::shared_ptr<spdlog::logger> before_;
 };
 
-/// Drift may have to wait for as long as this, in ms: twenty times what looking into it takes, and that takes longer with
-/// a sanitizer in the code.
+/// Drift may have to wait for as long as this, in ms: twenty times what looking into it takes, and that takes
+/// longer with a sanitizer in the code.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr int kLongestRest = 101;
 #else

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/backend.hpp"
 
-#include "plan/network_names.hpp"
-
 #include <algorithm>
 #include <array>
 #include <limits>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include "plan/network_names.hpp"
 
 namespace twill {
 

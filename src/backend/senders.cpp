@@ -41,9 +41,9 @@ void keepContainersOut(const TunnelPort& tunnel, const Cluster& cluster, const S
   for (const Prefix& other : self.otherNetworks) {
     if (other.family() == tunnel.family) outside += fmt::format(" {} daddr != {}", words.ip, other.text());
   }
-  forward.rules.push_back(fmt::format("iifname \"tw*\" udp dport {} {} daddr != {}{} counter name {} drop",
-                                      tunnel.port, words.ip,
-                                      cluster.network.family(tunnel.family)->network.text(), outside, words.counter));
+  forward.rules.push_back(
+      fmt::format("iifname \"tw*\" udp dport {} {} daddr != {}{} counter name {} drop", tunnel.port, words.ip,
+                  cluster.network.family(tunnel.family)->network.text(), outside, words.counter));
 }
 
 void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out) {

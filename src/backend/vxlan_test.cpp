@@ -234,8 +234,7 @@ TEST_CASE("a node in several networks has senders and a routing table for each, 
   const auto& table = out.state.firewalls.at("inet twill_blue");
   CHECK(table.sets.contains("senders4"));
   CHECK_FALSE(out.state.firewalls.contains(kTable));
-  CHECK(table.chains.at("tunnel").rules.front().find("udp dport 8472 @th,96,24 0x7 ") !=
-        std::string::npos);
+  CHECK(table.chains.at("tunnel").rules.front().find("udp dport 8472 @th,96,24 0x7 ") != std::string::npos);
   for (const auto& [key, rule] : out.state.rules) CHECK(rule.table == routingTableOf("blue"));
   for (const auto& [key, route] : out.state.routes)
     CHECK((key.table == 0 || key.table == routingTableOf("blue")));

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "kernel/firewall_text.hpp"
-#include "plan/network_names.hpp"
 #include "plan/compare.hpp"
+#include "plan/network_names.hpp"
 
 namespace twill {
 namespace {

@@ -22,8 +22,8 @@ namespace twill {
 /// The TUN device of backend udp: "twill-udp", "tw-udp-blue".
 [[nodiscard]] std::string tunOf(std::string_view network);
 
-/// Its table of nftables, by family and name: kTable, "inet twill_blue". What containers need is in kTable and
-/// kBridgeTable, whichever network they are in.
+/// Its table of nftables, by family and name: kTable, "inet twill_blue". What containers need is in kTable
+/// and kBridgeTable, whichever network they are in.
 [[nodiscard]] std::string tableOf(std::string_view network);
 /// Whether a table is Twill's, of whichever network.
 [[nodiscard]] bool isTableName(std::string_view table);
