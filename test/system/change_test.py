@@ -53,7 +53,7 @@ def under_load(lab, changes):
     server = lab.background("node2/con1", "/usr/bin/python3", "-c", SERVER)
     wait_for("the server listens", lambda: ":7000" in lab.execute("node2/con1", "ss", "-Hltn"))
     stream = lab.background("node1/con1", "/usr/bin/python3", "-c", CLIENT, "172.16.1.2", str(SECONDS))
-    floods = [lab.background("node1/con1", "ping", "-q", "-i", "0.002", "-w", str(SECONDS), address)
+    floods = [lab.background("node1/con1", "ping", "-q", "-i", "0.002", "-c", str(SECONDS * 480), address)
               for address in ("172.16.1.2", "fd42:0:0:1::2")]
     time.sleep(1)
     for backend in changes:

@@ -41,7 +41,7 @@ def main():
         lab.execute("node1", "ip", "neigh", "flush", "all", check=False)
         time.sleep(3)  # until duplicate address detection on the new links is over, and the node quiet
         monitor = start(lab, "node1", "timeout", "9", "stdbuf", "-oL", "ip", "monitor", "link", "address", "route")
-        flood = start(lab, "node1/con1", "ping", "-q", "-i", "0.002", "-w", "6", target)
+        flood = start(lab, "node1/con1", "ping", "-q", "-i", "0.002", "-c", "2900", target)
         for _ in range(KILLS):
             time.sleep(0.5)
             pid = agent_pid(lab)

@@ -103,7 +103,7 @@ def flannel_is_understood(lab):
 def a_killed_tunnel_is_back(lab):
     """Each second, under a flood of pings, with the agent and without a change in the kernel."""
     before = lab.status("node1")["operations"]["total"]
-    flood = lab.background("node1/con1", "ping", "-q", "-i", "0.01", "-w", "5", "172.16.2.2")
+    flood = lab.background("node1/con1", "ping", "-q", "-i", "0.01", "-c", "500", "172.16.2.2")
     for _ in range(3):
         time.sleep(1.2)
         lab.execute("node1", "sh", "-c", "kill -9 $(cat /run/twill/tunnel.sock.lock)")
@@ -117,7 +117,7 @@ def a_killed_tunnel_is_back(lab):
 
 def the_tunnel_outlives_the_agent(lab):
     tunnel = lab.execute("node1", "cat", "/run/twill/tunnel.sock.lock")
-    flood = lab.background("node1/con1", "ping", "-q", "-i", "0.005", "-w", "4", "172.16.2.2")
+    flood = lab.background("node1/con1", "ping", "-q", "-i", "0.005", "-c", "800", "172.16.2.2")
     time.sleep(1)
     agent = lab.execute("node1", "cat", "/run/twill/twilld.lock").strip()
     lab.execute("node1", "kill", "-9", agent)
