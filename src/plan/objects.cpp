@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/fnv.hpp"
 #include "plan/words.hpp"
 
 namespace twill {
@@ -101,9 +102,7 @@ std::string ruleWords(const Rule& rule) {
 }
 
 std::string ruleId(const std::string& rule) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a, 64 bit
-  for (char c : rule) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3ULL;
-  return fmt::format("tw-{:016x}", hash);
+  return fmt::format("tw-{:016x}", fnv1a(rule));
 }
 
 RouteKey keyOf(const Route& route) {
