@@ -190,13 +190,15 @@ std::string diffJson(const Agent& agent) {
                           {"command", ipCommand(operation)},
                           {"owner", operation.owner()}});
   }
+  const bool known = std::any_of(agent.networks().begin(), agent.networks().end(),
+                                 [](const auto& network) { return network->cluster().has_value(); });
   const KernelState& wanted = agent.wanted();
   Json counts = {{"links", wanted.links.size()},         {"addresses", wanted.addresses.size()},
                  {"routes", wanted.routes.size()},       {"neighbours", wanted.neighbours.size()},
                  {"rules", wanted.rules.size()},         {"forwarding", wanted.forwarding.size()},
                  {"sysctls", wanted.sysctls.size()},     {"firewall", !wanted.firewalls.empty()},
                  {"elements", wanted.setElements.size()}};
-  return dump({{"known", agent.networks().front()->cluster().has_value()},
+  return dump({{"known", known},
                {"wanted", counts},
                {"operations", operations},
                {"obstacles", obstaclesJson(difference.obstacles)},
