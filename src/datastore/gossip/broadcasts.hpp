@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace twill::gossip {
+
+/// What is to be told to everybody, each message so often that a rumour reaches all (memberlist's
+/// TransmitLimitedQueue). Pure.
+class Broadcasts {
+ public:
+  /// How often each message goes out in a cluster of `nodes`: multiplier * ceil(log10(nodes + 1)).
+  [[nodiscard]] static int transmits(int multiplier, std::size_t nodes);
+
+  /// `about`: takes the place of an earlier one about the same; empty: of none.
+  void add(std::string_view about, std::string bytes);
+  /// Those that fit into `room` bytes, with `overhead` more for each: fewest transmits first, then the
+  /// longest, then the newest. Each counts as sent once, and goes after `limit` times.
+  [[nodiscard]] std::vector<std::string> take(std::size_t room, std::size_t overhead, int limit);
+
+  [[nodiscard]] bool empty() const { return queue_.empty(); }
+  [[nodiscard]] std::size_t size() const { return queue_.size(); }
+
+ private:
+  struct Entry {
+    int transmits = 0;
+    std::uint64_t number = 0;  ///< newer is higher
+    std::string about;
+    std::string bytes;
+
+    bool operator<(const Entry& other) const {
+      if (transmits != other.transmits) return transmits < other.transmits;
+      if (bytes.size() != other.bytes.size()) return bytes.size() > other.bytes.size();
+      return number > other.number;
+    }
+  };
+  using Queue = std::set<Entry>;
+
+  void drop(Queue::iterator entry);
+
+  Queue queue_;
+  std::map<std::string, Queue::iterator, std::less<>> byAbout_;
+  std::uint64_t next_ = 0;
+};
+
+}  // namespace twill::gossip
