@@ -60,10 +60,13 @@ struct SlotRecord {
   SlotUse use = SlotUse::free;
   std::uint32_t generation = 0;   ///< of the owner: how often it was removed and came back, from 1
   std::int64_t revokedUntil = 0;  ///< seconds since 1970 on its owner's clock; 0 unless revoked
-  std::string data;  ///< of an active one: its owner's lease as JSON; empty: it is being given back
+  std::string data{};  ///< of an active one: its owner's lease as JSON; empty: it is being given back
 
   bool operator==(const SlotRecord&) const = default;
 };
+
+/// Whether a record may carry the text: JSON of 1 to kLongestData bytes.
+[[nodiscard]] bool isLeaseText(std::string_view text);
 
 /// Whether `one` takes the place of `other`, a record of the same slot: higher version, then lower owner,
 /// then an order of the rest, so that nodes agree whatever they hear first.
