@@ -13,7 +13,7 @@
 #include "datastore/gossip/slots/founding.hpp"
 #include "datastore/gossip/slots/slot_codec.hpp"
 #include "datastore/gossip/slots/slot_state.hpp"
-#include "net/address.hpp"
+#include "model/network_config.hpp"
 
 namespace twill::gossip {
 
@@ -157,11 +157,132 @@ class SlotKeeper {
   [[nodiscard]] std::vector<Holding> holdings() const;
 
  private:
-  // (the members come with the code)
-  SlotKeeper() = default;
+  /// A request on its way, or a hand-over.
+  struct Pending {
+    NodeId peer;
+    std::uint64_t request = 0;
+    TimePoint sent;
+    unsigned tries = 1;
+  };
+  /// The last grant to a node.
+  struct Granted {
+    std::uint64_t request = 0;
+    std::vector<std::uint32_t> slots;
+  };
+  /// Two other nodes that both had reason to use a slot.
+  struct Clash {
+    NodeId winner;
+    NodeId loser;
+    TimePoint seen;
+  };
+
+  SlotKeeper(SlotState state, KeeperOptions options, TimePoint now, std::int64_t wallSeconds);
+
+  // slot_keeper.cpp: what each input ends with
+  void settle(TimePoint now);
+  void found(TimePoint now);
+  [[nodiscard]] std::vector<NodeId> aliveIds() const;
+  [[nodiscard]] SlotNews news() const;
+  void wakeAt(TimePoint time);
+  [[nodiscard]] std::int64_t wallAt(TimePoint now) const;
+
+  // slot_merging.cpp: what others say
+  [[nodiscard]] Result<void> checkCluster(const ClusterId& cluster, const NodeId& from) const;
+  [[nodiscard]] Result<void> admit(const ClusterInfo& info, const NodeId& from);
+  [[nodiscard]] Result<void> fits(const ClusterInfo& info) const;
+  void join(const ClusterInfo& info);
+  void merge(TimePoint now, const SlotNews& news);
+  void merge(TimePoint now, const SlotRecord& record);
+  void noteClash(TimePoint now, const SlotRecord& one, const SlotRecord& other);
+  void noteOwn(const SlotRecord& before, const SlotRecord& after);
+  void forgetClashes(TimePoint now);
+
+  // slot_holding.cpp: this node's own slots
+  [[nodiscard]] bool isOwn(const SlotRecord& record) const;
+  [[nodiscard]] std::vector<std::uint32_t> ownFree() const;
+  [[nodiscard]] std::optional<std::uint32_t> held() const;
+  [[nodiscard]] std::uint32_t placedSlot() const;
+  [[nodiscard]] bool mayUseFree(TimePoint now) const;
+  void write(SlotRecord record);
+  void rest(TimePoint now);
+  void activate(TimePoint now);
+  void activatePlaced(TimePoint now);
+  void use(std::uint32_t slot, SlotVersion version);
+  void setData(std::uint32_t slot, const std::string& data);
+
+  // slot_granting.cpp: slots on their way from node to node
+  [[nodiscard]] std::vector<const Member*> granters(std::size_t least) const;
+  [[nodiscard]] std::vector<const Member*> livePeers() const;
+  void ask(TimePoint now);
+  void send(const NodeId& to, GrantMessage message, bool answer);
+  [[nodiscard]] std::string refusalOf(TimePoint now, const GrantMessage& request) const;
+  void answer(TimePoint now, const GrantMessage& request);
+  void mergeOwn(TimePoint now, const GrantMessage& message);
+  void receive(TimePoint now, const GrantMessage& message);
+  void give(const std::vector<std::uint32_t>& slots, const NodeId& to, std::uint32_t generation);
+  [[nodiscard]] std::vector<SlotRun> runsOwnedBy(const NodeId& owner,
+                                                 const std::vector<std::uint32_t>& slots) const;
+  void handOver(TimePoint now);
+
+  // slot_removal.cpp: nodes that are gone
+  [[nodiscard]] Result<void> mayRemove(TimePoint now, const NodeId& node) const;
+  [[nodiscard]] std::optional<std::uint32_t> generationOf(const NodeId& node) const;
+  void fence();
+  void sweep(TimePoint now);
+  void takeFrom(TimePoint now, const NodeId& node, std::uint32_t generation);
+  void release(TimePoint now);
+  [[nodiscard]] std::set<NodeId> unheard(TimePoint now) const;
+
+  // slot_report.cpp: for people
+  [[nodiscard]] const Member* memberOf(const NodeId& node) const;
+  [[nodiscard]] bool isAlive(const NodeId& node) const;
+  [[nodiscard]] bool isCopied(const NodeId& node) const;
+  [[nodiscard]] std::string textOf(const NodeId& node) const;
+  [[nodiscard]] std::string slotText(std::uint32_t slot) const;
+  void warnOfConflicts(std::vector<SlotWarning>& warnings) const;
+  void warnOfExhaustion(std::vector<SlotWarning>& warnings) const;
+
   SlotState state_;
+  KeeperOptions options_;
+  TimePoint started_;
+  TimePoint now_;  ///< of the last input
+  std::int64_t startedWall_ = 0;
+  std::mt19937_64 random_;
+  Founding founding_;
+  std::optional<NetworkConfig> network_;  ///< of the cluster, read
+  std::vector<Member> members_;           ///< ascending by id
+  std::map<NodeId, TimePoint> vanished_;  ///< when a node was no member any more
+  bool heardPeer_ = false;                ///< an exchange took place since the start
+
+  std::optional<std::string> wanted_;
+  std::map<std::uint32_t, TimePoint> resting_;  ///< own active slots that are free from then on
+  std::optional<Pending> asked_;
+  std::optional<NodeId> refusedBy_;
+  TimePoint askAt_;
+  TimePoint reserveAt_;
+  std::map<NodeId, Granted> granted_;
+  bool leaving_ = false;
+  std::optional<Pending> handedOver_;
+  std::vector<std::uint32_t> handedSlots_;
+
+  std::optional<TimePoint> deadline_;
+  TimePoint sayAt_;       ///< when the sight is said again
+  TimePoint exchangeAt_;  ///< when the next exchange may be called for
+  bool unsaved_ = false;
+  std::optional<TimePoint> saveBy_;  ///< when what is no danger to lose is saved, too
+  std::set<std::uint32_t> newSlots_;
+  std::set<NodeId> newTombstones_;
+  bool newInfo_ = false;
+  bool newSight_ = false;
+  SlotActions actions_;
+
   std::optional<std::uint32_t> mine_;
   std::uint64_t conflicts_ = 0;
+  std::map<std::uint32_t, Clash> clashes_;
+  std::optional<Tombstone> fencedBy_;
+  bool rolledBack_ = false;
+  std::string saveError_;
+  std::string placeError_;
 };
 
 }  // namespace twill::gossip
