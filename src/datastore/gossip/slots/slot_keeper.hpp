@@ -27,7 +27,7 @@ struct Member {
   std::uint32_t generation = 1;
   std::uint64_t boot = 0;  ///< random at each start of its agent
   Sign sign = Sign::alive;
-  TimePoint since;  ///< since when it is so
+  TimePoint since{};  ///< since when it is so
 
   bool operator==(const Member&) const = default;
 };
