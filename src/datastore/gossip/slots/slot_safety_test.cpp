@@ -14,7 +14,7 @@ using std::chrono::seconds;
 namespace {
 
 constexpr SimulatedCluster::Chances kRough{
-    .loss = 300, .twice = 100, .late = 200, .crashBeforeSave = 10, .crashAfterSave = 10, .saveFails = 20};
+    .loss = 300, .twice = 100, .late = 200, .crashBeforeSave = 60, .crashAfterSave = 60, .saveFails = 20};
 
 std::uint64_t seedCount(std::uint64_t usual) {
   const char* asked = std::getenv("TWILL_SLOT_SEEDS");  // NOLINT(concurrency-mt-unsafe)
@@ -33,14 +33,16 @@ void partition(SimulatedCluster& cluster) {
 }
 
 void disturb(SimulatedCluster& cluster) {
+  for (std::size_t i = 0; i < cluster.nodes.size(); ++i) {
+    if (!cluster.nodes[i].keeper && !cluster.nodes[i].gone && cluster.chance(300)) cluster.boot(i);
+  }
   const std::size_t i = cluster.random() % cluster.nodes.size();
   auto& node = cluster.nodes[i];
-  if (node.gone) return;
-  if (!node.keeper) return cluster.boot(i);
-  switch (cluster.random() % 12) {
+  if (!node.keeper) return;
+  switch (cluster.random() % 8) {
     case 0:
-    case 1:
       return cluster.crash(i);
+    case 1:
     case 2:
       return partition(cluster);
     case 3:
