@@ -59,7 +59,7 @@ void addUp(CLI::App& app) {
   command->add_flag("--fast-path", spec->fastPath, "containers' TCP and UDP past bridge and routing");
   command->add_option("--datastore", spec->datastore, "where the map of nodes lives")
       ->capture_default_str()
-      ->check(CLI::IsMember({"etcd", "file"}));
+      ->check(CLI::IsMember({"etcd", "file", "gossip"}));
   command
       ->add_option("--etcd-endpoints", spec->etcdEndpoints,
                    "an etcd that runs already, http://HOST:PORT; without, the lab has one of its own")

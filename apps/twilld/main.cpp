@@ -21,6 +21,7 @@
 #include "base/log.hpp"
 #include "datastore/etcd/etcd_datastore.hpp"
 #include "datastore/file/file_datastore.hpp"
+#include "datastore/gossip/gossip_datastore.hpp"
 #include "kernel/linux.hpp"
 #include "kernel/route_lookup.hpp"
 #include "options.hpp"
@@ -38,6 +39,7 @@ Result<std::string> linkTowards(const IpAddress& address) {
 struct Map {
   std::unique_ptr<Datastore> datastore;
   Administration* administration = nullptr;  ///< the same object
+  Peers* peers = nullptr;                    ///< the same, where the map lives on the nodes
 };
 
 template <class Store>
@@ -46,8 +48,50 @@ Map mapIn(std::unique_ptr<Store> store) {
   return {std::move(store), administration};
 }
 
+/// Where nodes find this one: --gossip-bind, else its address on the underlay.
+Result<gossip::Endpoint> gossipEndpoint(const Options& options, Kernel& kernel) {
+  if (!options.gossip.bind.empty()) {
+    TWILL_TRY(const gossip::SeedName bind, gossip::parseSeed(options.gossip.bind));
+    TWILL_TRY(const IpAddress address, IpAddress::parse(bind.host));
+    return gossip::Endpoint{address, bind.port};
+  }
+  TWILL_TRY(const KernelState actual, kernel.read({}));
+  UnderlayRules rules = options.underlay;
+  auto choice = chooseUnderlay(actual, rules, linkTowards);
+  if (!choice) {
+    std::swap(rules.needV4, rules.needV6);
+    choice = chooseUnderlay(actual, rules, linkTowards);
+  }
+  if (!choice) return Failure(choice.error());
+  const auto& address = rules.needV4 ? choice->underlay.v4 : choice->underlay.v6;
+  if (!address) return fail("the underlay has no address to talk to other nodes from");
+  return gossip::Endpoint{address->address, gossip::kDefaultPort};
+}
+
+Map openGossip(boost::asio::io_context& io, const Options& options, Kernel& kernel) {
+  GossipDatastoreOptions how;
+  how.node = options.node;
+  how.endpoint = [&options, &kernel] { return gossipEndpoint(options, kernel); };
+  for (const auto& peer : options.gossip.join) {
+    if (const auto seed = gossip::parseSeed(peer)) how.join.push_back(*seed);
+  }
+  how.peersFile = options.gossip.peersFile;
+  how.expect = options.gossip.expect;
+  how.network = readFile(options.fileDir + "/net-conf.json").value_or("");
+  how.stateDir = options.stateDir;
+  how.keyFile = options.gossip.keyFile;
+  how.machine = {.machineId = readFile("/etc/machine-id", 4096).value_or(""),
+                 .productUuid = readFile("/sys/class/dmi/id/product_uuid", 4096).value_or("")};
+  auto store = std::make_unique<GossipDatastore>(io, std::move(how));
+  Peers* const peers = store.get();
+  Map map = mapIn(std::move(store));
+  map.peers = peers;
+  return map;
+}
+
 /// `network`: empty where the node is in one alone.
-Map openMap(boost::asio::io_context& io, const Options& options, const std::string& network) {
+Map openMap(boost::asio::io_context& io, const Options& options, Kernel& kernel, const std::string& network) {
+  if (options.datastore == "gossip") return openGossip(io, options, kernel);
   const std::string below = network.empty() ? "" : "/" + network;
   if (options.datastore == "file") {
     return mapIn(
@@ -83,8 +127,8 @@ Result<void> run(const Options& options) {
 
   boost::asio::io_context io(1);
   std::vector<Map> maps;
-  for (const auto& network : options.networks) maps.push_back(openMap(io, options, network));
-  if (maps.empty()) maps.push_back(openMap(io, options, ""));
+  for (const auto& network : options.networks) maps.push_back(openMap(io, options, *kernel, network));
+  if (maps.empty()) maps.push_back(openMap(io, options, *kernel, ""));
   std::vector<Datastore*> datastores;
   std::vector<Administration*> administrations;
   for (const Map& map : maps) {

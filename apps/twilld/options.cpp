@@ -13,6 +13,7 @@
 
 #include "cli/describe.hpp"
 #include "cli/flannel_flags.hpp"
+#include "datastore/gossip/seeds.hpp"
 #include "plan/network_names.hpp"
 
 namespace twill {
@@ -28,6 +29,7 @@ Examples:
   twilld --file-dir /srv/twill             where net-conf.json and leases.json are
   twilld --datastore etcd --etcd-endpoints https://10.0.0.2:2379
                                            the map in etcd, together with flannel's nodes
+  twilld --datastore gossip --join node1   no server: the map lives on the nodes, and node1 is one of them
   twilld --datastore etcd --networks blue,red
                                            two networks, at PREFIX/blue and PREFIX/red
   twilld --flannel -iface=eth1 -ip-masq    with flanneld's flags and its variables (FLANNELD_*)
@@ -112,7 +114,7 @@ std::string translateFlannel(std::vector<std::string>& words, std::vector<std::s
 
 void declareMap(CLI::App& app, Options& options) {
   declare(app, "--datastore", options.datastore, "where the map of nodes lives")
-      ->check(CLI::IsMember({"file", "etcd"}));
+      ->check(CLI::IsMember({"file", "etcd", "gossip"}));
   declare(app, "--networks", options.networks,
           "several networks, by name: NAME's map is below the prefix or directory, in NAME")
       ->delimiter(',');
@@ -131,6 +133,34 @@ void declareMap(CLI::App& app, Options& options) {
           "datastore etcd: seconds that the lease of a node outlives it")
       ->capture_default_str()
       ->check(CLI::Range(5, 1'000'000'000));
+}
+
+void declareGossip(CLI::App& app, Options& options) {
+  declare(app, "--join", options.gossip.join,
+          "datastore gossip: nodes to ask to be let in, HOST or HOST:PORT; any one that is up will do")
+      ->delimiter(',');
+  declare(app, "--peers-file", options.gossip.peersFile,
+          "the same from a file, one a line, read again and again");
+  declare(app, "--expect", options.gossip.expect,
+          "datastore gossip: found the cluster together with so many nodes, which all say so and join each "
+          "other");
+  declare(app, "--gossip-bind", options.gossip.bind,
+          "where to talk to other nodes, ADDRESS or ADDRESS:PORT; else the underlay's address, port 7946");
+  declare(app, "--gossip-key-file", options.gossip.keyFile,
+          "the cluster's keys, the same on all nodes; a node that founds a cluster makes it");
+}
+
+/// CLI11's own way to refuse.
+void checkGossip(const Options& options) {
+  const auto check = [](const std::string& option, const std::string& text) {
+    if (const auto seed = gossip::parseSeed(text); !seed)
+      throw CLI::ValidationError(option, seed.error().text);
+  };
+  for (const auto& peer : options.gossip.join) check("--join", peer);
+  if (options.gossip.bind.empty()) return;
+  check("--gossip-bind", options.gossip.bind);
+  if (!IpAddress::parse(gossip::parseSeed(options.gossip.bind)->host))
+    throw CLI::ValidationError("--gossip-bind", "'" + options.gossip.bind + "' has to begin with an address");
 }
 
 /// CLI11's own way to refuse.
@@ -201,6 +231,7 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
   // The man page is written where the package is built: not that machine's name.
   declare(app, "--node-name", options.node, "this node's name in leases")->default_str("host name");
   declareMap(app, options);
+  declareGossip(app, options);
   declareUnderlay(app, options);
   declareNode(app, options);
   bool flannel = false;  // translateFlannel() has seen to it
@@ -216,7 +247,10 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
     app.parse(argc, argv.data());
     if (flannel) throw CLI::ValidationError("--flannel", "has to be the first of all");
     checkEndpoints(options.etcd.endpoints);
+    checkGossip(options);
     checkNetworks(options.networks);
+    if (options.datastore == "gossip" && !options.networks.empty())
+      throw CLI::ValidationError("--networks", "not with --datastore gossip, which has one network");
     if (options.fastPath && options.networks.size() > 1)
       throw CLI::ValidationError("--fast-path",
                                  "not with several --networks: it does not see where one ends");

@@ -26,6 +26,14 @@ struct Options {
     std::string username, password;
     std::int64_t leaseSeconds = 86400;
   } etcd;
+  /// Datastore gossip.
+  struct Gossip {
+    std::string bind;               ///< ADDRESS or ADDRESS:PORT; empty: the underlay's address
+    std::vector<std::string> join;  ///< HOST or HOST:PORT
+    std::string peersFile;          ///< the same, one a line
+    unsigned expect = 0;
+    std::string keyFile = "/etc/twill/gossip.key";
+  } gossip;
   UnderlayRules underlay;  ///< families are filled in from the network config
   bool ipMasq = false;
   bool fastPath = false;  ///< containers' packets go past bridge and routing where they can

@@ -29,11 +29,17 @@ namespace twill::lab {
 namespace {
 
 /// Masquerading is on, so that a test sees that it leaves the cluster's own traffic alone.
-std::string twilldConfig(const Spec& spec, const Topology& topology) {
+std::string twilldConfig(const Spec& spec, const Topology& topology, const std::string& machine) {
   std::string out = "iface = \"eth0\"\nip-masq = true\n";
   if (spec.fastPath) out += "fast-path = true\n";
   if (topology.etcd)
     out += fmt::format("datastore = \"etcd\"\netcd-endpoints = [\"{}\"]\n", etcdEndpoint(topology));
+  if (spec.datastore == "gossip") {
+    // In the directory that all nodes share: the first one makes it.
+    out += "datastore = \"gossip\"\ngossip-key-file = \"/etc/twill/network/gossip.key\"\n";
+    const NodePlan& founder = topology.nodes.front();
+    if (machine != founder.name) out += fmt::format("join = [\"{}\"]\n", founder.v4.address.text());
+  }
   // Where others may have their keys: a place of the lab's own.
   if (!spec.etcdEndpoints.empty()) out += fmt::format("etcd-prefix = \"/twill-lab/{}\"\n", spec.name);
   return out;
@@ -69,7 +75,7 @@ class Init {
       forwarder_.emplace(std::move(started));
     }
     TWILL_CHECK(makeRoom());
-    if (task_.spec.datastore == "file") TWILL_CHECK(writeClusterFiles());
+    if (task_.spec.datastore != "etcd") TWILL_CHECK(writeClusterFiles());
     TWILL_CHECK(startMachines());
     TWILL_CHECK(connect());
     if (forwarder_) {
@@ -141,6 +147,7 @@ class Init {
     for (const NodePlan& node : topology_.nodes) leases.push_back(node.lease);
     const std::string network = task_.directory + "/network";
     TWILL_CHECK(writeFile(network + "/net-conf.json", networkConfigOf(task_.spec), Durability::process));
+    if (task_.spec.datastore == "gossip") return {};
     return writeFile(network + "/leases.json", twill::toJson(leases), Durability::process);
   }
 
@@ -172,7 +179,7 @@ class Init {
     TWILL_CHECK(makeDirectories(machineDirectory(task_.directory, name)));
     machine.labDirectory = task_.directory;
     machine.binDirectory = task_.binDirectory;
-    machine.twilldConfig = twilldConfig(task_.spec, topology_);
+    machine.twilldConfig = twilldConfig(task_.spec, topology_, name);
     machine.conflist = conflistOf(task_.spec);
     machine.mapped = task_.mapped;
     TWILL_TRY(Pipe answer, makePipe());

@@ -37,7 +37,7 @@ class SimulatedCluster {
     bool wants = true;
     std::uint64_t boot = 0;
     std::optional<std::uint32_t> uses{};  ///< containers stay when the agent dies
-    std::map<std::size_t, Member> sees{};
+    std::map<std::size_t, SlotPeer> sees{};
     TimePoint nextExchange{};
   };
 
@@ -200,7 +200,7 @@ class SimulatedCluster {
   void exchange(std::size_t i) {
     std::vector<std::size_t> peers;
     for (const auto& [peer, member] : nodes[i].sees) {
-      if (member.sign == Member::Sign::alive) peers.push_back(peer);
+      if (member.sign == SlotPeer::Sign::alive) peers.push_back(peer);
     }
     if (!peers.empty()) push(i, peers[random() % peers.size()], Packet::Kind::push);
   }
@@ -214,16 +214,16 @@ class SimulatedCluster {
       const bool alive = peer.keeper && peer.group == node.group;
       const auto known = node.sees.find(other);
       if (other == i || (!alive && known == node.sees.end())) continue;
-      const Member::Sign sign = alive ? Member::Sign::alive : Member::Sign::failed;
+      const SlotPeer::Sign sign = alive ? SlotPeer::Sign::alive : SlotPeer::Sign::failed;
       const std::uint32_t generation = alive ? peer.keeper->state().generation : known->second.generation;
-      Member member{
+      SlotPeer member{
           .id = peer.id, .name = peer.name, .generation = generation, .boot = peer.boot, .sign = sign};
       member.since = known != node.sees.end() && known->second.sign == sign ? known->second.since : now;
       changed = changed || known == node.sees.end() || known->second != member;
       node.sees[other] = member;
     }
     if (!changed) return;
-    std::vector<Member> members;
+    std::vector<SlotPeer> members;
     for (const auto& [other, member] : node.sees) members.push_back(member);
     node.keeper->members(now, std::move(members));
     after(i);

@@ -41,10 +41,10 @@ void SlotKeeper::send(const NodeId& to, GrantMessage message, bool answer) {
   actions_.letters.push_back({.to = to, .bytes = encode(message), .answer = answer});
 }
 
-std::vector<const Member*> SlotKeeper::livePeers() const {
-  std::vector<const Member*> peers;
-  for (const Member& member : members_) {
-    if (member.sign == Member::Sign::alive && member.id != state_.id && !isCopied(member.id) &&
+std::vector<const SlotPeer*> SlotKeeper::livePeers() const {
+  std::vector<const SlotPeer*> peers;
+  for (const SlotPeer& member : members_) {
+    if (member.sign == SlotPeer::Sign::alive && member.id != state_.id && !isCopied(member.id) &&
         !state_.table.isRemoved(member.id, member.generation)) {
       peers.push_back(&member);
     }
@@ -53,13 +53,13 @@ std::vector<const Member*> SlotKeeper::livePeers() const {
 }
 
 /// Live peers that have at least so many free slots, as far as is known here.
-std::vector<const Member*> SlotKeeper::granters(std::size_t least) const {
+std::vector<const SlotPeer*> SlotKeeper::granters(std::size_t least) const {
   std::map<NodeId, std::size_t> free;
   for (const SlotRecord& record : state_.table.records()) {
     if (record.version != 0 && record.use == SlotUse::free) free[record.owner]++;
   }
   auto peers = livePeers();
-  std::erase_if(peers, [&](const Member* peer) { return free[peer->id] < least; });
+  std::erase_if(peers, [&](const SlotPeer* peer) { return free[peer->id] < least; });
   return peers;
 }
 
@@ -89,7 +89,7 @@ void SlotKeeper::ask(TimePoint now) {
   // The last free slot of a peer is for one who has none: two nodes would only pass it to and fro.
   auto peers = granters(urgent ? 1 : 2);
   if (peers.size() > 1 && refusedBy_) {
-    std::erase_if(peers, [&](const Member* peer) { return peer->id == *refusedBy_; });
+    std::erase_if(peers, [&](const SlotPeer* peer) { return peer->id == *refusedBy_; });
   }
   if (peers.empty()) return wakeAt(next);
   asked_ = {.peer = peers[random_() % peers.size()]->id, .request = random_(), .sent = now};
@@ -207,7 +207,7 @@ void SlotKeeper::handOver(TimePoint now) {
     actions_.mayLeave = true;
     return;
   }
-  const Member& peer = *peers[random_() % peers.size()];
+  const SlotPeer& peer = *peers[random_() % peers.size()];
   give(handedSlots_, peer.id, peer.generation);
   handedOver_ = {.peer = peer.id, .request = random_(), .sent = now};
   tell();

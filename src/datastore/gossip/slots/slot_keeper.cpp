@@ -56,14 +56,14 @@ Result<SlotKeeper> SlotKeeper::start(SlotState state, KeeperOptions options, Tim
   return keeper;
 }
 
-void SlotKeeper::members(TimePoint now, std::vector<Member> members) {
+void SlotKeeper::members(TimePoint now, std::vector<SlotPeer> members) {
   std::sort(members.begin(), members.end(),
-            [](const Member& one, const Member& other) { return one.id < other.id; });
+            [](const SlotPeer& one, const SlotPeer& other) { return one.id < other.id; });
   std::swap(members_, members);
-  for (const Member& before : members) {
+  for (const SlotPeer& before : members) {
     if (memberOf(before.id) == nullptr) vanished_.try_emplace(before.id, now);
   }
-  for (const Member& member : members_) vanished_.erase(member.id);
+  for (const SlotPeer& member : members_) vanished_.erase(member.id);
   if (!members_.empty() && !state_.knewPeers) state_.knewPeers = unsaved_ = true;
   actions_.changed = true;
   settle(now);
@@ -183,8 +183,8 @@ void SlotKeeper::found(TimePoint now) {
 
 std::vector<NodeId> SlotKeeper::aliveIds() const {
   std::vector<NodeId> alive = {state_.id};
-  for (const Member& member : members_) {
-    if (member.sign == Member::Sign::alive && member.id != state_.id) alive.push_back(member.id);
+  for (const SlotPeer& member : members_) {
+    if (member.sign == SlotPeer::Sign::alive && member.id != state_.id) alive.push_back(member.id);
   }
   return alive;
 }

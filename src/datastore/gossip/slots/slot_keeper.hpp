@@ -20,7 +20,7 @@ namespace twill::gossip {
 using TimePoint = std::chrono::steady_clock::time_point;
 
 /// A node as the gossip layer sees it, from its tags.
-struct Member {
+struct SlotPeer {
   enum class Sign : std::uint8_t { alive, failed, left };
   NodeId id;
   std::string name;
@@ -29,7 +29,7 @@ struct Member {
   Sign sign = Sign::alive;
   TimePoint since{};  ///< since when it is so
 
-  bool operator==(const Member&) const = default;
+  bool operator==(const SlotPeer&) const = default;
 };
 
 struct KeeperOptions {
@@ -114,7 +114,7 @@ class SlotKeeper {
                                                 std::int64_t wallSeconds);
 
   /// All other nodes, each time any of them changed.
-  void members(TimePoint now, std::vector<Member> members);
+  void members(TimePoint now, std::vector<SlotPeer> members);
   /// The peer's side of a push/pull: the exchange has taken place. Kind::conflict: another cluster, pool or
   /// mode, both named; nothing was merged.
   [[nodiscard]] Result<void> exchanged(TimePoint now, std::string_view bytes);
@@ -211,8 +211,8 @@ class SlotKeeper {
   void setData(std::uint32_t slot, const std::string& data);
 
   // slot_granting.cpp: slots on their way from node to node
-  [[nodiscard]] std::vector<const Member*> granters(std::size_t least) const;
-  [[nodiscard]] std::vector<const Member*> livePeers() const;
+  [[nodiscard]] std::vector<const SlotPeer*> granters(std::size_t least) const;
+  [[nodiscard]] std::vector<const SlotPeer*> livePeers() const;
   void ask(TimePoint now);
   void send(const NodeId& to, GrantMessage message, bool answer);
   [[nodiscard]] std::string refusalOf(TimePoint now, const GrantMessage& request) const;
@@ -234,7 +234,7 @@ class SlotKeeper {
   [[nodiscard]] std::set<NodeId> unheard(TimePoint now) const;
 
   // slot_report.cpp: for people
-  [[nodiscard]] const Member* memberOf(const NodeId& node) const;
+  [[nodiscard]] const SlotPeer* memberOf(const NodeId& node) const;
   [[nodiscard]] bool isAlive(const NodeId& node) const;
   [[nodiscard]] bool isCopied(const NodeId& node) const;
   [[nodiscard]] std::string textOf(const NodeId& node) const;
@@ -250,7 +250,7 @@ class SlotKeeper {
   std::mt19937_64 random_;
   Founding founding_;
   std::optional<NetworkConfig> network_;  ///< of the cluster, read
-  std::vector<Member> members_;           ///< ascending by id
+  std::vector<SlotPeer> members_;           ///< ascending by id
   std::map<NodeId, TimePoint> vanished_;  ///< when a node was no member any more
   bool heardPeer_ = false;                ///< an exchange took place since the start
 

@@ -48,7 +48,7 @@ Result<void> SlotKeeper::mayRemove(TimePoint now, const NodeId& node) const {
     return fail(fmt::format("{} is alive; stop it there first. Nothing was changed", textOf(node)),
                 Error::Kind::conflict);
   }
-  const Member* member = memberOf(node);
+  const SlotPeer* member = memberOf(node);
   const auto vanished = vanished_.find(node);
   const TimePoint since =
       member != nullptr ? member->since : (vanished != vanished_.end() ? vanished->second : started_);
@@ -67,7 +67,7 @@ std::optional<std::uint32_t> SlotKeeper::generationOf(const NodeId& node) const 
   for (const SlotRecord& record : state_.table.records()) {
     if (record.version != 0 && record.owner == node) generation = std::max(generation, record.generation);
   }
-  if (const Member* member = memberOf(node)) generation = std::max(generation, member->generation);
+  if (const SlotPeer* member = memberOf(node)) generation = std::max(generation, member->generation);
   const auto removed = state_.table.tombstones().find(node);
   if (removed != state_.table.tombstones().end())
     generation = std::max(generation, removed->second.generation);
@@ -141,13 +141,13 @@ std::set<NodeId> SlotKeeper::unheard(TimePoint now) const {
     if (record.version != 0 && !state_.table.isRemoved(record.owner, record.generation))
       nodes.insert(record.owner);
   }
-  for (const Member& member : members_) {
+  for (const SlotPeer& member : members_) {
     if (!state_.table.isRemoved(member.id, member.generation)) nodes.insert(member.id);
   }
   nodes.erase(state_.id);
   std::erase_if(nodes, [&](const NodeId& node) {
-    const Member* member = memberOf(node);
-    return member != nullptr && member->sign != Member::Sign::failed && now - member->since >= kLongEnough;
+    const SlotPeer* member = memberOf(node);
+    return member != nullptr && member->sign != SlotPeer::Sign::failed && now - member->since >= kLongEnough;
   });
   return nodes;
 }

@@ -26,33 +26,33 @@ std::string listOf(std::vector<std::string> texts) {
 }  // namespace
 
 /// The one that is alive, if several have the id.
-const Member* SlotKeeper::memberOf(const NodeId& node) const {
-  const Member* found = nullptr;
+const SlotPeer* SlotKeeper::memberOf(const NodeId& node) const {
+  const SlotPeer* found = nullptr;
   auto at = std::lower_bound(members_.begin(), members_.end(), node,
-                             [](const Member& member, const NodeId& id) { return member.id < id; });
+                             [](const SlotPeer& member, const NodeId& id) { return member.id < id; });
   for (; at != members_.end() && at->id == node; ++at) {
-    if (found == nullptr || at->sign == Member::Sign::alive) found = &*at;
+    if (found == nullptr || at->sign == SlotPeer::Sign::alive) found = &*at;
   }
   return found;
 }
 
 bool SlotKeeper::isAlive(const NodeId& node) const {
-  const Member* member = memberOf(node);
-  return member != nullptr && member->sign == Member::Sign::alive;
+  const SlotPeer* member = memberOf(node);
+  return member != nullptr && member->sign == SlotPeer::Sign::alive;
 }
 
 /// Whether two live nodes go by that id: one of them runs on a copy of the other's disk.
 bool SlotKeeper::isCopied(const NodeId& node) const {
   std::set<std::uint64_t> boots;
   if (node == state_.id) boots.insert(options_.boot);
-  for (const Member& member : members_) {
-    if (member.id == node && member.sign == Member::Sign::alive) boots.insert(member.boot);
+  for (const SlotPeer& member : members_) {
+    if (member.id == node && member.sign == SlotPeer::Sign::alive) boots.insert(member.boot);
   }
   return boots.size() > 1;
 }
 
 std::string SlotKeeper::textOf(const NodeId& node) const {
-  const Member* member = memberOf(node);
+  const SlotPeer* member = memberOf(node);
   const std::string name = node == state_.id ? options_.name : (member != nullptr ? member->name : "a node");
   return fmt::format("{} ({})", name, node.text());
 }
@@ -86,7 +86,7 @@ std::vector<Holding> SlotKeeper::holdings() const {
   }
   std::vector<Holding> list;
   for (auto& [owner, holding] : holdings) {
-    const Member* member = memberOf(owner);
+    const SlotPeer* member = memberOf(owner);
     holding.owner = owner;
     holding.name = owner == state_.id ? options_.name : (member != nullptr ? member->name : owner.text());
     holding.reachable = owner == state_.id || isAlive(owner);

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "datastore/gossip/gossip_datastore.hpp"
+#include "datastore/gossip/peer.hpp"
+#include "datastore/gossip/slot_leases.hpp"
+
+/// Joins the parts of this room: sockets and Serf, the slot keeper, seeds, and the files. Private to it.
+namespace twill::gossip {
+
+class GossipNode final : public SerfUser, public std::enable_shared_from_this<GossipNode> {
+ public:
+  GossipNode(boost::asio::io_context& loop, GossipDatastoreOptions options);
+
+  /// The first call starts the node.
+  void watch(Datastore::OnCluster onCluster);
+  void stop();
+  [[nodiscard]] Result<void> publish(const Lease& mine);
+  [[nodiscard]] Result<Cluster> picture() const;
+
+  [[nodiscard]] Result<std::string> config() const;
+  [[nodiscard]] Result<void> configure(const std::string& text);
+  [[nodiscard]] Result<void> release(const Prefix& subnet);
+  [[nodiscard]] Result<void> remove(const std::string& node);
+  [[nodiscard]] std::vector<Peers::Node> nodes() const;
+  [[nodiscard]] Peers::Pool pool() const;
+  [[nodiscard]] Peers::Counters counters() const;
+  void changeKeysOfAll(const std::string& command, const std::string& key, Peers::OnKeys onKeys);
+
+  void memberChanged(const SerfMember& member) override;
+  void nameConflict(const SwimMember& member, const Alive& other) override;
+  void event(const UserEvent& event) override;
+  [[nodiscard]] Result<void> admit(const std::string& name, const std::string& meta) override;
+  [[nodiscard]] std::string extraState() override;
+  void mergeExtraState(const std::string& state) override;
+  [[nodiscard]] KeyAnswer changeKeys(std::string_view command, const std::string& key) override;
+
+ private:
+  void start();
+  void startLater(const Error& why);
+  [[nodiscard]] Result<void> open();
+  [[nodiscard]] bool foundsAlone() const;
+  [[nodiscard]] Result<void> openKeeper();
+  [[nodiscard]] std::string firstData() const;
+  void openSeeds(const Endpoint& endpoint);
+  [[nodiscard]] Result<std::string> answerRequest(const std::string& request);
+
+  void driveSoon();
+  void drive();
+  void collect();
+  void tellMembers();
+  void armKeeper();
+  void perform();
+  void deliver(const SlotActions::Letter& letter);
+  void tell();
+  void updateTags(const Result<Cluster>& picture);
+  [[nodiscard]] NodeTags ownTags() const;
+  [[nodiscard]] const Lease* ownLease(const Cluster& cluster) const;
+  [[nodiscard]] std::optional<Endpoint> endpointOf(const NodeId& id) const;
+  [[nodiscard]] std::vector<std::string> troubles() const;
+
+  boost::asio::io_context& loop_;
+  GossipDatastoreOptions options_;
+  Datastore::OnCluster onCluster_;
+  std::optional<SlotKeeper> keeper_;
+  std::unique_ptr<Peer> peer_;
+  std::unique_ptr<Seeds> seeds_;
+  boost::asio::steady_timer startTimer_;
+  boost::asio::steady_timer keeperTimer_;
+  std::uint64_t boot_ = 0;
+  SlotActions actions_;  ///< what the keeper wants done
+
+  bool started_ = false;
+  bool drivePending_ = false;
+  bool membersChanged_ = false;
+  bool pictureChanged_ = true;
+  std::optional<Result<Cluster>> told_;
+  Tags tags_;
+  std::string startTrouble_;
+  std::string seedTrouble_;
+  std::map<std::string, std::string> refused_;    ///< by name: why a node was not let in
+  std::map<std::string, std::string> conflicts_;  ///< by name: who else goes by it
+};
+
+}  // namespace twill::gossip

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/gossip/slot_leases.hpp"
+
+#include <charconv>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "datastore/gossip/slots/slots.hpp"
+
+namespace twill::gossip {
+namespace {
+
+/// The tags' names; "tw" marks a Twill node.
+constexpr const char* kCluster = "tw";
+constexpr const char* kId = "id";
+constexpr const char* kGeneration = "gen";
+constexpr const char* kBoot = "boot";
+constexpr const char* kNoCluster = "-";
+
+/// The subnets are the slot's, whatever its owner may have written.
+Result<Lease> leaseOf(const SlotRecord& record, const NetworkConfig& network) {
+  auto entry = nlohmann::json::parse(record.data, nullptr, false);
+  if (!entry.is_object()) return fail("not a JSON object", Error::Kind::invalid);
+  const SlotSubnets subnets = subnetsOf(network, record.slot);
+  const auto put = [&entry](const char* key, const std::optional<Prefix>& subnet) {
+    if (subnet)
+      entry[key] = subnet->text();
+    else
+      entry.erase(key);
+  };
+  put("Subnet", subnets.v4);
+  put("IPv6Subnet", subnets.v6);
+  TWILL_TRY(auto leases, parseLeases(nlohmann::json{{"Leases", {entry}}}.dump()));
+  return leases.front();
+}
+
+template <class Number>
+bool readNumber(const Tags& tags, const char* name, int base, Number& number) {
+  const auto tag = tags.find(name);
+  if (tag == tags.end()) return false;
+  const char* const end = tag->second.data() + tag->second.size();
+  const auto read = std::from_chars(tag->second.data(), end, number, base);
+  return read.ec == std::errc() && read.ptr == end;
+}
+
+}  // namespace
+
+std::string toData(const Lease& lease) {
+  Lease kept = lease;
+  kept.subnet.reset();
+  kept.subnet6.reset();
+  return toJson(kept);
+}
+
+Result<Cluster> pictureOf(const SlotKeeper& keeper, const std::string& node) {
+  if (!keeper.state().cluster) return fail("this node is in no cluster yet", Error::Kind::busy);
+  Cluster cluster;
+  TWILL_TRY(cluster.network, parseNetworkConfig(keeper.state().cluster->config));
+  const auto mine = keeper.mine();
+  for (const SlotRecord* record : keeper.leases()) {
+    const bool isOwn = record->owner == keeper.state().id;
+    if (isOwn && record->slot != mine) continue;
+    auto lease = leaseOf(*record, cluster.network);
+    if (!lease) {
+      cluster.warnings.push_back(fmt::format("the record of slot {}, of node {}, cannot be read: {}",
+                                             record->slot, record->owner.text(), lease.error().text));
+      continue;
+    }
+    if (isOwn) lease->node = node;
+    if (isOwn || lease->publicIp || lease->publicIp6) cluster.leases.push_back(std::move(*lease));
+  }
+  for (const auto& warning : keeper.warnings()) cluster.warnings.push_back(warning.text);
+  return cluster;
+}
+
+Tags toTags(const NodeTags& node, const std::optional<Lease>& lease) {
+  Tags tags{{kCluster, node.cluster ? node.cluster->text() : kNoCluster},
+            {kId, node.id.text()},
+            {kGeneration, std::to_string(node.generation)},
+            {kBoot, fmt::format("{:x}", node.boot)}};
+  if (!lease) return tags;
+  if (lease->subnet) tags["s4"] = lease->subnet->text();
+  if (lease->subnet6) tags["s6"] = lease->subnet6->text();
+  if (lease->publicIp) tags["ip"] = lease->publicIp->text();
+  if (lease->publicIp6) tags["ip6"] = lease->publicIp6->text();
+  if (!lease->backendType.empty()) tags["backend"] = lease->backendType;
+  const auto add = [&tags](const char* name, const std::string& value) {
+    if (value.empty()) return;
+    tags[name] = value;
+    if (!encodeTags(tags)) tags.erase(name);
+  };
+  add("data", lease->backendData);
+  add("data6", lease->backendV6Data);
+  return tags;
+}
+
+std::optional<NodeTags> nodeTagsOf(const Tags& tags) {
+  NodeTags node;
+  const auto cluster = tags.find(kCluster);
+  const auto id = tags.find(kId);
+  if (cluster == tags.end() || id == tags.end()) return std::nullopt;
+  const auto parsed = NodeId::parse(id->second);
+  if (!parsed || !readNumber(tags, kGeneration, 10, node.generation) ||
+      !readNumber(tags, kBoot, 16, node.boot))
+    return std::nullopt;
+  node.id = *parsed;
+  if (cluster->second == kNoCluster) return node;
+  const auto clusterId = ClusterId::parse(cluster->second);
+  if (!clusterId) return std::nullopt;
+  node.cluster = *clusterId;
+  return node;
+}
+
+}  // namespace twill::gossip

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "datastore/gossip/serf.hpp"
+#include "datastore/gossip/slots/slot_keeper.hpp"
+#include "model/cluster.hpp"
+
+/// Between the slot table and the rest of Twill: leases in records, and what a node's tags say. Pure.
+namespace twill::gossip {
+
+/// A lease as a slot's record carries it: all but the subnets, which follow from the slot.
+[[nodiscard]] std::string toData(const Lease& lease);
+
+/// The map. This node's own slot is in it in any case, the others' once they are complete; records that
+/// cannot be read are named in the warnings.
+[[nodiscard]] Result<Cluster> pictureOf(const SlotKeeper& keeper, const std::string& node);
+
+/// What a Twill node tells of itself, to each other and to `serf members`.
+struct NodeTags {
+  std::optional<ClusterId> cluster;  ///< none: in none yet
+  NodeId id;
+  std::uint32_t generation = 1;
+  std::uint64_t boot = 0;
+
+  bool operator==(const NodeTags&) const = default;
+};
+
+/// `lease`: this node's, if it has one; what does not fit into Serf's limit is left out.
+[[nodiscard]] Tags toTags(const NodeTags& node, const std::optional<Lease>& lease);
+/// Nothing: not a Twill node, but a stock Serf agent.
+[[nodiscard]] std::optional<NodeTags> nodeTagsOf(const Tags& tags);
+
+}  // namespace twill::gossip
