@@ -37,10 +37,16 @@ void addName(CLI::App& command, std::string& name) {
   command.add_option("--name", name, "which lab; several can be up side by side")->capture_default_str();
 }
 
+/// A router that has to know the map wants one that is known beforehand.
+std::string usualDatastore(const lab::Spec& spec) {
+  return lab::routerNeedsMap(spec) ? "file" : lab::Spec().datastore;
+}
+
 void addUp(CLI::App& app) {
   auto spec = std::make_shared<lab::Spec>();
   CLI::App* command = addCommand(app, "up", "bring a lab up, or complete one that is up", spec,
                                  [](lab::Spec& wanted) -> Result<int> {
+                                   if (wanted.datastore.empty()) wanted.datastore = usualDatastore(wanted);
                                    TWILL_TRY(const lab::Lab lab, bringUp(wanted));
                                    return showStatus(lab, false);
                                  });
@@ -57,8 +63,9 @@ void addUp(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "user", "kernel"}));
   command->add_flag("--direct-routing", spec->directRouting, "no tunnel where a plain route gets there");
   command->add_flag("--fast-path", spec->fastPath, "containers' TCP and UDP past bridge and routing");
+  spec->datastore.clear();
   command->add_option("--datastore", spec->datastore, "where the map of nodes lives")
-      ->capture_default_str()
+      ->default_str(lab::Spec().datastore)
       ->check(CLI::IsMember({"etcd", "file", "gossip"}));
   command
       ->add_option("--etcd-endpoints", spec->etcdEndpoints,

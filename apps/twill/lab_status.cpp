@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "agent_call.hpp"
 #include "api/client.hpp"
 #include "lab/lab_files.hpp"
 #include "lab/picture.hpp"
@@ -60,10 +61,10 @@ lab::MachineView viewOf(const Json& node, const lab::NodePlan& plan) {
     view.containers.push_back({container["name"], addresses});
     bridged = bridged || container["mode"] == "bridge";
   }
-  if (bridged && plan.lease.subnet) {
-    view.bridge =
-        fmt::format("twill0 {}/{}", plan.lease.subnet->address().plus(1).text(), plan.lease.subnet->length());
-  }
+  const Json& lease = node["lease"];
+  const auto subnet = Prefix::parse(lease.is_object() ? text(lease, "subnet") : std::string());
+  if (bridged && subnet)
+    view.bridge = fmt::format("twill0 {}/{}", subnet->address().plus(1).text(), subnet->length());
   view.uplinks.push_back("eth0 " + plan.v4.text());
   if (plan.v6) view.uplinks.push_back("     " + plan.v6->text());
   return view;

@@ -167,6 +167,7 @@ Result<int> runStep(int number) {
                        .nodes = lesson.nodes,
                        .containers = lesson.containers,
                        .backend = lesson.backend,
+                       .datastore = "file",  // the lesson names subnets
                        .attach = lesson.attach};
   fmt::print("{}\n\n{}\n\n", paint(Tone::bold, fmt::format("Step {}: {}", number, lesson.title)),
              lesson.text);

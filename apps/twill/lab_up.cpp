@@ -96,6 +96,26 @@ Result<void> tell(const lab::Lab& lab, const std::string& node, const api::Call&
   }
 }
 
+/// Nodes take their subnets one after the other, and each is up before it has heard of all.
+Result<void> awaitLeases(const lab::Lab& lab) {
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  const auto& nodes = lab.topology().nodes;
+  for (const auto& node : nodes) {
+    for (;;) {
+      const auto reply =
+          api::call(lab::socketFile(lab.directory(), node.name), {.target = "/v1/leases", .timeout = 2s});
+      const auto body = nlohmann::json::parse(reply ? reply->body : std::string(), nullptr, false);
+      const auto leases = body.is_object() ? body.find("leases") : body.end();
+      if (body.is_object() && leases != body.end() && leases->size() >= nodes.size()) break;
+      if (std::chrono::steady_clock::now() > deadline)
+        return fail(fmt::format("{} has not heard of all {} nodes; look at: twill lab logs --name {} {}",
+                                node.name, nodes.size(), lab.spec().name, node.name));
+      std::this_thread::sleep_for(10ms);
+    }
+  }
+  return {};
+}
+
 /// Each node's subnet is reserved for it, so that node n has 172.16.<n-1>.0/24 whoever comes first; then the
 /// network config, which all of them wait for. As with twill lease reserve and twill config set.
 Result<void> writeMap(const lab::Lab& lab) {
@@ -147,6 +167,7 @@ Result<lab::Lab> bringUp(const lab::Spec& spec) {
   TWILL_CHECK(awaitAgents(lab));
   TWILL_CHECK(addContainers(lab));
   TWILL_CHECK(awaitAgents(lab));
+  if (!running && spec.datastore == "gossip") TWILL_CHECK(awaitLeases(lab));
   return lab;
 }
 

@@ -68,6 +68,12 @@ Result<gossip::Endpoint> gossipEndpoint(const Options& options, Kernel& kernel) 
   return gossip::Endpoint{address->address, gossip::kDefaultPort};
 }
 
+/// Without the newline at its end; empty where there is none.
+std::string lineOf(const std::string& path) {
+  const std::string text = readFile(path, 4096).value_or("");
+  return text.substr(0, text.find('\n'));
+}
+
 Map openGossip(boost::asio::io_context& io, const Options& options, Kernel& kernel) {
   GossipDatastoreOptions how;
   how.node = options.node;
@@ -80,8 +86,8 @@ Map openGossip(boost::asio::io_context& io, const Options& options, Kernel& kern
   how.network = readFile(options.fileDir + "/net-conf.json").value_or("");
   how.stateDir = options.stateDir;
   how.keyFile = options.gossip.keyFile;
-  how.machine = {.machineId = readFile("/etc/machine-id", 4096).value_or(""),
-                 .productUuid = readFile("/sys/class/dmi/id/product_uuid", 4096).value_or("")};
+  how.machine = {.machineId = lineOf("/etc/machine-id"),
+                 .productUuid = lineOf("/sys/class/dmi/id/product_uuid")};
   auto store = std::make_unique<GossipDatastore>(io, std::move(how));
   Peers* const peers = store.get();
   Map map = mapIn(std::move(store));

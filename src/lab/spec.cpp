@@ -34,6 +34,14 @@ Result<void> checkBackend(const Spec& spec) {
   return {};
 }
 
+Result<void> checkDatastore(const Spec& spec) {
+  if (spec.datastore != "gossip" || !routerNeedsMap(spec)) return {};
+  return fail(
+      "--datastore gossip: nodes take the subnets that are free, and with host-gw the router between "
+      "segments has to know them beforehand; --datastore file or etcd, or --backend vxlan or udp",
+      Error::Kind::invalid);
+}
+
 Result<void> checkEndpoints(const Spec& spec) {
   if (!spec.etcdEndpoints.empty() && spec.datastore != "etcd")
     return fail("--etcd-endpoints: only with --datastore etcd", Error::Kind::invalid);
@@ -72,6 +80,10 @@ std::string_view modeWord(AttachMode mode) {
 
 }  // namespace
 
+bool routerNeedsMap(const Spec& spec) {
+  return spec.segments > 1 && spec.backend == "host-gw";
+}
+
 Result<void> check(const Spec& spec) {
   if (!isName(spec.name)) {
     return fail(fmt::format("--name '{}': expected up to 20 of a-z, 0-9 and -", spec.name),
@@ -86,6 +98,7 @@ Result<void> check(const Spec& spec) {
   }
   TWILL_CHECK(checkRange("--segments", spec.segments, 1, 100));
   TWILL_CHECK(checkBackend(spec));
+  TWILL_CHECK(checkDatastore(spec));
   TWILL_CHECK(checkEndpoints(spec));
   TWILL_CHECK(checkMtu(spec));
   TWILL_CHECK(checkRange("--loss", spec.loss, 100, "percent"));

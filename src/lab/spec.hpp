@@ -20,7 +20,7 @@ struct Spec {
   std::string engine = "auto";  ///< of the backend udp
   bool directRouting = false;
   bool fastPath = false;
-  std::string datastore = "file";          ///< or "etcd", on a machine of its own
+  std::string datastore = "gossip";        ///< or "file", or "etcd" on a machine of its own
   std::vector<std::string> etcdEndpoints;  ///< outside of the lab, in place of one in it; empty: none
   bool ipv6 = false;
   AttachMode attach = AttachMode::bridge;
@@ -35,6 +35,9 @@ struct Spec {
 
 /// Limits, so that addresses and interface names fit. The error names the option, its value and the range.
 [[nodiscard]] Result<void> check(const Spec& spec);
+
+/// Whether a router that runs no agent carries containers' packets, so that it has to be told of subnets.
+[[nodiscard]] bool routerNeedsMap(const Spec& spec);
 
 [[nodiscard]] std::string toJson(const Spec& spec);
 [[nodiscard]] Result<Spec> parseSpec(std::string_view json);

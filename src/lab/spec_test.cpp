@@ -37,10 +37,11 @@ TEST_CASE("what does not fit is refused by the option's name") {
   CHECK(refusal({.containers = -1}).starts_with("--containers -1"));
   CHECK(refusal({.nodes = 2, .segments = 3}).starts_with("--segments 3"));
   CHECK(refusal({.segments = 0}).starts_with("--segments 0"));
-  CHECK(refusal({.segments = 2, .mtu = {9000, 576}}).empty());
+  CHECK(refusal({.segments = 2}).starts_with("--datastore gossip"));
+  CHECK(refusal({.segments = 2, .backend = "vxlan", .mtu = {9000, 576}}).empty());
   CHECK(refusal({.mtu = {575}}).starts_with("--mtu 575"));
-  CHECK(refusal({.segments = 2, .mtu = {1500, 9001}}).starts_with("--mtu 1500,9001"));
-  CHECK(refusal({.segments = 3, .mtu = {1500, 1400}}).starts_with("--mtu 1500,1400"));
+  CHECK(refusal({.segments = 2, .backend = "vxlan", .mtu = {1500, 9001}}).starts_with("--mtu 1500,9001"));
+  CHECK(refusal({.segments = 3, .backend = "vxlan", .mtu = {1500, 1400}}).starts_with("--mtu 1500,1400"));
   CHECK(refusal({.mtu = {}}).starts_with("--mtu"));
   CHECK(refusal({.ipv6 = true, .mtu = {1280}}).empty());
   CHECK(refusal({.ipv6 = true, .mtu = {1279}}).find("1280") != std::string::npos);

@@ -84,7 +84,7 @@ TEST_CASE("however many nodes: addresses are distinct, and the network config ho
   for (const int nodes : {1, 24, 25, 200}) {
     for (const int segments : {1, 7, 100}) {
       if (segments > nodes) continue;
-      const Spec spec{.nodes = nodes, .segments = segments, .ipv6 = true};
+      const Spec spec{.nodes = nodes, .segments = segments, .datastore = "file", .ipv6 = true};
       REQUIRE(check(spec));
       Cluster cluster;
       auto config = parseNetworkConfig(networkConfigOf(spec));

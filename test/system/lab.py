@@ -29,7 +29,8 @@ class Lab:
     def __init__(self, binaries, name, *arguments):
         self.twill = os.path.join(binaries, "twill")
         self.name = name
-        self.arguments = arguments
+        # Most tests name subnets, which are known beforehand with this datastore.
+        self.arguments = arguments if "--datastore" in arguments else ("--datastore", "file", *arguments)
 
     def __enter__(self):
         if os.geteuid() != 0:

@@ -20,6 +20,8 @@ using Clock = std::chrono::steady_clock;
 /// What carries deltas of the slot table.
 constexpr const char* kSlotEvent = "twill/slot";
 constexpr std::chrono::milliseconds kStartAgain{250};
+/// Peers that are up answer within milliseconds.
+constexpr std::chrono::seconds kSettle{3};
 /// The whole table of the largest pool, with a lease in each slot.
 constexpr std::size_t kLargestState = 256U << 20U;
 
@@ -44,7 +46,7 @@ std::int64_t wallSeconds() {
 }  // namespace
 
 GossipNode::GossipNode(boost::asio::io_context& loop, GossipDatastoreOptions options)
-    : loop_(loop), options_(std::move(options)), startTimer_(loop), keeperTimer_(loop) {}
+    : loop_(loop), options_(std::move(options)), startTimer_(loop), settleTimer_(loop), keeperTimer_(loop) {}
 
 void GossipNode::watch(Datastore::OnCluster onCluster) {
   onCluster_ = std::move(onCluster);
@@ -59,18 +61,35 @@ void GossipNode::stop() {
   seeds_.reset();
   peer_.reset();
   startTimer_.cancel();
+  settleTimer_.cancel();
   keeperTimer_.cancel();
 }
 
-/// The node's own picture first: it needs no network, and containers wait for it.
 void GossipNode::start() {
   if (!onCluster_) return;
   startTrouble_.clear();
   if (!keeper_) {
-    if (auto opened = openKeeper(); !opened) return startLater(opened.error());
-    drive();
+    if (auto opened = openKeeper(); !opened) {
+      settled_ = true;
+      return startLater(opened.error());
+    }
+    settleLater();
   }
   if (auto opened = open(); !opened) return startLater(opened.error());
+  pictureChanged_ = true;
+  driveSoon();
+}
+
+/// The kernel may know of nodes that the disk does not yet. So that no route goes for that, somebody is asked
+/// first; who has no peers, or cannot reach them, goes by what is on the disk.
+void GossipNode::settleLater() {
+  settled_ = !keeper_->state().knewPeers;
+  settleTimer_.expires_after(kSettle);
+  settleTimer_.async_wait(whileAlive(weak_from_this(), &GossipNode::settle));
+}
+
+void GossipNode::settle() {
+  if (std::exchange(settled_, true)) return;
   pictureChanged_ = true;
   driveSoon();
 }
@@ -107,6 +126,7 @@ Result<void> GossipNode::openKeeper() {
   const bool mayFound = !state.cluster && (!keeper.join || keeper.expect > 0);
   keeper.network = options_.network.empty() && mayFound ? kFirstNetwork : options_.network;
   TWILL_TRY(keeper_, SlotKeeper::start(std::move(state), std::move(keeper), Clock::now(), wallSeconds()));
+  living_ = {{options_.node, keeper_->state().id}};
   return keeper_->want(Clock::now(), firstData());
 }
 
@@ -262,12 +282,14 @@ void GossipNode::tellMembers() {
   if (!peer_) return;
   std::vector<SlotPeer> peers;
   std::vector<Endpoint> living;
+  living_ = {{options_.node, keeper_->state().id}};
   for (const auto& [name, member] : peer_->serf().members()) {
     if (name == options_.node) continue;
     const bool alive = member.status == MemberStatus::alive || member.status == MemberStatus::leaving;
     if (alive) living.push_back(member.endpoint);
     const auto tags = nodeTagsOf(parseTags(member.meta));
     if (!tags) continue;
+    if (alive) living_[name] = tags->id;
     peers.push_back({.id = tags->id,
                      .name = name,
                      .generation = tags->generation,
@@ -307,7 +329,7 @@ std::vector<std::string> GossipNode::troubles() const {
 
 Result<Cluster> GossipNode::picture() const {
   if (!keeper_) return fail(startTrouble_.empty() ? "starting" : startTrouble_, Error::Kind::busy);
-  auto picture = pictureOf(*keeper_, options_.node);
+  auto picture = pictureOf(*keeper_, living_);
   std::string why;
   for (const auto& trouble : troubles()) why += "; " + trouble;
   if (!picture) return Failure(Error{picture.error().text + why, Error::Kind::busy});
@@ -331,6 +353,7 @@ const Lease* GossipNode::ownLease(const Cluster& cluster) const {
 void GossipNode::tell() {
   const auto now = picture();
   updateTags(now);
+  if (!settled_) return;
   const bool same = told_ && told_->has_value() == now.has_value() &&
                     (now ? **told_ == *now : told_->error().text == now.error().text);
   if (same) return;
@@ -422,8 +445,9 @@ void GossipNode::mergeExtraState(const std::string& state) {
     spdlog::warn("gossip: {}", exchanged.error().text);
     refused_["its slot table"] = exchanged.error().text;
     pictureChanged_ = true;
-  } else if (refused_.erase("its slot table") > 0) {
-    pictureChanged_ = true;
+  } else {
+    pictureChanged_ |= refused_.erase("its slot table") > 0;
+    settle();
   }
   driveSoon();
 }

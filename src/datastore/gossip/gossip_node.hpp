@@ -46,6 +46,8 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
  private:
   void start();
   void startLater(const Error& why);
+  void settleLater();
+  void settle();
   [[nodiscard]] Result<void> open();
   [[nodiscard]] bool foundsAlone() const;
   [[nodiscard]] Result<void> openKeeper();
@@ -74,11 +76,14 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   std::unique_ptr<Peer> peer_;
   std::unique_ptr<Seeds> seeds_;
   boost::asio::steady_timer startTimer_;
+  boost::asio::steady_timer settleTimer_;
   boost::asio::steady_timer keeperTimer_;
   std::uint64_t boot_ = 0;
   SlotActions actions_;  ///< what the keeper wants done
 
+  std::map<std::string, NodeId> living_;  ///< Twill nodes, this one too
   bool started_ = false;
+  bool settled_ = false;  ///< what is on the disk was compared with a peer's, or cannot be
   bool drivePending_ = false;
   bool membersChanged_ = false;
   bool pictureChanged_ = true;

@@ -53,21 +53,30 @@ std::string toData(const Lease& lease) {
   return toJson(kept);
 }
 
-Result<Cluster> pictureOf(const SlotKeeper& keeper, const std::string& node) {
+Result<Cluster> pictureOf(const SlotKeeper& keeper, const std::map<std::string, NodeId>& living) {
   if (!keeper.state().cluster) return fail("this node is in no cluster yet", Error::Kind::busy);
   Cluster cluster;
   TWILL_TRY(cluster.network, parseNetworkConfig(keeper.state().cluster->config));
+  const auto warn = [&cluster](const SlotRecord& record, std::string_view what) {
+    cluster.warnings.push_back(fmt::format("slot {} of node {} {}", record.slot, record.owner.text(), what));
+  };
   const auto mine = keeper.mine();
   for (const SlotRecord* record : keeper.leases()) {
     const bool isOwn = record->owner == keeper.state().id;
     if (isOwn && record->slot != mine) continue;
     auto lease = leaseOf(*record, cluster.network);
     if (!lease) {
-      cluster.warnings.push_back(fmt::format("the record of slot {}, of node {}, cannot be read: {}",
-                                             record->slot, record->owner.text(), lease.error().text));
+      warn(*record, "cannot be read: " + lease.error().text);
       continue;
     }
-    if (isOwn) lease->node = node;
+    const auto now = living.find(lease->node);
+    if (now != living.end() && now->second != record->owner) {
+      warn(*record,
+           fmt::format("is not used: another node goes by the name {} now; once the old one is known to "
+                       "be dead, `twill peer rm {}` frees it",
+                       lease->node, record->owner.text()));
+      continue;
+    }
     if (isOwn || lease->publicIp || lease->publicIp6) cluster.leases.push_back(std::move(*lease));
   }
   for (const auto& warning : keeper.warnings()) cluster.warnings.push_back(warning.text);

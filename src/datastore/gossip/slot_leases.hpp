@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -14,9 +15,11 @@ namespace twill::gossip {
 /// A lease as a slot's record carries it: all but the subnets, which follow from the slot.
 [[nodiscard]] std::string toData(const Lease& lease);
 
-/// The map. This node's own slot is in it in any case, the others' once they are complete; records that
-/// cannot be read are named in the warnings.
-[[nodiscard]] Result<Cluster> pictureOf(const SlotKeeper& keeper, const std::string& node);
+/// The map. This node's own slot is in it in any case, the others' once they are complete. A slot of a node
+/// that was there before under a name which is another's now (one that was set up anew) is left out, and
+/// named in the warnings, as are records that cannot be read. `living`: who goes by which name.
+[[nodiscard]] Result<Cluster> pictureOf(const SlotKeeper& keeper,
+                                        const std::map<std::string, NodeId>& living);
 
 /// What a Twill node tells of itself, to each other and to `serf members`.
 struct NodeTags {

@@ -250,7 +250,7 @@ class SlotKeeper {
   std::mt19937_64 random_;
   Founding founding_;
   std::optional<NetworkConfig> network_;  ///< of the cluster, read
-  std::vector<SlotPeer> members_;           ///< ascending by id
+  std::vector<SlotPeer> members_;         ///< ascending by id
   std::map<NodeId, TimePoint> vanished_;  ///< when a node was no member any more
   bool heardPeer_ = false;                ///< an exchange took place since the start
 

@@ -11,7 +11,7 @@ namespace twill::gossip {
 namespace {
 
 /// What other nodes hold is saved for the routes after a restart only; that may wait for more changes.
-constexpr std::chrono::seconds kSaveLazily{30};
+constexpr std::chrono::seconds kSaveLazily{5};
 /// How long a conflict of others is shown after it was seen last: both sides have settled it by then.
 constexpr std::chrono::minutes kShowClash{10};
 

@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes that hold the map themselves, in a lab: a stock Serf agent sees them, agents are killed in turn and cables cut while
+containers ping, a node is lost, comes back as another, and one of another cluster is turned away.
+
+usage: gossip_test.py BINARIES
+"""
+import json
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import Lab, wait_for  # noqa: E402
+
+NODES = ("node1", "node2", "node3")
+KEY = "/etc/twill/network/gossip.key"
+
+
+def pid_of(lab, node):
+    return lab.execute(node, "cat", "/run/twill/twilld.lock").strip()
+
+
+def addresses(lab):
+    """Of each node's first container."""
+    return {row["to"]: row["address"] for row in lab.test() if "/" in row["to"]}
+
+
+def subnets(lab):
+    return {node: (lab.status(node).get("lease") or {}).get("subnet") for node in NODES}
+
+
+def leases(lab, node):
+    answer = lab.execute(node, lab.twill, "leases", "--json", check=False)
+    return {lease["node"]: lease["subnet"] for lease in json.loads(answer)["leases"]} if answer else {}
+
+
+def lost(flood):
+    report = flood.communicate(timeout=120)[0]
+    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())
+    assert sent > 500, report
+    return sent - received
+
+
+def floods(lab, target, packets):
+    return [lab.background(f"{node}/con1", "ping", "-q", "-i", "0.005", "-c", str(packets), target) for node in ("node2", "node3")]
+
+
+def restart(lab, node):
+    """As an upgrade does: the agent ends, and another one starts."""
+    before = pid_of(lab, node)
+    lab.execute(node, "kill", "-9", before)
+    wait_for(f"{node} is back", lambda: pid_of(lab, node) != before and lab.status(node)["ready"], 20)
+
+
+def rolling_restart(lab):
+    had = subnets(lab)
+    running = floods(lab, addresses(lab)["node1/con1"], 1500)
+    for node in NODES:
+        restart(lab, node)
+    gone = [lost(flood) for flood in running]
+    print(f"every agent killed in turn: {gone} packets lost")
+    assert gone == [0, 0] and subnets(lab) == had
+
+
+def stock_serf(lab):
+    """An agent that is not ours shows who we are, and joining changes no map."""
+    key = lab.execute("node1", "head", "-1", KEY).strip()
+    agent = lab.background("node1", "timeout", "60", "serf", "agent", "-node=watcher", "-bind=127.0.0.1:7999",
+                           "-rpc-addr=127.0.0.1:7373", f"-encrypt={key}", "-log-level=err")
+    serf = lambda *words: lab.execute("node1", "serf", *words, check=False)  # noqa: E731
+    # Only node1 can reach it on its loopback, and that is enough to be told of all.
+    wait_for("the agent joins", lambda: "Successfully" in serf("join", "10.0.0.10:7946"), 20)
+
+    def members():
+        listed = json.loads(serf("members", "-format=json") or '{"members": []}')["members"]
+        return {member["name"]: member for member in listed}
+    wait_for("all are seen", lambda: set(NODES) <= set(members()), 20)
+    for node, subnet in subnets(lab).items():
+        tags = members()[node]["tags"]
+        assert tags["s4"] == subnet and tags["ip"] and tags["backend"], tags
+    agent.terminate()
+    agent.wait()
+
+
+def a_node_fails(lab):
+    """It is noticed, and its route stays: it may only be slow."""
+    pid = pid_of(lab, "node3")
+    lab.execute("node3", "kill", "-STOP", pid)
+    began = time.monotonic()
+    state = lambda: {row["name"]: row.get("state") for row in  # noqa: E731
+                     json.loads(lab.execute("node1", lab.twill, "nodes", "--json"))["nodes"]}
+    wait_for("node3 is seen to fail", lambda: state()["node3"] == "failed", 60)
+    print(f"a stopped agent was noticed after {time.monotonic() - began:.0f} s")
+    assert "node3" in leases(lab, "node1")
+    refused = lab.execute("node1", "sh", "-c", f"{lab.twill} peer rm node3 2>&1", check=False)
+    assert "10 min" in refused, refused
+    lab.execute("node3", "kill", "-CONT", pid)
+    wait_for("it is alive again", lambda: state()["node3"] == "alive", 20)
+
+
+def a_cable_is_cut(lab):
+    target = addresses(lab)["node1/con1"]
+    lab.execute("node3", "ip", "link", "set", "eth0", "down")
+    time.sleep(25)
+    lab.execute("node3", "ip", "link", "set", "eth0", "up")
+    began = time.monotonic()
+    wait_for("pings again", lambda: " 0% packet loss" in
+             lab.execute("node3/con1", "ping", "-c1", "-W1", target, check=False), 10)
+    print(f"the cable is back; a container pings after {time.monotonic() - began:.1f} s")
+    wait_for("all see all", lambda: all(len(leases(lab, node)) == 3 for node in NODES), 30)
+    lab.test()
+
+
+def another_cluster(lab):
+    """A node that lost its state and founded a cluster of its own is not merged, and both sides say why."""
+    had = leases(lab, "node1")
+    lab.execute("node3", "sh", "-c", """sed -i '/^join/d' /etc/twill/twilld.toml
+        rm /var/lib/twill/gossip.*; kill -9 $(cat /run/twill/twilld.lock)""")
+    wait_for("node3 has its own", lambda: lab.status("node3")["ready"], 20)
+    lab.execute("node3", "sh", "-c", """echo 'join = ["10.0.0.10"]' | cat - /etc/twill/twilld.toml > /tmp/t.$$
+        cat /tmp/t.$$ > /etc/twill/twilld.toml; rm /tmp/t.$$; kill -9 $(cat /run/twill/twilld.lock)""")
+    says = lambda node: json.dumps(lab.status(node))  # noqa: E731
+    wait_for("both say why", lambda: all("clusters do not merge" in says(node) for node in ("node1", "node3")), 30)
+    assert "node3" in leases(lab, "node2")
+    lab.execute("node3", "sh", "-c", "rm /var/lib/twill/gossip.*; kill -9 $(cat /run/twill/twilld.lock)")
+    wait_for("it joins as a new node", lambda: "clusters do not merge" not in says("node3") and
+             leases(lab, "node3").keys() >= set(NODES), 30)
+    assert "peer rm" in says("node1"), "who frees the subnet of the node3 that is no more?"
+    assert lab.status("node3")["ready"] and leases(lab, "node1") == leases(lab, "node3") != had
+
+
+def main():
+    binaries = sys.argv[1]
+    with Lab(binaries, "gossip", "--datastore", "gossip", "--nodes", "3", "--containers", "1") as lab:
+        began = subnets(lab)
+        assert len(set(began.values())) == 3, began
+        stock_serf(lab)
+        rolling_restart(lab)
+        a_node_fails(lab)
+        a_cable_is_cut(lab)
+        another_cluster(lab)
+    with Lab(binaries, "gossipvx", "--datastore", "gossip", "--nodes", "3", "--containers", "1", "--backend", "vxlan") as lab:
+        rolling_restart(lab)
+
+
+main()
