@@ -21,9 +21,9 @@ void Broadcasts::drop(Queue::iterator entry) {
   queue_.erase(entry);
 }
 
-void Broadcasts::add(std::string_view about, std::string bytes) {
+void Broadcasts::add(std::string_view about, std::string bytes, bool first) {
   if (const auto earlier = byAbout_.find(about); earlier != byAbout_.end()) drop(earlier->second);
-  const auto entry = queue_.insert({0, next_++, std::string(about), std::move(bytes)}).first;
+  const auto entry = queue_.insert({first ? -1 : 0, next_++, std::string(about), std::move(bytes)}).first;
   if (!about.empty()) byAbout_.emplace(about, entry);
   if (queue_.size() > kLongest) drop(std::prev(queue_.end()));
 }

@@ -18,8 +18,9 @@ class Broadcasts {
   /// How often each message goes out in a cluster of `nodes`: multiplier * ceil(log10(nodes + 1)).
   [[nodiscard]] static int transmits(int multiplier, std::size_t nodes);
 
-  /// `about`: takes the place of an earlier one about the same; empty: of none.
-  void add(std::string_view about, std::string bytes);
+  /// `about`: takes the place of an earlier one about the same; empty: of none. `first`: goes before those
+  /// that others have told, which this node only passes on.
+  void add(std::string_view about, std::string bytes, bool first = false);
   /// Those that fit into `room` bytes, with `overhead` more for each: fewest transmits first, then the
   /// longest, then the newest. Each counts as sent once, and goes after `limit` times.
   [[nodiscard]] std::vector<std::string> take(std::size_t room, std::size_t overhead, int limit);

@@ -409,11 +409,13 @@ void GossipNode::nameConflict(const SwimMember& member, const Alive& other) {
   driveSoon();
 }
 
-void GossipNode::event(const UserEvent& event) {
-  if (event.name != kSlotEvent) return;
+/// The whole table comes with each push/pull, so no delta has to.
+bool GossipNode::event(const UserEvent& event) {
+  if (event.name != kSlotEvent) return true;
   if (const auto heard = keeper_->heardDelta(Clock::now(), event.payload); !heard)
     spdlog::debug("gossip: {}", heard.error().text);
   driveSoon();
+  return false;
 }
 
 /// A cluster never merges with another; a stock Serf agent, which holds no subnets, may look on.

@@ -37,7 +37,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
 
   void memberChanged(const SerfMember& member) override;
   void nameConflict(const SwimMember& member, const Alive& other) override;
-  void event(const UserEvent& event) override;
+  [[nodiscard]] bool event(const UserEvent& event) override;
   [[nodiscard]] Result<void> admit(const std::string& name, const std::string& meta) override;
   [[nodiscard]] std::string extraState() override;
   void mergeExtraState(const std::string& state) override;

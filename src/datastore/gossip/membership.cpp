@@ -271,15 +271,21 @@ std::vector<const SwimMember*> Membership::some(std::size_t count) {
 }
 
 void Membership::broadcast(const std::string& about, const Message& message) {
-  broadcasts_.add(about, encode(message));
+  broadcasts_.add(about, encode(message), about == options_.name);
+  hasten(now_);
 }
 
-/// What there is to tell, as much as fits.
+void Membership::hasten(Time now) {
+  gossipAt_ = std::min(gossipAt_, std::max(now, gossiped_ + options_.timers.newsInterval));
+}
+
+/// What there is to tell, as much as fits. Up to half of it is the upper layer's, so that neither waits until
+/// a flood of the other's is over: a node that joins a thousand others has a thousand of its own to tell.
 std::vector<std::string> Membership::news(std::size_t room) {
   const int limit = Broadcasts::transmits(options_.timers.retransmitMultiplier, members_.size());
-  auto messages = broadcasts_.take(room, kCompoundPart, limit);
+  auto messages = upper_.broadcasts(room / 2, kCompoundPart);
   for (const auto& message : messages) room -= message.size() + kCompoundPart;
-  auto more = upper_.broadcasts(room, kCompoundPart);
+  auto more = broadcasts_.take(room, kCompoundPart, limit);
   std::move(more.begin(), more.end(), std::back_inserter(messages));
   return messages;
 }
@@ -296,6 +302,7 @@ void Membership::send(const Endpoint& to, std::string message, bool checksum) {
 }
 
 void Membership::gossip() {
+  gossiped_ = now_;
   const auto wanted = static_cast<std::size_t>(options_.timers.gossipNodes);
   std::vector<const SwimMember*> chosen;
   for (std::size_t attempt = 0; attempt < 3 * ring_.size() && chosen.size() < wanted; ++attempt) {

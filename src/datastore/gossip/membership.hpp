@@ -95,6 +95,8 @@ class Membership {
   [[nodiscard]] PushPull state(bool join);
   void answeredByStream(Time now, std::uint32_t sequence);
   void setMeta(Time now, std::string meta);
+  /// The upper layer has something to tell that does not wait for the next turn.
+  void hasten(Time now);
   /// Says that this node goes; it should go on for a second, so that all hear it.
   void leave(Time now);
   /// Takes a failed member for one that left, which all forget sooner.
@@ -183,6 +185,7 @@ class Membership {
   std::uint32_t incarnation_ = 0;
   int awareness_ = 0;
   Time probeAt_{}, gossipAt_{}, pushPullAt_{};
+  Time gossiped_{};  ///< when that was last done
 };
 
 }  // namespace twill::gossip

@@ -16,7 +16,8 @@ constexpr std::uint64_t kImpossibleTime = std::uint64_t{1} << 62U;
 /// Serf's RecentIntentTimeout and ReapInterval.
 constexpr auto kKeepIntents = std::chrono::minutes(5);
 constexpr auto kReapInterval = std::chrono::seconds(15);
-/// Events that a push/pull brings to those that missed them. What matters has its own state there, so few do.
+/// Events that a push/pull brings to those that missed them. Serf keeps 512 times' worth; each joining node
+/// tells them all again, before its own.
 constexpr std::size_t kEventsInState = 16;
 
 std::string userMessage(const std::string& serfMessage) {
@@ -81,8 +82,9 @@ Result<void> Serf::merge(Time now, const PushPull& theirs) {
   return membership_.merge(now, theirs);
 }
 
-void Serf::broadcast(Queue queue, const std::string& serfMessage) {
-  queues_.at(queue).add({}, userMessage(serfMessage));
+void Serf::broadcast(Queue queue, const std::string& serfMessage, bool own) {
+  queues_.at(queue).add({}, userMessage(serfMessage), own);
+  membership_.hasten(now_);
 }
 
 std::vector<std::string> Serf::broadcasts(std::size_t room, std::size_t overhead) {
@@ -197,10 +199,10 @@ void Serf::on(const JoinIntent& join, const std::string& bytes) {
 void Serf::on(const UserEvent& event, const std::string& bytes) {
   eventClock_.witness(event.time);
   if (!seenEvents_.add(eventClock_.time(), event.time, event.name + '\0' + event.payload)) return;
+  broadcast(events, bytes, own_);
+  if (!user_.event(event)) return;
   recentEvents_.push_back(event);
   if (recentEvents_.size() > kEventsInState) recentEvents_.erase(recentEvents_.begin());
-  broadcast(events, bytes);
-  user_.event(event);
 }
 
 void Serf::user(const std::string& bytes) {
@@ -294,7 +296,9 @@ Result<void> Serf::sendEvent(Time now, const std::string& name, const std::strin
                 Error::Kind::invalid);
   }
   const UserEvent event{eventClock_.tick(), name, payload, false};
+  own_ = true;
   on(event, encode(SerfMessage(event)));
+  own_ = false;
   return {};
 }
 

@@ -34,8 +34,8 @@ class SerfUser {
   virtual ~SerfUser() = default;
   virtual void memberChanged(const SerfMember& member) = 0;
   virtual void nameConflict(const SwimMember& member, const Alive& other) = 0;
-  /// An event seen for the first time; also this node's own.
-  virtual void event(const UserEvent& event) = 0;
+  /// An event seen for the first time; also this node's own. Whether those that join later should hear of it.
+  virtual bool event(const UserEvent& event) = 0;
   [[nodiscard]] virtual Result<void> admit(const std::string& name, const std::string& meta) = 0;
   /// What goes with each push/pull, under Twill's own key.
   [[nodiscard]] virtual std::string extraState() = 0;
@@ -146,7 +146,7 @@ class Serf final : public UpperLayer {
 
   /// In the order in which they go out.
   enum Queue : std::size_t { intents, queries, events, kQueues };
-  void broadcast(Queue queue, const std::string& serfMessage);
+  void broadcast(Queue queue, const std::string& serfMessage, bool own = false);
 
   Carrier& carrier_;
   SerfUser& user_;
@@ -162,6 +162,7 @@ class Serf final : public UpperLayer {
   std::array<Broadcasts, kQueues> queues_;
   std::map<std::uint32_t, Question> questions_;
   bool leaving_ = false;
+  bool own_ = false;  ///< the event at hand is this node's
   Time reconnectAt_{}, reapAt_{};
 };
 

@@ -36,7 +36,10 @@ class Simulation {
       if (onChange) onChange(member);
     }
     void nameConflict(const SwimMember&, const Alive&) override { ++conflicts; }
-    void event(const UserEvent& event) override { events.push_back(event.name + "=" + event.payload); }
+    bool event(const UserEvent& event) override {
+      events.push_back(event.name + "=" + event.payload);
+      return true;
+    }
     Result<void> admit(const std::string&, const std::string&) override { return {}; }
     std::string extraState() override { return extra; }
     void mergeExtraState(const std::string& state) override { extras.push_back(state); }

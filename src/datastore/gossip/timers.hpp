@@ -19,6 +19,7 @@ struct Timers {
   int retransmitMultiplier = 4;
   Duration pushPullInterval = std::chrono::seconds(30);
   Duration gossipInterval = std::chrono::milliseconds(200);
+  Duration newsInterval = std::chrono::milliseconds(40);  ///< news goes out so often; memberlist lets it wait
   int gossipNodes = 3;
   Duration gossipToDead = std::chrono::seconds(30);  ///< and after that, a dead node is forgotten
   int awarenessMax = 8;  ///< one more than how often the probe interval may be added to itself
