@@ -33,11 +33,19 @@ Result<std::string> callAgent(const Asking& asking, const api::Call& call) {
   if (reply.status == 200) return std::move(reply.body);
   const auto body = nlohmann::json::parse(reply.body, nullptr, false);
   const bool told = body.is_object() && body.contains("error") && body["error"].is_string();
-  const auto kind = reply.status == 400 ? Error::Kind::invalid : Error::Kind::failed;
+  const auto kind = reply.status == 400   ? Error::Kind::invalid
+                    : reply.status == 404 ? Error::Kind::missing
+                                          : Error::Kind::failed;
   if (told) return fail(body["error"].get<std::string>(), kind);
   return fail(fmt::format("the agent on {} answered {} to {}: {}", asking.socket, reply.status, call.target,
                           reply.body),
               kind);
+}
+
+Result<nlohmann::json> jsonOf(const std::string& body) {
+  auto json = nlohmann::json::parse(body, nullptr, false);
+  if (json.is_discarded()) return fail("the agent's answer is no JSON: " + body);
+  return json;
 }
 
 std::string text(const nlohmann::json& json, const char* key) {
@@ -51,6 +59,19 @@ std::string both(const nlohmann::json& json, const char* v4, const char* v6) {
   std::string first = text(json, v4);
   if (second == "-") return first;
   return first == "-" ? second : first + ", " + second;
+}
+
+std::string timeText(const nlohmann::json& json, const char* key) {
+  constexpr std::int64_t kMinute = 60;
+  constexpr std::int64_t kHour = 60 * kMinute;
+  constexpr std::int64_t kDay = 24 * kHour;
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_number_integer()) return "-";
+  const auto seconds = found->get<std::int64_t>();
+  if (seconds >= 2 * kDay) return fmt::format("{}d{:02}h", seconds / kDay, seconds % kDay / kHour);
+  if (seconds >= kHour) return fmt::format("{}h{:02}m", seconds / kHour, seconds % kHour / kMinute);
+  if (seconds >= kMinute) return fmt::format("{}m{:02}s", seconds / kMinute, seconds % kMinute);
+  return fmt::format("{}s", seconds);
 }
 
 }  // namespace twill

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands about the cluster's map, through this node's agent: config, nodes, leases, lease.
+// Commands about the cluster's map, through this node's agent: config, leases, lease.
 #include <functional>
 #include <iostream>
 #include <iterator>
@@ -99,36 +99,6 @@ void addConfig(CLI::App& app) {
       ->required();
 }
 
-/// "23h59m"
-std::string timeText(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_number_integer()) return "-";
-  const auto seconds = found->get<std::int64_t>();
-  if (seconds >= 3600) return fmt::format("{}h{:02}m", seconds / 3600, seconds / 60 % 60);
-  if (seconds >= 60) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
-  return fmt::format("{}s", seconds);
-}
-
-Result<int> printLeases(const Asking& asking, void (*print)(const Json&)) {
-  TWILL_TRY(const std::string body, callAgent(asking, {.target = "/v1/leases" + parametersFor(asking)}));
-  if (asking.json) {
-    fmt::print("{}", body);
-    return 0;
-  }
-  print(Json::parse(body, nullptr, false));
-  return 0;
-}
-
-void printNodes(const Json& answer) {
-  fmt::print("{}\n", paint(Tone::bold, fmt::format("{:<24} {:<28} {:<28} {}", "NODE", "PUBLIC ADDRESS",
-                                                   "SUBNET", "BACKEND")));
-  for (const Json& lease : answer["leases"]) {
-    fmt::print("{:<24} {:<28} {:<28} {}{}\n", text(lease, "node"), both(lease, "public_ip", "public_ip6"),
-               both(lease, "subnet", "subnet6"), text(lease, "backend"),
-               lease["node"] == answer["node"] ? "  (this node)" : "");
-  }
-}
-
 void printLeaseTable(const Json& answer) {
   fmt::print("{}\n", paint(Tone::bold, fmt::format("{:<28} {:<28} {:<10} {:<8} {:<8} {}", "SUBNET", "OWNER",
                                                    "KIND", "AGE", "TTL", "BACKEND DATA")));
@@ -149,10 +119,21 @@ void printLeaseTable(const Json& answer) {
   }
 }
 
-void addTable(CLI::App& app, const std::string& name, const std::string& help, void (*print)(const Json&)) {
+Result<int> printLeases(const Asking& asking) {
+  TWILL_TRY(const std::string body, callAgent(asking, {.target = "/v1/leases" + parametersFor(asking)}));
+  if (asking.json) {
+    fmt::print("{}", body);
+    return 0;
+  }
+  TWILL_TRY(const Json answer, jsonOf(body));
+  printLeaseTable(answer);
+  return 0;
+}
+
+void addLeases(CLI::App& app) {
   const auto asking = std::make_shared<Asking>();
-  addAskingOfNetwork(*addCommand<Asking>(app, name, help, asking,
-                                         [print](const Asking& how) { return printLeases(how, print); }),
+  addAskingOfNetwork(*addCommand<Asking>(app, "leases", "who has which subnet, since when and for how long",
+                                         asking, printLeases),
                      *asking, true);
 }
 
@@ -216,8 +197,7 @@ void addLease(CLI::App& app) {
 
 void addClusterCommands(CLI::App& app) {
   addConfig(app);
-  addTable(app, "nodes", "the cluster's nodes", printNodes);
-  addTable(app, "leases", "who has which subnet, since when and for how long", printLeaseTable);
+  addLeases(app);
   addLease(app);
 }
 

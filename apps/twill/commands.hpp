@@ -11,6 +11,8 @@ namespace twill {
 /// CLI::RuntimeError.
 void addNodeCommands(CLI::App& app);
 void addClusterCommands(CLI::App& app);
+void addPeerCommands(CLI::App& app);
+void addGossipCommands(CLI::App& app);
 void addLabCommands(CLI::App& app);
 void addTraceCommands(CLI::App& app);
 void addAttachCommands(CLI::App& app);

@@ -23,7 +23,9 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "twill " TWILL_VERSION);
   app.require_subcommand(1);
   twill::addNodeCommands(app);
+  twill::addPeerCommands(app);
   twill::addClusterCommands(app);
+  twill::addGossipCommands(app);
   twill::addAttachCommands(app);
   twill::addTraceCommands(app);
   twill::addLabCommands(app);

@@ -54,6 +54,21 @@ void printNetwork(const Json& network, const std::string& name, const std::strin
   if (!process.is_null()) printProcess(process);
 }
 
+void printMembers(const Json& gossip) {
+  const Json& members = gossip["members"];
+  std::string others;
+  for (const char* state : {"suspect", "leaving", "failed"}) {
+    if (members.value(state, 0) > 0) others += fmt::format(", {} {}", text(members, state), state);
+  }
+  fmt::print("gossip      {} nodes alive{}\n", text(members, "alive"),
+             others.empty() ? others : paint(Tone::bad, others));
+  for (const Json& node : gossip["no_direct_way"]) {
+    fmt::print(
+        "notice      {} is reached by way of other nodes only: let UDP and TCP pass between here and {}\n",
+        text(node, "node"), text(node, "endpoint"));
+  }
+}
+
 int printStatus(const Json& status) {
   bool ready = status["ready"];
   const Json networks = status.value("networks", Json::array());
@@ -76,6 +91,7 @@ int printStatus(const Json& status) {
   if (const Json vxlan = status.value("vxlan", Json()); !vxlan.is_null() && !vxlan["checksum_offload"]) {
     fmt::print("vxlan       checksum offload is off: {}\n", text(vxlan, "checksum_offload_reason"));
   }
+  if (const Json gossip = status.value("gossip", Json()); !gossip.is_null()) printMembers(gossip);
   fmt::print("containers  {}\n", text(status, "attachments"));
   fmt::print("drift       {} repaired", text(status["drift"], "repairs"));
   if (const Json& last = status["drift"]["last"]; !last.is_null()) {

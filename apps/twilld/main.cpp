@@ -16,6 +16,7 @@
 #include "agent/cleanup.hpp"
 #include "agent/cluster_calls.hpp"
 #include "agent/http_routes.hpp"
+#include "agent/peer_calls.hpp"
 #include "base/file.hpp"
 #include "base/lock.hpp"
 #include "base/log.hpp"
@@ -143,8 +144,9 @@ Result<void> run(const Options& options) {
   }
   Agent agent(io, options, *kernel, datastores, std::move(attachments), linkTowards);
   api::Server server(io);
-  addRoutes(server, agent);
+  addRoutes(server, agent, maps.front().peers);
   addClusterRoutes(server, agent, std::move(administrations));
+  addPeerRoutes(server, agent, maps.front().peers);
   TWILL_CHECK(server.listenUnix(options.runDir + "/twill.sock"));
   if (!options.listen.empty()) TWILL_CHECK(server.listenTcp(options.listen));
 

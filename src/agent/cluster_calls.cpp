@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/agent.hpp"
+#include "agent/lease_view.hpp"
 #include "agent/network_conflicts.hpp"
+#include "agent/refusal.hpp"
 
 namespace twill {
 namespace {
@@ -23,17 +25,9 @@ struct Target {
   Administration& map;
 };
 
-api::Response refuse(const Error& error) {
-  const int status = error.kind == Error::Kind::invalid    ? 400
-                     : error.kind == Error::Kind::missing  ? 404
-                     : error.kind == Error::Kind::conflict ? 409
-                                                           : 502;
-  return {.status = status, .body = Json{{"error", error.text}}.dump() + "\n"};
-}
-
 Administration::OnDone answering(Answer answer) {
   return [answer = std::move(answer)](const Result<void>& done) {
-    answer(done ? api::Response{.body = "{}\n"} : refuse(done.error()));
+    answer(done ? api::Response{.body = "{}\n"} : refusal(done.error()));
   };
 }
 
@@ -72,63 +66,29 @@ Result<void> keepsOthers(const NetworkConfig& config, const Network& network, co
 
 void putConfig(const Agent& agent, const Target& target, const api::Request& request, const Answer& answer) {
   const auto network = parseNetworkConfig(request.body);
-  if (!network) return answer(refuse(network.error()));
+  if (!network) return answer(refusal(network.error()));
   const auto force = request.query.find("force");
   const bool forced = force != request.query.end() && force->second == "true";
   if (const auto keeps = keepsOthers(*network, target.network, agent); !keeps)
-    return answer(refuse(keeps.error()));
+    return answer(refusal(keeps.error()));
   if (const auto keeps = keepsLeases(*network, target.network.cluster()); !keeps && !forced)
-    return answer(refuse(keeps.error()));
+    return answer(refusal(keeps.error()));
   target.map.configure(request.body, answering(answer));
 }
 
 void reserve(Administration& administration, const api::Request& request, const Answer& answer) {
   const auto leases = parseLeases(R"({"Leases":[)" + request.body + "]}");
-  if (!leases) return answer(refuse(leases.error()));
+  if (!leases) return answer(refusal(leases.error()));
   if (leases->size() != 1)
-    return answer(refuse({.text = "expected one lease", .kind = Error::Kind::invalid}));
+    return answer(refusal({.text = "expected one lease", .kind = Error::Kind::invalid}));
   administration.reserve(leases->front(), answering(answer));
 }
 
 void release(Administration& administration, const api::Request& request, const Answer& answer) {
   const auto subnet = request.query.find("subnet");
   const auto prefix = Prefix::parse(subnet == request.query.end() ? std::string() : subnet->second);
-  if (!prefix) return answer(refuse(prefix.error()));
+  if (!prefix) return answer(refusal(prefix.error()));
   administration.release(*prefix, answering(answer));
-}
-
-Json textOrNull(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
-}
-
-template <class Value>
-Json textOrNull(const std::optional<Value>& value) {
-  return value ? Json(value->text()) : Json(nullptr);
-}
-
-Json view(const Lease& lease, const Administration::Tenure* tenure) {
-  Json out{{"node", textOrNull(lease.node)},
-           {"subnet", textOrNull(lease.subnet)},
-           {"subnet6", textOrNull(lease.subnet6)},
-           {"public_ip", textOrNull(lease.publicIp)},
-           {"public_ip6", textOrNull(lease.publicIp6)},
-           {"backend", textOrNull(lease.backendType)},
-           {"backend_data", nullptr},
-           {"backend_v6_data", nullptr},
-           {"reserved", nullptr},
-           {"ttl_seconds", nullptr},
-           {"age_seconds", nullptr}};
-  const auto put = [&out](const char* key, const std::string& text) {
-    if (!text.empty()) out[key] = Json::parse(text, nullptr, false);
-  };
-  put("backend_data", lease.backendData);
-  put("backend_v6_data", lease.backendV6Data);
-  if (tenure == nullptr) return out;
-  out["reserved"] = !tenure->left.has_value();
-  if (tenure->left) out["ttl_seconds"] = *tenure->left;
-  if (tenure->left && tenure->granted)
-    out["age_seconds"] = std::max<std::int64_t>(*tenure->granted - *tenure->left, 0);
-  return out;
 }
 
 api::Response leasesView(const Network& network, const std::vector<Administration::Tenure>& tenures) {
@@ -139,7 +99,7 @@ api::Response leasesView(const Network& network, const std::vector<Administratio
     for (const Lease& lease : network.cluster()->cluster.leases) {
       const auto& subnet = lease.subnet ? lease.subnet : lease.subnet6;
       const auto found = subnet ? bySubnet.find(*subnet) : bySubnet.end();
-      leases.push_back(view(lease, found == bySubnet.end() ? nullptr : found->second));
+      leases.push_back(leaseView(lease, found == bySubnet.end() ? nullptr : found->second));
     }
   }
   return {.body = Json{{"node", network.options().node}, {"leases", std::move(leases)}}.dump(2) + "\n"};
@@ -148,7 +108,7 @@ api::Response leasesView(const Network& network, const std::vector<Administratio
 void getLeases(const Target& target, const Answer& answer) {
   target.map.tenures(
       [&network = target.network, answer](const Result<std::vector<Administration::Tenure>>& tenures) {
-        answer(tenures ? leasesView(network, *tenures) : refuse(tenures.error()));
+        answer(tenures ? leasesView(network, *tenures) : refusal(tenures.error()));
       });
 }
 
@@ -178,7 +138,7 @@ void addClusterRoutes(api::Server& server, const Agent& agent, std::vector<Admin
     server.routeLate(method, path, api::Server::Exposure::localOnly,
                      [&agent, maps, serve](const Request& request, const Answer& answer) {
                        const auto target = targetOf(request, agent, maps);
-                       if (!target) return answer(refuse(target.error()));
+                       if (!target) return answer(refusal(target.error()));
                        serve(*target, request, answer);
                      });
   };
@@ -186,7 +146,7 @@ void addClusterRoutes(api::Server& server, const Agent& agent, std::vector<Admin
         [](const Target& target, const Request&, const Answer& answer) { getLeases(target, answer); });
   route("GET", "/v1/config", [](const Target& target, const Request&, const Answer& answer) {
     const auto text = target.map.config();
-    answer(text ? api::Response{.body = *text} : refuse(text.error()));
+    answer(text ? api::Response{.body = *text} : refusal(text.error()));
   });
   route("PUT", "/v1/config", [&agent](const Target& target, const Request& request, const Answer& answer) {
     putConfig(agent, target, request, answer);

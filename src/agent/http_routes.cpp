@@ -24,21 +24,22 @@ api::Response readiness(const Agent& agent) {
 
 }  // namespace
 
-void addRoutes(api::Server& server, Agent& agent) {
+void addRoutes(api::Server& server, Agent& agent, const Peers* peers) {
   using api::Request;
   using Exposure = api::Server::Exposure;
   auto view = [&](const std::string& path, std::string (*render)(const Agent&)) {
     server.route("GET", path, Exposure::localOnly,
                  [&agent, render](const Request&) { return api::Response{.body = render(agent)}; });
   };
-  view("/v1/status", statusJson);
+  server.route("GET", "/v1/status", Exposure::localOnly,
+               [&agent, peers](const Request&) { return api::Response{.body = statusJson(agent, peers)}; });
   view("/v1/diff", diffJson);
   view("/v1/operations", operationsJson);
   view("/v1/attachments", attachmentsJson);
   server.route("GET", "/healthz", Exposure::alsoTcp, [](const Request&) { return plain(200, "ok"); });
   server.route("GET", "/readyz", Exposure::alsoTcp, [&agent](const Request&) { return readiness(agent); });
-  server.route("GET", "/metrics", Exposure::alsoTcp, [&agent](const Request&) {
-    return api::Response{.body = metricsText(agent), .contentType = "text/plain; version=0.0.4"};
+  server.route("GET", "/metrics", Exposure::alsoTcp, [&agent, peers](const Request&) {
+    return api::Response{.body = metricsText(agent, peers), .contentType = "text/plain; version=0.0.4"};
   });
   server.route("POST", "/v1/cni", Exposure::localOnly,
                [&agent](const Request& request) { return cniCall(agent, request); });

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <map>
+
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
@@ -6,6 +8,7 @@
 
 #include "agent/agent.hpp"
 #include "agent/views.hpp"
+#include "datastore/peers.hpp"
 
 namespace twill {
 namespace {
@@ -30,10 +33,42 @@ void counter(prometheus::Registry& registry, const char* name, const char* help,
   prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({}).Increment(value);
 }
 
+/// What the nodes know of each other. All states are always there, so that a query needs no "or 0".
+void addGossip(prometheus::Registry& registry, const Peers& peers) {
+  std::map<std::string, double> states{
+      {"alive", 0}, {"suspect", 0}, {"leaving", 0}, {"left", 0}, {"failed", 0}};
+  for (const Peers::Node& node : peers.nodes()) states[node.status]++;
+  auto& members =
+      prometheus::BuildGauge().Name("twill_gossip_members").Help("Nodes by their state").Register(registry);
+  for (const auto& [state, number] : states) members.Add({{"state", state}}).Set(number);
+
+  const Peers::Counters counters = peers.counters();
+  auto& dropped = prometheus::BuildCounter()
+                      .Name("twill_gossip_dropped_total")
+                      .Help("Messages of the nodes' gossip that no key opened, or that made no sense")
+                      .Register(registry);
+  dropped.Add({{"reason", "wrong_key"}}).Increment(static_cast<double>(counters.wrongKey));
+  dropped.Add({{"reason", "garbage"}}).Increment(static_cast<double>(counters.garbage));
+  counter(registry, "twill_slot_conflicts_total", "Subnets that two nodes had, of which one took another",
+          static_cast<double>(counters.slotConflicts));
+
+  std::map<std::string, double> uses{{"active", 0}, {"free", 0}, {"revoked", 0}};
+  for (const Peers::Share& share : peers.pool().shares) {
+    uses["active"] += share.active;
+    uses["free"] += share.free;
+    uses["revoked"] += share.revoked;
+  }
+  auto& slots = prometheus::BuildGauge()
+                    .Name("twill_slots")
+                    .Help("The cluster's subnets: in use, free, and those of removed nodes that rest")
+                    .Register(registry);
+  for (const auto& [use, number] : uses) slots.Add({{"use", use}}).Set(number);
+}
+
 }  // namespace
 
 // Built anew for each scrape: the agent keeps plain numbers, and nothing on its way has to think of metrics.
-std::string metricsText(const Agent& agent) {
+std::string metricsText(const Agent& agent, const Peers* peers) {
   prometheus::Registry registry;
   const Journal& journal = agent.journal();
   const auto tunnel = agent.tunnelNumbers();
@@ -80,6 +115,7 @@ std::string metricsText(const Agent& agent) {
             static_cast<double>(path->numbers.local.packets + path->numbers.out.packets +
                                 path->numbers.in.packets));
   }
+  if (peers != nullptr) addGossip(registry, *peers);
   return prometheus::TextSerializer().Serialize(registry.Collect());
 }
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/agent.hpp"
+#include "agent/peer_views.hpp"
 
 namespace twill {
 namespace {
@@ -157,7 +158,7 @@ void addNetwork(const Network& network, Json& out) {
 }  // namespace
 
 /// What is a network's stands at the top as well, for the first of them.
-std::string statusJson(const Agent& agent) {
+std::string statusJson(const Agent& agent, const Peers* peers) {
   Json status = {
       {"node", agent.options().node}, {"ready", agent.ready()}, {"datastore", agent.options().datastore}};
   const auto tunnel = agent.tunnelNumbers();
@@ -174,6 +175,7 @@ std::string statusJson(const Agent& agent) {
   status["tunnel"] = tunnelJson(agent, tunnel);
   status["fast_path"] = fastPathJson(agent);
   status["vxlan"] = vxlanJson(agent);
+  status["gossip"] = peers != nullptr ? membersView(peers->nodes()) : Json(nullptr);
   status["problems"] = agent.problemsWith(tunnel);
   status["drift"] = driftJson(agent.journal());
   status["operations"] = {{"total", agent.journal().total()},

@@ -79,6 +79,14 @@ TEST_CASE("a command with commands of its own has its own page") {
   CHECK(manual(sample.app, 1, {"shuttle"}).empty());
 }
 
+TEST_CASE("a group in a group is referred to by its whole name") {
+  Sample sample;
+  CLI::App* warp = sample.app.get_subcommand("loom")->add_subcommand("warp", "its threads");
+  warp->add_subcommand("wind", "onto the beam");
+  CHECK(contains(manual(sample.app, 1, {"loom"}), "See \\fBweave\\-loom\\-warp\\fR(1)."));
+  CHECK(contains(manual(sample.app, 1, {"loom", "warp"}), "weave\\-loom\\-warp \\- its threads\n"));
+}
+
 TEST_CASE("completion offers commands and options of where one stands") {
   const Sample sample;
   CHECK(completions(sample.app, {""}) == Words{"cut", "loom", "--help", "--threads", "--colour"});

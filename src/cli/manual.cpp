@@ -106,6 +106,8 @@ Footer footerOf(const CLI::App& app) {
 
 void writeCommands(std::ostream& out, const CLI::App& app, const std::string& program) {
   const auto commands = commandsOf(app);
+  std::string title = program + "-";
+  std::replace(title.begin(), title.end(), ' ', '-');
   if (!commands.empty()) out << ".SH COMMANDS\n";
   for (const CLI::App* command : commands) {
     const std::string name = command->get_name();
@@ -115,7 +117,7 @@ void writeCommands(std::ostream& out, const CLI::App& app, const std::string& pr
       writeOptions(out, *command);
       if (hasOwnFooter(*command)) out << ".PP\n.nf\n" << escaped(command->get_footer()) << "\n.fi\n";
     } else {
-      out << "See " << bold(app.get_name() + "-" + name) << "(1).\n";
+      out << "See " << bold(title + name) << "(1).\n";
     }
   }
 }

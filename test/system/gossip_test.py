@@ -89,8 +89,8 @@ def a_node_fails(lab):
     pid = pid_of(lab, "node3")
     lab.execute("node3", "kill", "-STOP", pid)
     began = time.monotonic()
-    state = lambda: {row["name"]: row.get("state") for row in  # noqa: E731
-                     json.loads(lab.execute("node1", lab.twill, "nodes", "--json"))["nodes"]}
+    state = lambda: {row["node"]: row["state"] for row in  # noqa: E731
+                     json.loads(lab.execute("node1", lab.twill, "nodes", "--json"))["leases"]}
     wait_for("node3 is seen to fail", lambda: state()["node3"] == "failed", 60)
     print(f"a stopped agent was noticed after {time.monotonic() - began:.0f} s")
     assert "node3" in leases(lab, "node1")
