@@ -24,19 +24,21 @@ class Keyring {
   [[nodiscard]] bool empty() const { return keys_.empty(); }
   [[nodiscard]] const std::vector<std::string>& keys() const { return keys_; }
 
-  /// Known already: nothing changes.
+  /// Known already: nothing changes. Kind::invalid: of another length.
   [[nodiscard]] Result<void> install(const std::string& key);
   /// Makes it the one that encrypts. Kind::missing: not installed.
   [[nodiscard]] Result<void> use(const std::string& key);
-  /// Kind::conflict: it is the one that encrypts.
+  /// Unknown: nothing changes. Kind::conflict: it is the one that encrypts.
   [[nodiscard]] Result<void> remove(const std::string& key);
 
-  /// `associated` is authenticated, not sent.
+  /// `associated` is authenticated, not sent. Kind::invalid: no key, or 2 GiB and more.
   [[nodiscard]] Result<std::string> seal(std::string_view plain, std::string_view associated = {}) const;
   /// Kind::invalid: no key opens it, or it is none.
   [[nodiscard]] Result<std::string> open(std::string_view sealed, std::string_view associated = {}) const;
 
  private:
+  [[nodiscard]] bool has(const std::string& key) const;
+
   std::vector<std::string> keys_;
 };
 
