@@ -9,6 +9,8 @@
 
 #include "datastore/gossip/keyring.hpp"
 #include "datastore/gossip/message.hpp"
+#include "datastore/gossip/msgpack.hpp"
+#include "datastore/gossip/stream_content.hpp"
 
 /// The layers around messages: several in one datagram, compression, checksum, encryption. Pure.
 namespace twill::gossip {
@@ -18,7 +20,8 @@ constexpr std::size_t kDatagramBudget = 1400;
 /// In a datagram of several messages: two bytes for all, and two for each.
 constexpr std::size_t kCompoundOverhead = 2;
 
-/// Bytes that messages may take up together in one datagram, each with kCompoundOverhead more.
+/// Bytes that messages may take up together in one datagram, each with kCompoundOverhead more. A checksum has
+/// its place, too.
 [[nodiscard]] std::size_t datagramRoom(const Keyring& keys);
 
 /// One datagram of encoded messages: 1..255. `checksum`: only for a receiver that is known to understand it
@@ -41,13 +44,21 @@ class StreamReader {
 
   explicit StreamReader(const Keyring& keys) : keys_(keys) {}
 
-  /// The message, once it is whole; nothing: more is needed. Errors as with openDatagram().
+  /// The message, once it is whole; nothing: more is needed. Errors as with openDatagram(). After the message
+  /// or an error: nothing, whatever comes.
   [[nodiscard]] Result<std::optional<StreamMessage>> take(std::string_view piece);
 
  private:
+  using Outcome = Result<std::optional<StreamMessage>>;
+  [[nodiscard]] Outcome advance();
+  [[nodiscard]] Outcome advanceEncrypted();
+  [[nodiscard]] Outcome advanceCompressed();
+
   const Keyring& keys_;
   std::string bytes_;
-  // Members for resuming where the last piece ended belong here.
+  MsgpackScanner compressed_;
+  StreamContent content_;
+  bool over_ = false;
 };
 
 }  // namespace twill::gossip
