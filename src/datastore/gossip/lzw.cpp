@@ -38,7 +38,7 @@ class Codes {
   void clear() { std::fill(slots_.begin(), slots_.end(), 0); }
 
  private:
-  static constexpr std::size_t kSlots = 4 * kCodes;
+  static constexpr std::size_t kSlots = std::size_t{4} * kCodes;
   static std::uint32_t keyOf(std::uint32_t code, std::uint8_t next) { return code << 8U | next; }
   static std::size_t slotOf(std::uint32_t key) { return (key >> kLastWidth ^ key) % kSlots; }
   /// The key, then the code; a code is never 0.

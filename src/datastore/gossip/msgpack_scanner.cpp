@@ -8,57 +8,31 @@ namespace {
 
 using State = MsgpackReader::State;
 
-/// How a code's value goes on after the code.
+/// What follows a code.
 struct Shape {
-  std::size_t lengthBytes = 0;  ///< of a number that is added to `fixed` or, times `each`, to `children`
-  std::uint64_t fixed = 0;      ///< bytes
-  std::uint64_t children = 0;   ///< values
-  std::uint64_t each = 0;       ///< values for each that the number counts; 0: it counts bytes
+  std::size_t lengthBytes = 0;  ///< of a number that is added to `bytes` or, times `each`, to `children`
+  std::uint64_t bytes = 0;
+  std::uint64_t children = 0;  ///< values
+  std::uint64_t each = 0;      ///< values for each that the number counts; 0: it counts bytes
 };
-
-/// Codes 0xc0..0xdf: those that say nothing but their kind. 0xc1 is none; it never gets here.
-constexpr std::array<Shape, 32> kShapes = {{
-    {},
-    {},
-    {},
-    {},  // nil, -, false, true
-    {1},
-    {2},
-    {4},  // bin
-    {1, 1},
-    {2, 1},
-    {4, 1},  // ext: a byte of type
-    {0, 4},
-    {0, 8},  // float
-    {0, 1},
-    {0, 2},
-    {0, 4},
-    {0, 8},  // unsigned
-    {0, 1},
-    {0, 2},
-    {0, 4},
-    {0, 8},  // signed
-    {0, 2},
-    {0, 3},
-    {0, 5},
-    {0, 9},
-    {0, 17},  // fixext: a byte of type
-    {1},
-    {2},
-    {4},  // str, raw
-    {.lengthBytes = 2, .each = 1},
-    {.lengthBytes = 4, .each = 1},  // array
-    {.lengthBytes = 2, .each = 2},
-    {.lengthBytes = 4, .each = 2},  // map
-}};
 
 constexpr std::uint8_t kNever = 0xc1;
 
 Shape shapeOf(std::uint8_t code) {
-  if (code >= 0xc0 && code <= 0xdf) return kShapes[code - 0xc0U];
-  if (code >= 0xa0 && code <= 0xbf) return {.fixed = code & 0x1fU};
-  if (code >= 0x90 && code <= 0x9f) return {.children = code & 0x0fU};
-  if (code >= 0x80 && code <= 0x8f) return {.children = 2 * (code & 0x0fU)};
+  const auto isOf = [code](int first, int last) { return code >= first && code <= last; };
+  const auto power = [code](int first) { return std::size_t{1} << (code - first); };
+  if (isOf(0x80, 0x8f)) return {.children = std::uint64_t{2} * (code & 0x0fU)};
+  if (isOf(0x90, 0x9f)) return {.children = code & 0x0fU};
+  if (isOf(0xa0, 0xbf)) return {.bytes = code & 0x1fU};
+  if (isOf(0xc4, 0xc6)) return {.lengthBytes = power(0xc4)};              // bin
+  if (isOf(0xc7, 0xc9)) return {.lengthBytes = power(0xc7), .bytes = 1};  // ext, with a byte of type
+  if (isOf(0xca, 0xcb)) return {.bytes = 4 * power(0xca)};                // float
+  if (isOf(0xcc, 0xcf)) return {.bytes = power(0xcc)};                    // unsigned
+  if (isOf(0xd0, 0xd3)) return {.bytes = power(0xd0)};                    // signed
+  if (isOf(0xd4, 0xd8)) return {.bytes = 1 + power(0xd4)};                // fixext
+  if (isOf(0xd9, 0xdb)) return {.lengthBytes = power(0xd9)};              // str, raw
+  if (isOf(0xdc, 0xdd)) return {.lengthBytes = 2 * power(0xdc), .each = 1};
+  if (isOf(0xde, 0xdf)) return {.lengthBytes = 2 * power(0xde), .each = 2};
   return {};
 }
 
@@ -74,7 +48,7 @@ State MsgpackScanner::advance(std::string_view bytes) {
     const std::size_t head = 1 + shape.lengthBytes;
     if (rest.size() < head) return State::cut;
     const std::uint64_t number = bigOf(rest.substr(1, shape.lengthBytes));
-    const std::uint64_t payload = shape.fixed + (shape.each == 0 ? number : 0);
+    const std::uint64_t payload = shape.bytes + (shape.each == 0 ? number : 0);
     if (rest.size() - head < payload) return State::cut;
     const std::uint64_t children = shape.children + shape.each * number;
     if (children > 0 && depth_ == kDepth) return State::malformed;

@@ -16,7 +16,7 @@ constexpr std::size_t kChecksumOverhead = 1 + 4;
 constexpr std::size_t kMostParts = 255;
 /// What a datagram may expand to, all of its parts together: more than its sender could have sent plainly.
 constexpr std::size_t kExpandedLimit = 64U << 10U;
-/// Stock agents need two, compressed and several messages; a stack is not to be had for the asking.
+/// Bounds the recursion. Stock agents need two: compressed, and of several messages.
 constexpr int kMostLayers = 8;
 
 Failure invalid(std::string_view text) {
