@@ -114,6 +114,7 @@ std::string translateFlannel(std::vector<std::string>& words, std::vector<std::s
 
 void declareMap(CLI::App& app, Options& options) {
   declare(app, "--datastore", options.datastore, "where the map of nodes lives")
+      ->default_str("gossip, or file where --file-dir holds leases.json")
       ->check(CLI::IsMember({"file", "etcd", "gossip"}));
   declare(app, "--networks", options.networks,
           "several networks, by name: NAME's map is below the prefix or directory, in NAME")
@@ -161,6 +162,14 @@ void checkGossip(const Options& options) {
   check("--gossip-bind", options.gossip.bind);
   if (!IpAddress::parse(gossip::parseSeed(options.gossip.bind)->host))
     throw CLI::ValidationError("--gossip-bind", "'" + options.gossip.bind + "' has to begin with an address");
+}
+
+/// On a node that was told nothing: a map that somebody wrote by hand is meant to be used, and without one
+/// the nodes hold it themselves.
+std::string usualDatastore(const Options& options) {
+  const bool written =
+      !options.networks.empty() || ::access((options.fileDir + "/leases.json").c_str(), F_OK) == 0;
+  return written ? "file" : "gossip";
 }
 
 /// CLI11's own way to refuse.
@@ -246,6 +255,7 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
   try {
     app.parse(argc, argv.data());
     if (flannel) throw CLI::ValidationError("--flannel", "has to be the first of all");
+    if (app.count("--datastore") == 0) options.datastore = usualDatastore(options);
     checkEndpoints(options.etcd.endpoints);
     checkGossip(options);
     checkNetworks(options.networks);

@@ -34,6 +34,7 @@ std::string twilldConfig(const Spec& spec, const Topology& topology, const std::
   if (spec.fastPath) out += "fast-path = true\n";
   if (topology.etcd)
     out += fmt::format("datastore = \"etcd\"\netcd-endpoints = [\"{}\"]\n", etcdEndpoint(topology));
+  if (spec.datastore == "file") out += "datastore = \"file\"\n";
   if (spec.datastore == "gossip") {
     // In the directory that all nodes share: the first one makes it.
     out += "datastore = \"gossip\"\ngossip-key-file = \"/etc/twill/network/gossip.key\"\n";

@@ -111,7 +111,7 @@ std::vector<Peers::Node> GossipNode::nodes() const {
                      .seconds = std::chrono::duration_cast<std::chrono::seconds>(
                                     now - (suspect ? swim->since : member.since))
                                     .count(),
-                     .accuser = swim != nullptr ? swim->accuser : std::string(),
+                     .accuser = suspect ? swim->accuser : member.accuser,
                      .noDirectWay = swim != nullptr && swim->noDirectWay,
                      .isSelf = name == options_.node});
   }

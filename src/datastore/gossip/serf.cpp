@@ -112,6 +112,7 @@ void Serf::memberJoined(const SwimMember& member) {
   ours.name = member.name;
   ours.endpoint = member.endpoint;
   ours.meta = member.meta;
+  ours.accuser.clear();
   if (isNew) ours.since = now_;
   auto status = MemberStatus::alive;
   if (const auto intent = recentIntents_.find(member.name); intent != recentIntents_.end()) {
@@ -133,6 +134,7 @@ void Serf::memberUpdated(const SwimMember& member) {
 void Serf::memberGone(const SwimMember& member) {
   const auto known = members_.find(member.name);
   if (known == members_.end()) return;
+  known->second.accuser = member.accuser;
   const bool left = known->second.status == MemberStatus::leaving || member.state == NodeState::left;
   setStatus(known->second, left ? MemberStatus::left : MemberStatus::failed);
 }

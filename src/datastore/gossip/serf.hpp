@@ -25,6 +25,7 @@ struct SerfMember {
   MemberStatus status = MemberStatus::alive;
   Time since{};
   std::uint64_t statusTime = 0;  ///< Lamport
+  std::string accuser = {};      ///< of one that failed: who said so
 };
 
 /// Who uses this layer: what it is told and asked. Nothing here calls back into Serf, except for what is said

@@ -13,6 +13,8 @@ namespace {
 constexpr std::string_view kInternal = "_serf_";
 /// serf/messages.go, messageConflictResponseType
 constexpr char kConflictResponse = 6;
+/// Answers come by way of so many others too: nodes without a direct way to each other hear each other so.
+constexpr std::uint8_t kRelays = 2;
 /// Serf's QueryResponseSizeLimit.
 constexpr std::size_t kResponseLimit = 1024;
 
@@ -92,7 +94,7 @@ void Serf::ask(Time now, const std::string& name, const std::string& payload, On
                     .askerNode = membership_.name(),
                     .filters = {},
                     .flags = Query::wantsAck,
-                    .relayFactor = 0,
+                    .relayFactor = kRelays,
                     .timeout = static_cast<std::uint64_t>(
                         std::chrono::duration_cast<std::chrono::nanoseconds>(timeout).count()),
                     .name = name,

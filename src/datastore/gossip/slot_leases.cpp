@@ -79,7 +79,10 @@ Result<Cluster> pictureOf(const SlotKeeper& keeper, const std::map<std::string, 
     }
     if (isOwn || lease->publicIp || lease->publicIp6) cluster.leases.push_back(std::move(*lease));
   }
-  for (const auto& warning : keeper.warnings()) cluster.warnings.push_back(warning.text);
+  for (const auto& warning : keeper.warnings()) {
+    // What somebody asked for is no fault; `twill subnets` shows it.
+    if (warning.kind != SlotWarning::Kind::resting) cluster.warnings.push_back(warning.text);
+  }
   return cluster;
 }
 

@@ -39,9 +39,9 @@ Result<void> SlotKeeper::mayRemove(TimePoint now, const NodeId& node) const {
   if (!state_.cluster) return fail("this node is in no cluster yet", Error::Kind::busy);
   if (isCopied(state_.id)) return fail("two nodes run with this node's state", Error::Kind::conflict);
   if (node == state_.id)
-    return fail("a node cannot remove itself; use \"twill peer leave\"", Error::Kind::invalid);
+    return fail("a node cannot remove itself; name it on another node", Error::Kind::invalid);
   if (!generationOf(node)) {
-    return fail(fmt::format("no node of id {} is known; \"twill peer ls\" lists them", node.text()),
+    return fail(fmt::format("no node of id {} is known; \"twill subnets\" shows who holds any", node.text()),
                 Error::Kind::missing);
   }
   if (isAlive(node)) {
