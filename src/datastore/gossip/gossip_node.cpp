@@ -83,7 +83,7 @@ void GossipNode::start() {
 /// The kernel may know of nodes that the disk does not yet. So that no route goes for that, somebody is asked
 /// first; who has no peers, or cannot reach them, goes by what is on the disk.
 void GossipNode::settleLater() {
-  settled_ = !keeper_->state().knewPeers;
+  settled_ = keeper_->state().nodes.empty();
   settleTimer_.expires_after(kSettle);
   settleTimer_.async_wait(whileAlive(weak_from_this(), &GossipNode::settle));
 }
@@ -171,7 +171,7 @@ Result<void> GossipNode::open() {
 /// The first node, on its first start: nobody can have given it a key.
 bool GossipNode::foundsAlone() const {
   return options_.join.empty() && options_.peersFile.empty() && options_.expect == 0 &&
-         !keeper_->state().knewPeers;
+         keeper_->state().nodes.empty();
 }
 
 void GossipNode::openSeeds(const Endpoint& endpoint) {

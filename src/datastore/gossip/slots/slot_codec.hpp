@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,7 +23,9 @@ struct SlotNews {
   std::optional<ClusterId> cluster{};  ///< none: the sender is in no cluster yet
   std::optional<ClusterInfo> info{};   ///< with the whole table always, else when it is new
   std::optional<Sight> sight{};        ///< while the first nodes wait for each other
-  std::vector<SlotRun> runs{};         ///< ascending, without overlap
+  /// With the whole table: every node the sender has heard of and that was not removed, with its generation.
+  std::map<NodeId, std::uint32_t> nodes{};
+  std::vector<SlotRun> runs{};  ///< ascending, without overlap
   std::vector<Tombstone> tombstones{};
 
   bool operator==(const SlotNews&) const = default;
@@ -35,22 +38,5 @@ struct SlotNews {
 /// `news` cut into messages of at most kLongestDelta bytes. A record whose data alone is too long for one is
 /// left out: it reaches the others with the next push/pull only. So does an `info` that is too long.
 [[nodiscard]] std::vector<std::string> deltas(const SlotNews& news);
-
-/// What two nodes say to each other over a connection of their own.
-struct GrantMessage {
-  enum class Kind : std::uint8_t { request, grant, refusal, handOver, received };  // numbers as on the wire
-  Kind kind = Kind::request;
-  ClusterId cluster{};
-  NodeId from{};
-  std::uint32_t generation = 0;  ///< of the sender
-  std::uint64_t request = 0;     ///< the asker's number: the same number gets the same grant
-  std::vector<SlotRun> runs{};   ///< of grant and handOver: the receiver's from now on
-  std::string refusal{};         ///< why nothing is granted, for a person
-
-  bool operator==(const GrantMessage&) const = default;
-};
-
-[[nodiscard]] std::string encode(const GrantMessage& message);
-[[nodiscard]] Result<GrantMessage> parseGrantMessage(std::string_view bytes);
 
 }  // namespace twill::gossip

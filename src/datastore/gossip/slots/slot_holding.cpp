@@ -49,10 +49,10 @@ std::uint32_t SlotKeeper::placedSlot() const {
 }
 
 bool SlotKeeper::mayUseFree(TimePoint now) const {
-  return heardPeer_ || (!state_.knewPeers && now >= started_ + kAlone);
+  return heardPeer_ || (state_.nodes.empty() && now >= started_ + kAlone);
 }
 
-void SlotKeeper::write(SlotRecord record) {
+void SlotKeeper::write(const SlotRecord& record) {
   newSlots_.insert(record.slot);
   state_.table.merge(record);
   unsaved_ = actions_.changed = true;
@@ -73,7 +73,7 @@ void SlotKeeper::setData(std::uint32_t slot, const std::string& data) {
   SlotRecord record = state_.table.at(slot);
   record.version = nextVersion(record.version);
   record.data = data;
-  write(std::move(record));
+  write(record);
 }
 
 Result<void> SlotKeeper::want(TimePoint now, std::string data) {
@@ -119,7 +119,7 @@ void SlotKeeper::rest(TimePoint now) {
     SlotRecord record = state_.table.at(slot);
     record.version = nextVersion(record.version);
     record.use = SlotUse::free;
-    write(std::move(record));
+    write(record);
     resting_.erase(slot);
   }
 }
@@ -136,7 +136,7 @@ void SlotKeeper::activate(TimePoint now) {
     return use(slot, nextVersion(state_.table.at(slot).version));
   }
   if (!mayUseFree(now)) {
-    if (!state_.knewPeers) wakeAt(started_ + kAlone);
+    if (state_.nodes.empty()) wakeAt(started_ + kAlone);
     return;
   }
   const auto free = ownFree();
@@ -165,7 +165,7 @@ void SlotKeeper::activatePlaced(TimePoint now) {
   }
   if (mayUseFree(now)) {
     use(slot, record.version == 0 ? 1 : raisedVersion(record.version));
-  } else if (!state_.knewPeers) {
+  } else if (state_.nodes.empty()) {
     wakeAt(started_ + kAlone);
   }
 }

@@ -44,6 +44,9 @@ Result<SlotKeeper> SlotKeeper::start(SlotState state, KeeperOptions options, Tim
   if (founds || !keeper.options_.network.empty()) {
     const auto network = parseNetworkConfig(keeper.options_.network);
     if (!network) return Failure(noConfig(network.error().text));
+    if (const auto& place = keeper.options_.place) {
+      TWILL_CHECK(slotOfAddress(place->address, place->underlay, slotCount(*network)));
+    }
   }
   if (keeper.state_.cluster) {
     TWILL_CHECK(keeper.fits(*keeper.state_.cluster));
@@ -63,8 +66,10 @@ void SlotKeeper::members(TimePoint now, std::vector<SlotPeer> members) {
   for (const SlotPeer& before : members) {
     if (memberOf(before.id) == nullptr) vanished_.try_emplace(before.id, now);
   }
-  for (const SlotPeer& member : members_) vanished_.erase(member.id);
-  if (!members_.empty() && !state_.knewPeers) state_.knewPeers = unsaved_ = true;
+  for (const SlotPeer& member : members_) {
+    vanished_.erase(member.id);
+    noteNode(member.id, member.generation);
+  }
   actions_.changed = true;
   settle(now);
 }
@@ -85,7 +90,7 @@ Result<void> SlotKeeper::exchanged(TimePoint now, std::string_view bytes) {
     join(*news.info);
   }
   heardPeer_ = true;
-  if (!state_.knewPeers) state_.knewPeers = unsaved_ = true;
+  noteNode(news.from, 1);
   merge(now, news);
   settle(now);
   return {};
@@ -149,11 +154,6 @@ void SlotKeeper::settle(TimePoint now) {
   }
   forgetClashes(now);
   if (saveBy_ && now >= *saveBy_) unsaved_ = true;
-  if (unsaved_) {
-    wakeAt(now + kSaveAgain);
-  } else if (saveBy_) {
-    wakeAt(*saveBy_);
-  }
 }
 
 void SlotKeeper::found(TimePoint now) {
@@ -164,7 +164,7 @@ void SlotKeeper::found(TimePoint now) {
     }
     wakeAt(sayAt_);
     if (!founding_.mayFound(state_.id, aliveIds())) return;
-  } else if (options_.join || state_.knewPeers) {
+  } else if (options_.join || !state_.nodes.empty()) {
     return;
   }
   network_ = *parseNetworkConfig(options_.network);
@@ -217,7 +217,9 @@ Result<SlotActions> SlotKeeper::take(const Save& save) {
   newSlots_.clear();
   newTombstones_.clear();
   newInfo_ = newSight_ = false;
-  mine_ = state_.cluster ? held() : std::nullopt;
+  // A copy must not take up what the other one writes in the name of both.
+  const auto now = state_.cluster ? held() : std::nullopt;
+  mine_ = isCopied(state_.id) && now != mine_ ? std::nullopt : now;
   actions_.deltas = deltas(fresh);
   return std::exchange(actions_, {});
 }
@@ -230,6 +232,9 @@ Result<std::string> SlotKeeper::tableMessage() const {
     return encode(whole);
   }
   whole.info = state_.cluster;
+  for (const auto& [node, generation] : state_.nodes) {
+    if (!state_.table.isRemoved(node, generation)) whole.nodes[node] = generation;
+  }
   whole.runs = state_.table.runs();
   for (const auto& [node, tombstone] : state_.table.tombstones()) whole.tombstones.push_back(tombstone);
   return encode(whole);
@@ -240,7 +245,8 @@ void SlotKeeper::wakeAt(TimePoint time) {
 }
 
 std::optional<TimePoint> SlotKeeper::nextDeadline() const {
-  return deadline_;
+  const auto save = unsaved_ ? std::optional(now_ + kSaveAgain) : saveBy_;
+  return deadline_ && save ? std::min(deadline_, save) : (deadline_ ? deadline_ : save);
 }
 
 std::int64_t SlotKeeper::wallAt(TimePoint now) const {

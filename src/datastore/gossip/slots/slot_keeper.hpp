@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "datastore/gossip/slots/founding.hpp"
+#include "datastore/gossip/slots/grant_message.hpp"
 #include "datastore/gossip/slots/slot_codec.hpp"
 #include "datastore/gossip/slots/slot_state.hpp"
 #include "model/network_config.hpp"
@@ -99,8 +100,10 @@ struct SlotActions {
 ///
 /// Promise: no two nodes have one slot as mine() at once, whatever is lost, doubled, delayed, partitioned or
 /// crashes, as long as each cluster id has one founder, disks keep what was written and are not put back or
-/// copied, and `remove()` is used on dead nodes only. When one of these was not so, it is found out at the
-/// first exchange that joins both records, all nodes agree on one winner, and the other gets another slot.
+/// copied, and `remove()` is used on dead nodes only, of which no node that is alive has slots without
+/// anybody on the remover's side ever having heard of that node. When one of these was not so, it is found
+/// out at the first exchange that joins both records, all nodes agree on one winner, and the other gets
+/// another slot.
 ///
 /// Time: `now` must not go back. Not thread-safe. Cost: each input is linear in the number of slots.
 class SlotKeeper {
@@ -129,7 +132,8 @@ class SlotKeeper {
   void leave(TimePoint now);
   /// No container is left in a slot of lost().
   void emptied(TimePoint now, std::uint32_t slot);
-  /// Takes a dead node's slots. Refused unless it was out of reach for 10 min.
+  /// Takes a dead node's slots. Refused unless it was out of reach for 10 min. They are free after an hour,
+  /// and not before every other node ever heard of was in reach for 10 min, has left, or is removed as well.
   [[nodiscard]] Result<void> remove(TimePoint now, const NodeId& node);
   /// A new network config for all. Kind::conflict: another pool.
   [[nodiscard]] Result<void> configure(TimePoint now, const std::string& network);
@@ -193,6 +197,7 @@ class SlotKeeper {
   void join(const ClusterInfo& info);
   void merge(TimePoint now, const SlotNews& news);
   void merge(TimePoint now, const SlotRecord& record);
+  void noteNode(const NodeId& node, std::uint32_t generation);
   void noteClash(TimePoint now, const SlotRecord& one, const SlotRecord& other);
   void noteOwn(const SlotRecord& before, const SlotRecord& after);
   void forgetClashes(TimePoint now);
@@ -203,7 +208,7 @@ class SlotKeeper {
   [[nodiscard]] std::optional<std::uint32_t> held() const;
   [[nodiscard]] std::uint32_t placedSlot() const;
   [[nodiscard]] bool mayUseFree(TimePoint now) const;
-  void write(SlotRecord record);
+  void write(const SlotRecord& record);
   void rest(TimePoint now);
   void activate(TimePoint now);
   void activatePlaced(TimePoint now);
@@ -231,7 +236,7 @@ class SlotKeeper {
   void sweep(TimePoint now);
   void takeFrom(TimePoint now, const NodeId& node, std::uint32_t generation);
   void release(TimePoint now);
-  [[nodiscard]] std::set<NodeId> unheard(TimePoint now) const;
+  [[nodiscard]] std::vector<NodeId> unheard(TimePoint now) const;
 
   // slot_report.cpp: for people
   [[nodiscard]] const SlotPeer* memberOf(const NodeId& node) const;

@@ -85,13 +85,22 @@ void SlotKeeper::merge(TimePoint now, const SlotNews& news) {
   for (const Tombstone& tombstone : news.tombstones) {
     if (state_.table.merge(tombstone)) unsaved_ = actions_.changed = true;
   }
+  for (const auto& [node, generation] : news.nodes) noteNode(node, generation);
   for (const SlotRun& run : news.runs) {
     for (std::uint32_t n = 0; n < run.count && run.first.slot + n < state_.table.slots(); ++n)
       merge(now, recordOf(run, n));
   }
 }
 
+void SlotKeeper::noteNode(const NodeId& node, std::uint32_t generation) {
+  if (node == state_.id || state_.nodes.size() >= kMostNodes) return;
+  std::uint32_t& known = state_.nodes[node];
+  if (known < generation) unsaved_ = true;
+  known = std::max(known, generation);
+}
+
 void SlotKeeper::merge(TimePoint now, const SlotRecord& record) {
+  noteNode(record.owner, record.generation);
   const SlotRecord before = state_.table.at(record.slot);
   if (bothClaim(before, record)) noteClash(now, before, record);
   if (!state_.table.merge(record)) return;

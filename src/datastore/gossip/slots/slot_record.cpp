@@ -28,8 +28,12 @@ bool overtook(const SlotRecord& winner, const SlotRecord& loser) {
 }  // namespace
 
 std::string NodeId::text() const {
+  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
-  for (const std::uint8_t byte : bytes) fmt::format_to(std::back_inserter(text), "{:02x}", byte);
+  for (const std::uint8_t byte : bytes) {
+    text += kDigits[byte / 16U];
+    text += kDigits[byte % 16U];
+  }
   return text;
 }
 

@@ -44,6 +44,9 @@ constexpr SlotVersion kLastVersion = (0xfffU << kSequenceBits) - 1;
   return version & ((1U << kSequenceBits) - 1);
 }
 
+/// The last generation that is removed: a node comes back with the next one.
+constexpr std::uint32_t kLastRemoved = UINT32_MAX - 1;
+
 enum class SlotUse : std::uint8_t {  // numbers as on the wire and on disk
   free,                              ///< its owner may use it or grant it
   active,                            ///< its owner's, in use: never granted

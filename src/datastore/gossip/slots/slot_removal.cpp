@@ -26,7 +26,7 @@ std::string periodText(TimePoint::duration time) {
 
 Result<void> SlotKeeper::remove(TimePoint now, const NodeId& node) {
   TWILL_CHECK(mayRemove(now, node));
-  const std::uint32_t generation = *generationOf(node);
+  const std::uint32_t generation = std::min(*generationOf(node), kLastRemoved);
   if (state_.table.merge(Tombstone{.node = node, .generation = generation, .remover = state_.id}))
     newTombstones_.insert(node);
   takeFrom(now, node, generation);
@@ -63,15 +63,12 @@ Result<void> SlotKeeper::mayRemove(TimePoint now, const NodeId& node) const {
 
 /// The highest that is known of a node; none: the node is not known.
 std::optional<std::uint32_t> SlotKeeper::generationOf(const NodeId& node) const {
-  std::uint32_t generation = 0;
-  for (const SlotRecord& record : state_.table.records()) {
-    if (record.version != 0 && record.owner == node) generation = std::max(generation, record.generation);
-  }
-  if (const SlotPeer* member = memberOf(node)) generation = std::max(generation, member->generation);
+  const auto known = state_.nodes.find(node);
   const auto removed = state_.table.tombstones().find(node);
+  const bool isKnown = known != state_.nodes.end();
   if (removed != state_.table.tombstones().end())
-    generation = std::max(generation, removed->second.generation);
-  return generation == 0 ? std::nullopt : std::optional(std::min(generation, UINT32_MAX - 1));
+    return std::max(removed->second.generation, isKnown ? known->second : 0);
+  return isKnown ? std::optional(known->second) : std::nullopt;
 }
 
 /// This node was removed: what it owned is another's now.
@@ -129,26 +126,21 @@ void SlotKeeper::release(TimePoint now) {
     record.version = nextVersion(record.version);
     record.use = SlotUse::free;
     record.revokedUntil = 0;
-    write(std::move(record));
+    write(record);
   }
 }
 
 /// Nodes that may hold a slot which a removed node gave them, or have removed it as well, without a word of
 /// it having come here: as long as there are any, a time alone does not make its slots safe to use.
-std::set<NodeId> SlotKeeper::unheard(TimePoint now) const {
-  std::set<NodeId> nodes;
-  for (const SlotRecord& record : state_.table.records()) {
-    if (record.version != 0 && !state_.table.isRemoved(record.owner, record.generation))
-      nodes.insert(record.owner);
-  }
-  for (const SlotPeer& member : members_) {
-    if (!state_.table.isRemoved(member.id, member.generation)) nodes.insert(member.id);
-  }
-  nodes.erase(state_.id);
-  std::erase_if(nodes, [&](const NodeId& node) {
+std::vector<NodeId> SlotKeeper::unheard(TimePoint now) const {
+  std::vector<NodeId> nodes;
+  for (const auto& [node, generation] : state_.nodes) {
+    if (state_.table.isRemoved(node, generation)) continue;
     const SlotPeer* member = memberOf(node);
-    return member != nullptr && member->sign != SlotPeer::Sign::failed && now - member->since >= kLongEnough;
-  });
+    const bool heard =
+        member != nullptr && member->sign != SlotPeer::Sign::failed && now - member->since >= kLongEnough;
+    if (!heard) nodes.push_back(node);
+  }
   return nodes;
 }
 

@@ -125,7 +125,7 @@ SlotState readState(Reader& in, const Json& json) {
                   .generation = in.number32(in.at(json, "Generation"), 1),
                   .machine = {.machineId = in.text(in.at(json, "MachineId")),
                               .productUuid = in.text(in.at(json, "ProductUuid"))},
-                  .knewPeers = in.boolean(in.at(json, "KnewPeers")),
+                  .nodes = {},
                   .cluster = {},
                   .table = SlotTable(),
                   .lost = {}};
@@ -133,12 +133,16 @@ SlotState readState(Reader& in, const Json& json) {
     state.cluster = readInfo(in, cluster);
     if (in.good()) state.table = SlotTable(state.cluster->slots);
   }
+  for (const Json& node : in.list(in.at(json, "Nodes"), 0)) {
+    const Json& fields = in.list(node, 2);
+    if (in.good()) state.nodes[in.id(fields[0])] = in.number32(fields[1], 1);
+  }
   for (const Json& run : in.list(in.at(json, "Slots"), 0)) readRun(in, run, state.table);
   for (const Json& tombstone : in.list(in.at(json, "Removed"), 0)) {
     const Json& fields = in.list(tombstone, 3);
     if (!in.good()) break;
     state.table.merge(Tombstone{.node = in.id(fields[0]),
-                                .generation = in.number32(fields[1], 1, UINT32_MAX - 1),
+                                .generation = in.number32(fields[1], 1, kLastRemoved),
                                 .remover = in.id(fields[2])});
   }
   for (const Json& lost : in.list(in.at(json, "Lost"), 0)) {
@@ -171,7 +175,7 @@ SlotState newState(const NodeId& id, const Machine& machine) {
   return {.id = id,
           .generation = 1,
           .machine = machine,
-          .knewPeers = false,
+          .nodes = {},
           .cluster = {},
           .table = SlotTable(),
           .lost = {}};
@@ -182,11 +186,13 @@ std::string toText(const SlotState& state) {
                {"Generation", state.generation},
                {"MachineId", state.machine.machineId},
                {"ProductUuid", state.machine.productUuid},
-               {"KnewPeers", state.knewPeers},
+               {"Nodes", Json::array()},
                {"Cluster", state.cluster ? toJson(*state.cluster) : Json()},
                {"Slots", Json::array()},
                {"Removed", Json::array()},
                {"Lost", Json::array()}};
+  for (const auto& [node, generation] : state.nodes)
+    json["Nodes"].push_back(Json::array({node.text(), generation}));
   for (const SlotRun& run : state.table.runs()) json["Slots"].push_back(toJson(run));
   for (const auto& [node, tombstone] : state.table.tombstones())
     json["Removed"].push_back({node.text(), tombstone.generation, tombstone.remover.text()});

@@ -23,7 +23,8 @@ struct SlotState {
   NodeId id;
   std::uint32_t generation = 1;
   Machine machine;
-  bool knewPeers = false;              ///< there was another node, ever
+  /// Every other node that was ever heard of, with its highest generation. Removed ones stay.
+  std::map<NodeId, std::uint32_t> nodes;
   std::optional<ClusterInfo> cluster;  ///< none: not founded or joined yet
   SlotTable table;
   /// Slots that were in use here and are another's now: containers may still stand in them.

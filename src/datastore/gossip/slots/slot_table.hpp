@@ -9,6 +9,9 @@
 
 namespace twill::gossip {
 
+/// More ids than that come from no cluster.
+constexpr std::size_t kMostNodes = 65536;
+
 /// Neighbouring slots whose records differ in nothing but the number, and that carry no data.
 struct SlotRun {
   SlotRecord first;

@@ -124,7 +124,7 @@ class SimulatedCluster {
     for (const std::string& delta : actions->deltas) {
       CHECK(delta.size() <= kLongestDelta);
       for (std::size_t to = 0; to < nodes.size(); ++to) {
-        if (to != i) send(i, to, {.kind = Packet::Kind::delta, .bytes = delta});
+        if (to != i && nodes[to].keeper) send(i, to, {.kind = Packet::Kind::delta, .bytes = delta});
       }
     }
     for (const auto& letter : actions->letters) {
