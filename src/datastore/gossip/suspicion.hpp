@@ -24,9 +24,9 @@ class Suspicion {
  private:
   std::string accuser_;
   Time start_;
-  Duration min_;
-  Duration max_;
-  std::size_t wanted_;  ///< confirmations for the shortest time
+  Duration min_{};
+  Duration max_{};
+  std::size_t wanted_ = 0;  ///< confirmations for the shortest time
   std::set<std::string> confirmers_;
 };
 

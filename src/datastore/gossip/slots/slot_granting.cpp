@@ -15,7 +15,8 @@ constexpr std::size_t kLargestGrant = 64;
 constexpr seconds kAnswerIn{2};
 constexpr unsigned kAskTries = 3;
 constexpr unsigned kHandOverTries = 5;
-constexpr seconds kAskAgain{1};
+/// Not all nodes that start at once should ask the same one at once again, so up to four times as much.
+constexpr std::chrono::milliseconds kAskAgain{150};
 /// For a slot in reserve, which nobody waits for.
 constexpr seconds kReserveAgain{30};
 
@@ -168,7 +169,12 @@ void SlotKeeper::receive(TimePoint now, const GrantMessage& message) {
   } else if (message.kind == Kind::refusal && awaited) {
     refusedBy_ = message.from;
     asked_.reset();
-    askAt_ = now + kAskAgain;
+    askAt_ = now + kAskAgain * static_cast<int>(1 + random_() % 4);
+    // Others have what it had a moment ago; a whole table shows who.
+    if (!held() && now >= exchangeAt_) {
+      actions_.exchange = true;
+      exchangeAt_ = now + kExchangeAgain;
+    }
   } else if (message.kind == Kind::handOver) {
     mergeOwn(now, message);
     send(message.from, {.kind = Kind::received, .request = message.request}, true);

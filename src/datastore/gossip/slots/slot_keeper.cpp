@@ -13,7 +13,6 @@ namespace {
 using std::chrono::seconds;
 
 constexpr seconds kSaveAgain{1};
-constexpr seconds kExchangeAgain{1};
 /// A lost user event is made good by the next one.
 constexpr seconds kSayAgain{5};
 

@@ -180,6 +180,9 @@ class SlotKeeper {
     TimePoint seen;
   };
 
+  /// How often the whole table is asked for out of turn, at most.
+  static constexpr std::chrono::seconds kExchangeAgain{1};
+
   SlotKeeper(SlotState state, KeeperOptions options, TimePoint now, std::int64_t wallSeconds);
 
   // slot_keeper.cpp: what each input ends with
