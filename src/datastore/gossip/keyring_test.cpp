@@ -90,6 +90,12 @@ TEST_CASE("keys rotate while both sides can read each other") {
   CHECK_FALSE(ours.open(*ringOf({kOne}).seal("d")).has_value());
 }
 
+TEST_CASE("the key that is to encrypt goes to the front of all others") {
+  Keyring ring = ringOf({kOne, kTwo, kThree});
+  REQUIRE(ring.use(kThree).has_value());
+  CHECK(ring.keys() == std::vector<std::string>{kThree, kOne, kTwo});
+}
+
 TEST_CASE("a key is known once, has one of three lengths, and is not removed while it encrypts") {
   Keyring ring = ringOf({kOne, kTwo, kOne});
   CHECK(ring.keys() == std::vector<std::string>{kOne, kTwo});

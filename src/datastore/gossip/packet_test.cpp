@@ -128,6 +128,12 @@ TEST_CASE("a datagram that is cut at any byte or has a wrong checksum is refused
   }
 }
 
+TEST_CASE("a datagram of no messages is refused") {
+  CHECK(errorKind("") == Error::Kind::invalid);
+  CHECK(errorKind(fromHex("07 00")) == Error::Kind::invalid);
+  CHECK(errorKind(fromHex("07 02 0001 0000 63")) == Error::Kind::invalid);
+}
+
 TEST_CASE("types that are not known are handed on") {
   CHECK(opened("\x63 what") == Messages{"\x63 what"});
   CHECK(opened("\x0a") == Messages{"\x0a"});
