@@ -49,13 +49,8 @@ Map mapIn(std::unique_ptr<Store> store) {
   return {std::move(store), administration};
 }
 
-/// Where nodes find this one: --gossip-bind, else its address on the underlay.
-Result<gossip::Endpoint> gossipEndpoint(const Options& options, Kernel& kernel) {
-  if (!options.gossip.bind.empty()) {
-    TWILL_TRY(const gossip::SeedName bind, gossip::parseSeed(options.gossip.bind));
-    TWILL_TRY(const IpAddress address, IpAddress::parse(bind.host));
-    return gossip::Endpoint{address, bind.port};
-  }
+/// This node's address on the underlay, as the agent will choose it: of IPv4, if there is one.
+Result<InterfaceAddress> underlayAddress(const Options& options, Kernel& kernel) {
   TWILL_TRY(const KernelState actual, kernel.read({}));
   UnderlayRules rules = options.underlay;
   auto choice = chooseUnderlay(actual, rules, linkTowards);
@@ -66,7 +61,18 @@ Result<gossip::Endpoint> gossipEndpoint(const Options& options, Kernel& kernel) 
   if (!choice) return Failure(choice.error());
   const auto& address = rules.needV4 ? choice->underlay.v4 : choice->underlay.v6;
   if (!address) return fail("the underlay has no address to talk to other nodes from");
-  return gossip::Endpoint{address->address, gossip::kDefaultPort};
+  return *address;
+}
+
+/// Where nodes find this one: --gossip-bind, else its address on the underlay.
+Result<gossip::Endpoint> gossipEndpoint(const Options& options, Kernel& kernel) {
+  if (!options.gossip.bind.empty()) {
+    TWILL_TRY(const gossip::SeedName bind, gossip::parseSeed(options.gossip.bind));
+    TWILL_TRY(const IpAddress address, IpAddress::parse(bind.host));
+    return gossip::Endpoint{address, bind.port};
+  }
+  TWILL_TRY(const InterfaceAddress address, underlayAddress(options, kernel));
+  return gossip::Endpoint{address.address, gossip::kDefaultPort};
 }
 
 /// Without the newline at its end; empty where there is none.
@@ -79,6 +85,8 @@ Map openGossip(boost::asio::io_context& io, const Options& options, Kernel& kern
   GossipDatastoreOptions how;
   how.node = options.node;
   how.endpoint = [&options, &kernel] { return gossipEndpoint(options, kernel); };
+  if (options.gossip.alloc == "address")
+    how.place = [&options, &kernel] { return underlayAddress(options, kernel); };
   for (const auto& peer : options.gossip.join) {
     if (const auto seed = gossip::parseSeed(peer)) how.join.push_back(*seed);
   }

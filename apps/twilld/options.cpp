@@ -145,6 +145,11 @@ void declareGossip(CLI::App& app, Options& options) {
   declare(app, "--expect", options.gossip.expect,
           "datastore gossip: found the cluster together with so many nodes, which all say so and join each "
           "other");
+  declare(app, "--gossip-alloc", options.gossip.alloc,
+          "how a node gets its subnet: granted by another, or the one whose number its underlay address is "
+          "within "
+          "the underlay's prefix, where the network has that many; the same on all nodes")
+      ->check(CLI::IsMember({"grant", "address"}));
   declare(app, "--gossip-bind", options.gossip.bind,
           "where to talk to other nodes, ADDRESS or ADDRESS:PORT; else the underlay's address, port 7946");
   declare(app, "--gossip-key-file", options.gossip.keyFile,

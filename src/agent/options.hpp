@@ -32,6 +32,7 @@ struct Options {
     std::vector<std::string> join;  ///< HOST or HOST:PORT
     std::string peersFile;          ///< the same, one a line
     unsigned expect = 0;
+    std::string alloc = "grant";  ///< or "address": each node's subnet follows from its address
     std::string keyFile = "/etc/twill/gossip.key";
   } gossip;
   UnderlayRules underlay;  ///< families are filled in from the network config

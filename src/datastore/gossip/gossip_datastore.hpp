@@ -24,6 +24,9 @@ struct GossipDatastoreOptions {
   std::string node;  ///< this node's name
   /// Where to listen, and where others find this node; asked again each second until it is known.
   std::function<Result<gossip::Endpoint>()> endpoint;
+  /// With each node's subnet following from its address: this node's on the underlay. None: subnets are
+  /// granted.
+  std::function<Result<InterfaceAddress>()> place = {};
   std::vector<gossip::SeedName> join;  ///< whom to ask to be let in
   std::string peersFile;               ///< the same, one a line; empty: none
   unsigned expect = 0;                 ///< found the cluster together with so many; 0: alone

@@ -20,6 +20,8 @@ using Clock = std::chrono::steady_clock;
 /// What carries deltas of the slot table.
 constexpr const char* kSlotEvent = "twill/slot";
 constexpr std::chrono::milliseconds kStartAgain{250};
+/// Longer than nodes take to exchange their states again, in clusters of hundreds.
+constexpr std::chrono::minutes kNameStrangers{3};
 /// Peers that are up answer within milliseconds.
 constexpr std::chrono::seconds kSettle{3};
 /// The whole table of the largest pool, with a lease in each slot.
@@ -46,7 +48,12 @@ std::int64_t wallSeconds() {
 }  // namespace
 
 GossipNode::GossipNode(boost::asio::io_context& loop, GossipDatastoreOptions options)
-    : loop_(loop), options_(std::move(options)), startTimer_(loop), settleTimer_(loop), keeperTimer_(loop) {}
+    : loop_(loop),
+      options_(std::move(options)),
+      startTimer_(loop),
+      settleTimer_(loop),
+      strangersTimer_(loop),
+      keeperTimer_(loop) {}
 
 void GossipNode::watch(Datastore::OnCluster onCluster) {
   onCluster_ = std::move(onCluster);
@@ -62,6 +69,7 @@ void GossipNode::stop() {
   peer_.reset();
   startTimer_.cancel();
   settleTimer_.cancel();
+  strangersTimer_.cancel();
   keeperTimer_.cancel();
 }
 
@@ -123,6 +131,10 @@ Result<void> GossipNode::openKeeper() {
   keeper.newCluster = cluster;
   keeper.join = !options_.join.empty() || !options_.peersFile.empty();
   keeper.expect = options_.expect;
+  if (options_.place) {
+    TWILL_TRY(const InterfaceAddress at, options_.place());
+    keeper.place = KeeperOptions::Place{at.address, at.prefix()};
+  }
   const bool mayFound = !state.cluster && (!keeper.join || keeper.expect > 0);
   keeper.network = options_.network.empty() && mayFound ? kFirstNetwork : options_.network;
   TWILL_TRY(keeper_, SlotKeeper::start(std::move(state), std::move(keeper), Clock::now(), wallSeconds()));
@@ -401,12 +413,26 @@ void GossipNode::memberChanged(const SerfMember& member) {
   driveSoon();
 }
 
+/// They are named for as long as they go on, and a little longer.
+void GossipNode::forgetStrangersLater() {
+  pictureChanged_ = true;
+  driveSoon();
+  strangersTimer_.expires_after(kNameStrangers);
+  strangersTimer_.async_wait(whileAlive(weak_from_this(), &GossipNode::forgetStrangers));
+}
+
+void GossipNode::forgetStrangers() {
+  refused_.clear();
+  conflicts_.clear();
+  pictureChanged_ = true;
+  driveSoon();
+}
+
 void GossipNode::nameConflict(const SwimMember& member, const Alive& other) {
   conflicts_[member.name] =
       fmt::format("two nodes go by the name {}, one at {} and one at {}; give each its own by --node-name",
                   member.name, member.endpoint.text(), other.endpoint.text());
-  pictureChanged_ = true;
-  driveSoon();
+  forgetStrangersLater();
 }
 
 /// The whole table comes with each push/pull, so no delta has to.
@@ -431,8 +457,7 @@ Result<void> GossipNode::admit(const std::string& name, const std::string& meta)
       "change over, stop it and remove its {}/gossip.json",
       name, tags->cluster->text(), options_.node, cluster->id.text(), options_.stateDir);
   if (refused_.emplace(name, why).second) spdlog::warn("gossip: {}", why);
-  pictureChanged_ = true;
-  driveSoon();
+  forgetStrangersLater();
   return fail(why, Error::Kind::conflict);
 }
 
@@ -446,7 +471,7 @@ void GossipNode::mergeExtraState(const std::string& state) {
   if (const auto exchanged = keeper_->exchanged(Clock::now(), state); !exchanged) {
     spdlog::warn("gossip: {}", exchanged.error().text);
     refused_["its slot table"] = exchanged.error().text;
-    pictureChanged_ = true;
+    forgetStrangersLater();
   } else {
     pictureChanged_ |= refused_.erase("its slot table") > 0;
     settle();

@@ -55,6 +55,8 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   void openSeeds(const Endpoint& endpoint);
   [[nodiscard]] Result<std::string> answerRequest(const std::string& request);
 
+  void forgetStrangersLater();
+  void forgetStrangers();
   void driveSoon();
   void drive();
   void collect();
@@ -77,6 +79,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   std::unique_ptr<Seeds> seeds_;
   boost::asio::steady_timer startTimer_;
   boost::asio::steady_timer settleTimer_;
+  boost::asio::steady_timer strangersTimer_;
   boost::asio::steady_timer keeperTimer_;
   std::uint64_t boot_ = 0;
   SlotActions actions_;  ///< what the keeper wants done

@@ -4,29 +4,18 @@
 #include <doctest/doctest.h>
 
 #include "datastore/gossip/msgpack.hpp"
+#include "datastore/gossip/samples.hpp"
 
 using namespace twill;
 using namespace twill::gossip;
+using samples::fromHex;
 
 namespace {
 
-std::string bytesOf(std::string_view hex) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size();) {
-    if (hex[i] == ' ') {
-      ++i;
-      continue;
-    }
-    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
-    i += 2;
-  }
-  return bytes;
-}
-
 /// The message as captured from stock agents, without memberlist's byte in front.
 void checkCaptured(const SerfMessage& message, std::string_view hex) {
-  CHECK(encode(message) == bytesOf(hex));
-  const auto parsed = parseSerfMessage(bytesOf(hex));
+  CHECK(encode(message) == fromHex(hex));
+  const auto parsed = parseSerfMessage(fromHex(hex));
   REQUIRE(parsed);
   CHECK((*parsed == message));
 }
@@ -106,14 +95,14 @@ TEST_CASE("a Serf message that is cut anywhere, or of a type that is none, is re
     CHECK_FALSE(parseSerfMessage(whole.substr(0, size)));
   CHECK_FALSE(parseSerfMessage("\x2a\x80"));
   // A map that says it holds four thousand million pairs.
-  CHECK_FALSE(parseSerfMessage(bytesOf("02 dfffffffff")));
+  CHECK_FALSE(parseSerfMessage(fromHex("02 dfffffffff")));
 }
 
 TEST_CASE("tags are a map behind a mark, and at most 512 bytes") {
   const Tags tags{{"role", "tw"}, {"s4", "10.32.1.0/24"}};
   const auto meta = encodeTags(tags);
   REQUIRE(meta);
-  CHECK(*meta == bytesOf("ff 82 a4726f6c65 a27477 a27334 ac31302e33322e312e302f3234"));
+  CHECK(*meta == fromHex("ff 82 a4726f6c65 a27477 a27334 ac31302e33322e312e302f3234"));
   CHECK(parseTags(*meta) == tags);
   CHECK(parseTags("plain") == Tags{{"role", "plain"}});
   CHECK(parseTags("").empty());
@@ -144,7 +133,7 @@ TEST_CASE("a query is for those that all its filters let pass") {
 
 TEST_CASE("requests and answers about keys carry them as Serf does: raw there, in base64 here") {
   const std::string key(16, '\x01');
-  CHECK(encodeKeyRequest(key) == bytesOf("07 81 a34b6579 b001010101010101010101010101010101"));
+  CHECK(encodeKeyRequest(key) == fromHex("07 81 a34b6579 b001010101010101010101010101010101"));
   const auto request = parseKeyRequest(encodeKeyRequest(key));
   REQUIRE(request);
   CHECK(*request == key);
@@ -155,5 +144,5 @@ TEST_CASE("requests and answers about keys carry them as Serf does: raw there, i
   REQUIRE(parsed);
   CHECK((*parsed == answer));
   CHECK(encode(answer).find("AQEBAQEBAQEBAQEBAQEBAQ==") != std::string::npos);
-  CHECK_FALSE(parseKeyAnswer(bytesOf("08 81 a44b657973 91 a3612062")));
+  CHECK_FALSE(parseKeyAnswer(fromHex("08 81 a44b657973 91 a3612062")));
 }

@@ -42,7 +42,7 @@ struct SmallCluster : SimulatedCluster {
   }
   /// New nodes in that group until one of them uses the slot.
   void addUntilUsed(std::uint32_t slot, unsigned group) {
-    for (int i = 0; i < 8 && !userOf(slot, group); ++i) {
+    for (int i = 0; i < 16 && !userOf(slot, group); ++i) {  // as many as there are slots
       nodes[add()].group = group;
       boot(nodes.size() - 1);
       run(minutes(1), kStep);

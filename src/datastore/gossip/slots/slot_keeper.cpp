@@ -99,13 +99,7 @@ Result<void> SlotKeeper::heardDelta(TimePoint now, std::string_view bytes) {
   TWILL_TRY(const SlotNews news, parseSlotNews(bytes));
   if (!news.cluster) {
     if (news.sight) founding_.heard(news.from, *news.sight);
-  } else if (!state_.cluster) {
-    // Records without the table they belong to say nothing, but there is somebody now who has it.
-    if (now >= exchangeAt_) {
-      actions_.exchange = true;
-      exchangeAt_ = now + kExchangeAgain;
-    }
-  } else {
+  } else if (state_.cluster) {  // else they are records without the table they belong to
     TWILL_CHECK(checkCluster(*news.cluster, news.from));
     if (news.info) {
       TWILL_CHECK(admit(*news.info, news.from));
@@ -142,6 +136,7 @@ void SlotKeeper::settle(TimePoint now) {
   now_ = now;
   deadline_.reset();
   if (!state_.cluster) found(now);
+  if (!state_.cluster) seek(now);
   if (state_.cluster && !isCopied(state_.id)) {
     fence();
     sweep(now);
@@ -178,6 +173,16 @@ void SlotKeeper::found(TimePoint now) {
   if (state_.cluster->byAddress) return;
   for (std::uint32_t slot = 0; slot < state_.cluster->slots; ++slot)
     write({.slot = slot, .owner = state_.id, .version = 1, .generation = state_.generation});
+}
+
+/// One of the others may have founded a cluster, or been let into one.
+void SlotKeeper::seek(TimePoint now) {
+  if (aliveIds().size() < 2) return;
+  if (now >= exchangeAt_) {
+    actions_.exchange = true;
+    exchangeAt_ = now + kExchangeAgain;
+  }
+  wakeAt(exchangeAt_);
 }
 
 std::vector<NodeId> SlotKeeper::aliveIds() const {

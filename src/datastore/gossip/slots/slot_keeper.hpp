@@ -188,6 +188,7 @@ class SlotKeeper {
   // slot_keeper.cpp: what each input ends with
   void settle(TimePoint now);
   void found(TimePoint now);
+  void seek(TimePoint now);
   [[nodiscard]] std::vector<NodeId> aliveIds() const;
   [[nodiscard]] SlotNews news() const;
   void wakeAt(TimePoint time);
