@@ -49,24 +49,29 @@ std::vector<SeedName> namesIn(const std::string& path) {
 }  // namespace
 
 Result<SeedName> parseSeed(const std::string& text) {
+  const auto invalid = [&] {
+    return fail(fmt::format("'{}' is not a peer: expected HOST, HOST:PORT or [ADDRESS]:PORT", text),
+                Error::Kind::invalid);
+  };
   SeedName name;
   std::string port;
   const auto colon = text.rfind(':');
-  if (text.starts_with('[') && text.find(']') != std::string::npos) {
+  const bool bracketed = text.starts_with('[');
+  if (bracketed) {
     const auto end = text.find(']');
+    if (end == std::string::npos) return invalid();
     name.host = text.substr(1, end - 1);
-    port = end + 1 < text.size() ? text.substr(end + 1) : "";
+    port = text.substr(end + 1);
   } else if (colon != std::string::npos && text.find(':') == colon) {
     name.host = text.substr(0, colon);
     port = text.substr(colon);
   } else {
     name.host = text;
   }
-  const auto invalid = [&] {
-    return fail(fmt::format("'{}' is not a peer: expected HOST, HOST:PORT or [ADDRESS]:PORT", text),
-                Error::Kind::invalid);
-  };
-  if (name.host.empty() || name.host.find_first_of(" \t/") != std::string::npos) return invalid();
+  if (name.host.empty() || name.host.find_first_of(" \t/[]") != std::string::npos) return invalid();
+  // No name has a colon in it, and only addresses stand in brackets.
+  const bool mustBeAddress = bracketed || name.host.find(':') != std::string::npos;
+  if (mustBeAddress && !IpAddress::parse(name.host)) return invalid();
   if (port.empty()) return name;
   const char* const end = port.data() + port.size();
   const auto read = std::from_chars(port.data() + 1, end, name.port);
