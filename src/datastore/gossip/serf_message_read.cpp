@@ -13,8 +13,12 @@ namespace {
 /// Slots of Serf's memory of events (UserEventSizeLimit is another thing); more cannot be meant honestly.
 constexpr std::size_t kEventSlots = 512;
 
-IpAddress addressOf(std::string_view bytes) {
-  return IpAddress::fromBytes({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+/// Go's net.IP: nothing, 4 bytes, or 16, in which an IPv4 address may stand, too.
+IpAddress readAddress(MsgpackReader& in) {
+  const std::string_view raw = in.raw();
+  if (!raw.empty() && raw.size() != 4 && raw.size() != 16) in.reject();
+  const auto address = IpAddress::fromBytes({reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size()});
+  return address.isMappedV4() ? IpAddress::fromBytes(address.bytes().subspan(12)) : address;
 }
 
 template <class OnKey>
@@ -40,6 +44,12 @@ bool read(MsgpackReader& in, std::string_view key, std::string_view wanted, std:
 bool read(MsgpackReader& in, std::string_view key, std::string_view wanted, bool& target) {
   if (key != wanted) return false;
   target = in.boolean();
+  return true;
+}
+
+bool read(MsgpackReader& in, std::string_view key, std::string_view wanted, IpAddress& target) {
+  if (key != wanted) return false;
+  target = readAddress(in);
   return true;
 }
 
@@ -69,7 +79,8 @@ SerfMessage readEvent(MsgpackReader& in) {
   return event;
 }
 
-/// The events of one time.
+/// The events of one time. Nameless ones can be of one byte, and a state of them would take much memory, so
+/// they are passed over.
 void readEventSlot(MsgpackReader& in, std::vector<UserEvent>& events) {
   std::uint64_t time = 0;
   const std::size_t first = events.size();
@@ -77,10 +88,11 @@ void readEventSlot(MsgpackReader& in, std::vector<UserEvent>& events) {
     if (read(in, key, "LTime", time)) return true;
     if (key != "Events") return false;
     for (std::size_t left = in.array(); left > 0 && in.good(); --left) {
-      UserEvent& event = events.emplace_back();
+      UserEvent event;
       readMap(in, [&](std::string_view inner) {
         return read(in, inner, "Name", event.name) || read(in, inner, "Payload", event.payload);
       });
+      if (!event.name.empty()) events.push_back(std::move(event));
     }
     return true;
   });
@@ -99,7 +111,9 @@ SerfMessage readState(MsgpackReader& in) {
           in.skip();
       }
     } else if (key == "LeftMembers") {
-      for (std::size_t left = in.array(); left > 0 && in.good(); --left) state.left.emplace_back(in.raw());
+      for (std::size_t left = in.array(); left > 0 && in.good(); --left) {
+        if (const std::string_view node = in.raw(); !node.empty()) state.left.emplace_back(node);
+      }
     } else if (key == "StatusLTimes") {
       in.eachKey([&](std::string_view node) { state.statusTimes[std::string(node)] = in.number(); });
     } else {
@@ -113,7 +127,6 @@ SerfMessage readState(MsgpackReader& in) {
 
 SerfMessage readQuery(MsgpackReader& in) {
   Query query;
-  std::string address;
   readMap(in, [&](std::string_view key) {
     if (key == "Filters") {
       for (std::size_t left = in.array(); left > 0 && in.good(); --left) query.filters.emplace_back(in.raw());
@@ -126,13 +139,12 @@ SerfMessage readQuery(MsgpackReader& in) {
     } else if (key == "RelayFactor") {
       query.relayFactor = static_cast<std::uint8_t>(std::min<std::uint64_t>(in.number(), 255));
     } else {
-      return read(in, key, "LTime", query.time) || read(in, key, "Addr", address) ||
+      return read(in, key, "LTime", query.time) || read(in, key, "Addr", query.asker.address) ||
              read(in, key, "Name", query.name) || read(in, key, "Payload", query.payload) ||
              read(in, key, "SourceNode", query.askerNode) || read(in, key, "Timeout", query.timeout);
     }
     return true;
   });
-  query.asker.address = addressOf(address);
   return query;
 }
 
@@ -153,18 +165,15 @@ SerfMessage readResponse(MsgpackReader& in) {
 
 SerfMessage readRelay(MsgpackReader& in) {
   Relay relay;
-  std::string address;
   readMap(in, [&](std::string_view key) {
     if (key != "DestAddr") return false;
     readMap(in, [&](std::string_view inner) {
-      if (inner != "Port") return read(in, inner, "IP", address);
+      if (inner != "Port") return read(in, inner, "IP", relay.to.address);
       relay.to.port = in.number16();
       return true;
     });
     return true;
   });
-  relay.to.address = addressOf(address);
-  if (relay.to.address.isMappedV4()) relay.to.address = addressOf(address.substr(12));
   relay.message = in.rest();
   return relay;
 }

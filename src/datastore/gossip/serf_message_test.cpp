@@ -98,6 +98,61 @@ TEST_CASE("a Serf message that is cut anywhere, or of a type that is none, is re
   CHECK_FALSE(parseSerfMessage(fromHex("02 dfffffffff")));
 }
 
+TEST_CASE("who asks or is relayed to has 4 bytes of address or 16, in which an IPv4 address may stand") {
+  const std::string mapped = "b0 00000000000000000000ffff0a4d0001";
+  const auto query = parseSerfMessage(fromHex("04 82 a441646472" + mapped + "a4506f7274 cd1f0a"));
+  REQUIRE(query);
+  CHECK(std::get<Query>(*query).asker == samples::endpointOf(1));
+  const std::string head = "09 82 a84465737441646472 83 a24950";
+  const std::string tail = "a4506f7274 cd1f0a a45a6f6e65 a0 a8446573744e616d65 a26e31";
+  const auto relay = parseSerfMessage(fromHex(head + mapped + tail) + "inner");
+  REQUIRE(relay);
+  CHECK((std::get<Relay>(*relay) == Relay{samples::endpointOf(1), "inner"}));
+  CHECK_FALSE(parseSerfMessage(fromHex(head + "a50a4d000102" + tail)));
+  CHECK_FALSE(parseSerfMessage(fromHex("04 81 a441646472 a30a4d00")));
+}
+
+TEST_CASE("a state's nameless events and members, which can be of one byte, take no memory") {
+  MsgpackWriter out;
+  out.map(2);
+  out.raw("Events");
+  out.array(1);
+  out.map(1);
+  out.raw("Events");
+  out.array(100'000);
+  for (int i = 0; i < 100'000; ++i) out.nil();
+  out.raw("LeftMembers");
+  out.array(100'000);
+  for (int i = 0; i < 100'000; ++i) out.nil();
+  const auto parsed = parseSerfMessage('\x02' + std::move(out).take());
+  REQUIRE(parsed);
+  CHECK(std::get<SerfState>(*parsed) == SerfState());
+}
+
+TEST_CASE("every Serf message that is cut anywhere in its map is refused, and whole ones come back equal") {
+  Query query;
+  query.asker = {*IpAddress::parse("2001:db8::1"), 7946};
+  query.filters = {nodeFilter({"n1"}), tagFilter("role", "x")};
+  query.flags = Query::noBroadcast;
+  query.relayFactor = 255;
+  SerfState state;
+  state.left = {"gone"};
+  state.statusTimes = {{"gone", 1}};
+  state.events = {{1, "one", "x", false}};
+  state.extra = "table";
+  for (const SerfMessage& message :
+       {SerfMessage(LeaveIntent{1, "n1", true}), SerfMessage(JoinIntent{~std::uint64_t{0}, "n1"}),
+        SerfMessage(state), SerfMessage(UserEvent{1, "a", "b", true}), SerfMessage(query),
+        SerfMessage(QueryResponse{1, 2, "n1", false, "x"}), SerfMessage(QueryResponse{1, 2, "n1", true, "x"}),
+        SerfMessage(Relay{samples::endpointOf(1), {}})}) {
+    const std::string whole = encode(message);
+    CAPTURE(message.index());
+    CHECK((parseSerfMessage(whole) == message));
+    for (std::size_t size = 0; size < whole.size(); ++size)
+      REQUIRE_FALSE(parseSerfMessage(whole.substr(0, size)));
+  }
+}
+
 TEST_CASE("tags are a map behind a mark, and at most 512 bytes") {
   const Tags tags{{"role", "tw"}, {"s4", "10.32.1.0/24"}};
   const auto meta = encodeTags(tags);
@@ -124,6 +179,11 @@ TEST_CASE("a query is for those that all its filters let pass") {
   CHECK(isFor(query, "n1", tags));
   CHECK_FALSE(isFor(query, "n1", {{"role", "db"}}));
   CHECK_FALSE(isFor(query, "n1", {}));
+  // Stock agents take a tag that they do not have for an empty one.
+  query.filters = {tagFilter("zone", "^$")};
+  CHECK(isFor(query, "n1", tags));
+  query.filters = {tagFilter("zone", ".")};
+  CHECK_FALSE(isFor(query, "n1", tags));
   for (const std::string& broken :
        {std::string(), std::string("\x02"), std::string("\x00\x92", 2), tagFilter("role", "(")}) {
     query.filters = {broken};

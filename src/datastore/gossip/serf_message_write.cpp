@@ -125,7 +125,7 @@ std::string encodeOne(const QueryResponse& response) {
   write(out, "ID", std::uint64_t{response.id});
   write(out, "LTime", response.time);
   out.raw("Payload");
-  if (response.isAck)
+  if (response.isAck && response.payload.empty())
     out.nil();
   else
     out.raw(response.payload);

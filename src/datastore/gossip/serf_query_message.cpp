@@ -44,8 +44,9 @@ bool passes(const std::string& filter, const std::string& node, const Tags& tags
     else
       in.skip();
   });
+  // As with Serf, a tag that the node does not have is an empty one.
   const auto value = tags.find(tag);
-  return in.good() && value != tags.end() && matches(expression, value->second);
+  return in.good() && matches(expression, value == tags.end() ? std::string() : value->second);
 }
 
 }  // namespace
