@@ -240,6 +240,7 @@ void Agent::redecide() {
   if (!decideAll()) return;
   retired_ = std::exchange(wanted_, {});
   for (const auto& network : networks_) network->giveWanted(wanted_, networks_.size() == 1);
+  findQuarantined();
   merge(wanted_, attachmentState());
   if (Interest interest = interestOf(networks_, wanted_); interest != interest_) {
     interest_ = std::move(interest);

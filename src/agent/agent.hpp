@@ -109,6 +109,7 @@ class Agent {
   [[nodiscard]] Result<const Network*> homeOf(const AttachRequest& request) const;
   [[nodiscard]] std::vector<std::string> attachmentProblems() const;
   [[nodiscard]] FastPath wantedFastPath() const;
+  void findQuarantined();
   [[nodiscard]] KernelState attachmentState() const;
   [[nodiscard]] KernelState partOf(const Attachment& attachment, bool besideBridge) const;
   [[nodiscard]] KernelState proxiesFor(AttachMode mode, const std::string& bridge) const;
@@ -136,6 +137,8 @@ class Agent {
   /// Keys of those whose namespace went without a DEL (a reboot, say): the record keeps the address until the
   /// runtime deletes or adds them, but there is nothing to make an interface in.
   std::set<std::string> gone_;
+  /// Keys of those whose addresses are another node's now, and which node's: they are cut off.
+  std::map<std::string, std::string> quarantined_;
   RouteQuestion routeTo_;
 
   KernelState actual_;

@@ -10,6 +10,7 @@
 #include "attach/fast_path.hpp"
 #include "attach/firewall.hpp"
 #include "attach/host_ports.hpp"
+#include "attach/quarantine.hpp"
 #include "plan/network_names.hpp"
 
 namespace twill {
@@ -64,6 +65,12 @@ Result<const Network*> Agent::homeOf(const AttachRequest& request) const {
 /// Records that say nothing, and containers whose network the node has left.
 std::vector<std::string> Agent::attachmentProblems() const {
   auto texts = attachments_.warnings();
+  for (const auto& [key, holder] : quarantined_) {
+    texts.push_back(
+        fmt::format("{} has an address of {}'s subnet, which was this node's before: it is cut off; start "
+                    "it again to give it a new one",
+                    key, holder));
+  }
   for (const auto& [key, attachment] : attachments_.all()) {
     if (!attachment.home.empty() ? network(attachment.home) != nullptr : networks_.front()->name().empty())
       continue;
@@ -73,6 +80,17 @@ std::vector<std::string> Agent::attachmentProblems() const {
         key, attachment.home.empty() ? "the network without a name" : "network " + attachment.home));
   }
   return texts;
+}
+
+void Agent::findQuarantined() {
+  quarantined_.clear();
+  for (const auto& [key, attachment] : attachments_.all()) {
+    const Network* home = network(attachment.home);
+    if (home == nullptr || !home->cluster() || !home->decision().leased) continue;
+    auto holder = holderOf(attachment, home->nodeNetwork(), home->cluster()->cluster.leases);
+    if (!holder.empty()) quarantined_.emplace(key, std::move(holder));
+  }
+  problems_.set("attachments", attachmentProblems());
 }
 
 Result<Attachment> Agent::attach(const AttachRequest& request) {
@@ -135,8 +153,9 @@ void Agent::forgetFlows(const Attachment& attachment) {
 /// What is needed for one attachment; `besideBridge`: the node has bridged containers, too. A table in it is
 /// but a piece of the table.
 KernelState Agent::partOf(const Attachment& attachment, bool besideBridge) const {
-  KernelState part = desiredAttachment(attachment);
-  if (besideBridge) merge(part, desiredProxies(attachment));
+  const bool cutOff = quarantined_.contains(attachment.key());
+  KernelState part = cutOff ? desiredQuarantine(attachment) : desiredAttachment(attachment);
+  if (besideBridge && !cutOff) merge(part, desiredProxies(attachment));
   if (guardless_) withoutGuard(part);
   return part;
 }
@@ -146,7 +165,8 @@ KernelState Agent::proxiesFor(AttachMode mode, const std::string& bridge) const 
   KernelState out;
   if (mode != AttachMode::bridge) return out;
   for (const auto& [key, attachment] : attachments_.all()) {
-    if (!gone_.contains(key) && attachment.bridge == bridge) merge(out, desiredProxies(attachment));
+    if (!gone_.contains(key) && !quarantined_.contains(key) && attachment.bridge == bridge)
+      merge(out, desiredProxies(attachment));
   }
   return out;
 }
@@ -210,6 +230,7 @@ Result<void> Agent::detach(const std::string& key) {
   TWILL_CHECK(attachments_.remove(key));
   problems_.set("attachments", attachmentProblems());
   gone_.erase(key);
+  quarantined_.erase(key);
   // Another may have the host port of one whose container is gone.
   std::erase_if(part.setElements, [&](const auto& entry) {
     const auto held = wanted_.setElements.find(entry.first);
@@ -261,7 +282,7 @@ KernelState Agent::attachmentState() const {
   for (const auto& [key, attachment] : attachments_.all()) {
     const Home& home = homeOf(attachment);
     if (home.known) merge(state, desiredShared(attachment.mode, home.node));
-    merge(state, desiredGateways(attachment));
+    if (!quarantined_.contains(key)) merge(state, desiredGateways(attachment));
     if (!gone_.contains(key)) merge(state, partOf(attachment, home.hasBridge));
   }
   for (const auto& [key, record] : attachments_.unknown()) {

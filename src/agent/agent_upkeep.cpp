@@ -41,6 +41,10 @@ Result<void> Agent::check(const std::string& key, const ExpectedInterface& expec
   }
   TWILL_CHECK(attachments_.checkRecord(key));
   TWILL_CHECK(checkNamespace(*attachment, expected.netns));
+  if (const auto held = quarantined_.find(key); held != quarantined_.end()) {
+    return fail(fmt::format("container {} is cut off: its address is {}'s now; it has to be started anew",
+                            attachment->containerId, held->second));
+  }
   lookAround();
   KernelState part = desiredAttachment(*attachment);
   const VethPeer peer = *part.links.at(attachment->hostIfname).peer;

@@ -65,21 +65,8 @@ std::string aliasOf(const Attachment& attachment) {
   return (kAliasPrefix + attachment.key()).substr(0, kLongestAlias);
 }
 
-}  // namespace
-
-KernelState desiredShared(AttachMode mode, const NodeNetwork& node) {
-  KernelState out;
-  if (mode == AttachMode::bridge) {
-    addBridge(node, out);
-  } else if (node.subnet) {
-    addRoutedGateway(out);
-  }
-  return out;
-}
-
-KernelState desiredAttachment(const Attachment& attachment) {
-  KernelState out;
-  bool bridged = attachment.mode == AttachMode::bridge;
+Link vethOf(const Attachment& attachment) {
+  const bool bridged = attachment.mode == AttachMode::bridge;
   Link veth{.name = attachment.hostIfname,
             .kind = LinkKind::veth,
             .alias = aliasOf(attachment),
@@ -98,9 +85,33 @@ KernelState desiredAttachment(const Attachment& attachment) {
   // Where bridged packets pass the firewall (br_netfilter), a container's way through its own host port never
   // leaves the bridge.
   if (bridged) veth.hairpin = attachment.hairpin || !attachment.ports.empty();
-  out.put(std::move(veth));
-  if (!bridged) addHostRoutes(attachment, out);
+  return veth;
+}
+
+}  // namespace
+
+KernelState desiredShared(AttachMode mode, const NodeNetwork& node) {
+  KernelState out;
+  if (mode == AttachMode::bridge) {
+    addBridge(node, out);
+  } else if (node.subnet) {
+    addRoutedGateway(out);
+  }
+  return out;
+}
+
+KernelState desiredAttachment(const Attachment& attachment) {
+  KernelState out;
+  out.put(vethOf(attachment));
+  if (attachment.mode == AttachMode::routed) addHostRoutes(attachment, out);
   addFirewall(attachment, out);
+  return out;
+}
+
+KernelState desiredQuarantine(const Attachment& attachment) {
+  KernelState out;
+  out.put(vethOf(attachment));
+  addQuarantine(attachment, out);
   return out;
 }
 

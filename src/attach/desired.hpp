@@ -19,6 +19,10 @@ namespace twill {
 /// permanent neighbours; host ports and spoof guard (firewall.hpp). Owner: the attachment's key.
 [[nodiscard]] KernelState desiredAttachment(const Attachment& attachment);
 
+/// What is left of one whose addresses are another node's now: its veth, over which nothing gets out, and
+/// nothing that would keep this node's own packets from the other. Owner: the attachment's key.
+[[nodiscard]] KernelState desiredQuarantine(const Attachment& attachment);
+
 /// The gateways of an attachment in bridge mode, as addresses of the bridge: those of the node's subnets,
 /// which desiredShared() has too, and others that its network may have. Owner: "node".
 [[nodiscard]] KernelState desiredGateways(const Attachment& attachment);

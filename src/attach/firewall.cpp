@@ -211,6 +211,16 @@ void addFirewall(const Attachment& attachment, KernelState& out) {
   addMasquerade(attachment, out);
 }
 
+void addQuarantine(const Attachment& attachment, KernelState& out) {
+  const auto& shape = guardShape(attachment.mode);
+  addShape(shape, out);
+  out.put(SetElement{.table = shape.table,
+                     .set = "guarded",
+                     .key = attachment.hostIfname,
+                     .data = "",
+                     .owner = attachment.key()});
+}
+
 void keepGuard(const std::string& hostIfname, const KernelState& actual, KernelState& out) {
   for (const auto mode : {AttachMode::bridge, AttachMode::routed}) {
     const auto& shape = guardShape(mode);

@@ -21,6 +21,9 @@ namespace twill {
 /// Addresses that only this node knows may be masqueraded.
 void addFirewall(const Attachment& attachment, KernelState& out);
 
+/// The spoof guard of an attachment that has no address of its own any more: everything is dropped.
+void addQuarantine(const Attachment& attachment, KernelState& out);
+
 /// Adds the chains and sets that guard a host side of which nothing else is known.
 void keepGuard(const std::string& hostIfname, const KernelState& actual, KernelState& out);
 

@@ -60,7 +60,7 @@ void SlotKeeper::write(const SlotRecord& record) {
 
 void SlotKeeper::use(std::uint32_t slot, SlotVersion version) {
   resting_.erase(slot);
-  state_.lost.erase(slot);
+  clashes_.erase(slot);
   write({.slot = slot,
          .owner = state_.id,
          .version = version,
@@ -92,11 +92,6 @@ void SlotKeeper::giveBack(TimePoint now) {
   if (state_.cluster) {
     if (const auto slot = held()) setData(*slot, "");
   }
-  settle(now);
-}
-
-void SlotKeeper::emptied(TimePoint now, std::uint32_t slot) {
-  if (state_.lost.erase(slot) > 0) unsaved_ = actions_.changed = true;
   settle(now);
 }
 
@@ -141,11 +136,7 @@ void SlotKeeper::activate(TimePoint now) {
   }
   const auto free = ownFree();
   if (free.empty()) return;
-  // One that has no containers of this node in quarantine, if there is one.
-  const auto clean =
-      std::find_if(free.begin(), free.end(), [&](std::uint32_t slot) { return !state_.lost.contains(slot); });
-  const std::uint32_t slot = clean == free.end() ? free.front() : *clean;
-  use(slot, nextVersion(state_.table.at(slot).version));
+  use(free.front(), nextVersion(state_.table.at(free.front()).version));
 }
 
 /// The slot goes with the address: whoever had it before, if alive, has it still or gives it back himself.

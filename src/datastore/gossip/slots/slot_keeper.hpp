@@ -130,8 +130,6 @@ class SlotKeeper {
   void giveBack(TimePoint now);
   /// Hands all free slots to one live peer. A slot in use stays this node's.
   void leave(TimePoint now);
-  /// No container is left in a slot of lost().
-  void emptied(TimePoint now, std::uint32_t slot);
   /// Takes a dead node's slots. Refused unless it was out of reach for 10 min. They are free after an hour,
   /// and not before every other node ever heard of was in reach for 10 min, has left, or is removed as well.
   [[nodiscard]] Result<void> remove(TimePoint now, const NodeId& node);
@@ -151,8 +149,6 @@ class SlotKeeper {
   [[nodiscard]] std::optional<std::uint32_t> mine() const { return mine_; }
   /// Records with a lease: slots in use, of nodes that were not removed. Point into the keeper.
   [[nodiscard]] std::vector<const SlotRecord*> leases() const;
-  /// Slots whose containers must be kept from the network, with their new owners.
-  [[nodiscard]] const std::map<std::uint32_t, NodeId>& lost() const { return state_.lost; }
   /// How often a slot of this node's went to another, since the start.
   [[nodiscard]] std::uint64_t conflicts() const { return conflicts_; }
   [[nodiscard]] const SlotState& state() const { return state_; }
@@ -173,7 +169,7 @@ class SlotKeeper {
     std::uint64_t request = 0;
     std::vector<std::uint32_t> slots;
   };
-  /// Two other nodes that both had reason to use a slot.
+  /// Two nodes, this one perhaps, that both had reason to use a slot.
   struct Clash {
     NodeId winner;
     NodeId loser;
@@ -203,7 +199,7 @@ class SlotKeeper {
   void merge(TimePoint now, const SlotRecord& record);
   void noteNode(const NodeId& node, std::uint32_t generation);
   void noteClash(TimePoint now, const SlotRecord& one, const SlotRecord& other);
-  void noteOwn(const SlotRecord& before, const SlotRecord& after);
+  void noteOwn(TimePoint now, const SlotRecord& before, const SlotRecord& after);
   void forgetClashes(TimePoint now);
 
   // slot_holding.cpp: this node's own slots

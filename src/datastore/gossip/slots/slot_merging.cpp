@@ -106,7 +106,7 @@ void SlotKeeper::merge(TimePoint now, const SlotRecord& record) {
   if (!state_.table.merge(record)) return;
   actions_.changed = true;
   if (before.owner == state_.id || record.owner == state_.id) {
-    noteOwn(before, record);
+    noteOwn(now, before, record);
     unsaved_ = true;
   } else if (!saveBy_) {
     saveBy_ = now + kSaveLazily;
@@ -123,7 +123,7 @@ void SlotKeeper::noteClash(TimePoint now, const SlotRecord& one, const SlotRecor
 }
 
 /// `after` has taken the place of `before` by what another node said; one of them names this node.
-void SlotKeeper::noteOwn(const SlotRecord& before, const SlotRecord& after) {
+void SlotKeeper::noteOwn(TimePoint now, const SlotRecord& before, const SlotRecord& after) {
   if (after.owner == state_.id && after.generation > state_.generation) {
     state_.generation = after.generation;
     rolledBack_ = true;
@@ -131,7 +131,7 @@ void SlotKeeper::noteOwn(const SlotRecord& before, const SlotRecord& after) {
   const bool was = isOwn(before);
   const bool is = isOwn(after);
   if (was && after.owner != state_.id && before.use == SlotUse::active && !before.data.empty()) {
-    state_.lost[before.slot] = after.owner;
+    clashes_[before.slot] = {.winner = after.owner, .loser = state_.id, .seen = now};
     conflicts_++;
   }
   // Only this node writes its records, so a newer one that it does not know was written before its disk was

@@ -77,7 +77,7 @@ void SlotKeeper::fence() {
   if (found == state_.table.tombstones().end() || found->second.generation < state_.generation) return;
   for (const SlotRecord& record : state_.table.records()) {
     if (!isOwn(record) || record.use != SlotUse::active || record.data.empty()) continue;
-    state_.lost[record.slot] = found->second.remover;
+    clashes_[record.slot] = {.winner = found->second.remover, .loser = state_.id, .seen = now_};
     conflicts_++;
   }
   state_.generation = found->second.generation + 1;

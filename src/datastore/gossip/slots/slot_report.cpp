@@ -132,18 +132,12 @@ std::vector<SlotWarning> SlotKeeper::warnings() const {
 }
 
 void SlotKeeper::warnOfConflicts(std::vector<SlotWarning>& warnings) const {
-  for (const auto& [slot, owner] : state_.lost) {
+  for (const auto& [slot, clash] : clashes_) {
+    const bool isOwn = clash.loser == state_.id;
     warnings.push_back(
         {Kind::conflict,
-         fmt::format("{} was in use on this node, {}, and is {}'s now: its containers here must "
-                     "be made anew, and reach nobody until then",
-                     slotText(slot), textOf(state_.id), textOf(owner))});
-  }
-  for (const auto& [slot, clash] : clashes_) {
-    if (clash.loser == state_.id) continue;
-    warnings.push_back(
-        {Kind::conflict, fmt::format("{} was in use on {}, too; it is {}'s now, and the other takes another",
-                                     slotText(slot), textOf(clash.loser), textOf(clash.winner))});
+         fmt::format("{} was in use on {}, too; it is {}'s now, and {} takes another", slotText(slot),
+                     textOf(clash.loser), textOf(clash.winner), isOwn ? "this node" : "the other")});
   }
 }
 

@@ -127,8 +127,7 @@ SlotState readState(Reader& in, const Json& json) {
                               .productUuid = in.text(in.at(json, "ProductUuid"))},
                   .nodes = {},
                   .cluster = {},
-                  .table = SlotTable(),
-                  .lost = {}};
+                  .table = SlotTable()};
   if (const Json& cluster = in.at(json, "Cluster"); !cluster.is_null()) {
     state.cluster = readInfo(in, cluster);
     if (in.good()) state.table = SlotTable(state.cluster->slots);
@@ -144,10 +143,6 @@ SlotState readState(Reader& in, const Json& json) {
     state.table.merge(Tombstone{.node = in.id(fields[0]),
                                 .generation = in.number32(fields[1], 1, kLastRemoved),
                                 .remover = in.id(fields[2])});
-  }
-  for (const Json& lost : in.list(in.at(json, "Lost"), 0)) {
-    const Json& fields = in.list(lost, 2);
-    if (in.good()) state.lost[in.number32(fields[0])] = in.id(fields[1]);
   }
   return state;
 }
@@ -172,13 +167,7 @@ Result<void> checkMachine(const SlotState& state, const Machine& here) {
 }  // namespace
 
 SlotState newState(const NodeId& id, const Machine& machine) {
-  return {.id = id,
-          .generation = 1,
-          .machine = machine,
-          .nodes = {},
-          .cluster = {},
-          .table = SlotTable(),
-          .lost = {}};
+  return {.id = id, .generation = 1, .machine = machine, .nodes = {}, .cluster = {}, .table = SlotTable()};
 }
 
 std::string toText(const SlotState& state) {
@@ -189,14 +178,12 @@ std::string toText(const SlotState& state) {
                {"Nodes", Json::array()},
                {"Cluster", state.cluster ? toJson(*state.cluster) : Json()},
                {"Slots", Json::array()},
-               {"Removed", Json::array()},
-               {"Lost", Json::array()}};
+               {"Removed", Json::array()}};
   for (const auto& [node, generation] : state.nodes)
     json["Nodes"].push_back(Json::array({node.text(), generation}));
   for (const SlotRun& run : state.table.runs()) json["Slots"].push_back(toJson(run));
   for (const auto& [node, tombstone] : state.table.tombstones())
     json["Removed"].push_back({node.text(), tombstone.generation, tombstone.remover.text()});
-  for (const auto& [slot, owner] : state.lost) json["Lost"].push_back(Json::array({slot, owner.text()}));
   const std::string payload = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   return headOf(payload) + payload + std::string(kEnd);
 }

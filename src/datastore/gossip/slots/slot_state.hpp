@@ -27,8 +27,6 @@ struct SlotState {
   std::map<NodeId, std::uint32_t> nodes;
   std::optional<ClusterInfo> cluster;  ///< none: not founded or joined yet
   SlotTable table;
-  /// Slots that were in use here and are another's now: containers may still stand in them.
-  std::map<std::uint32_t, NodeId> lost;
 
   bool operator==(const SlotState&) const = default;
 };

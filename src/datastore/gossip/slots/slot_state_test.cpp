@@ -42,7 +42,6 @@ SlotState sample() {
                      .generation = 1,
                      .revokedUntil = 1'800'000'000});
   state.table.merge(Tombstone{.node = idOf(4), .generation = 2, .remover = idOf(2)});
-  state.lost = {{9, idOf(2)}};
   return state;
 }
 
