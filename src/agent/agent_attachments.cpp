@@ -86,7 +86,7 @@ void Agent::findQuarantined() {
   quarantined_.clear();
   for (const auto& [key, attachment] : attachments_.all()) {
     const Network* home = network(attachment.home);
-    if (home == nullptr || !home->cluster() || !home->decision().leased) continue;
+    if (gone_.contains(key) || home == nullptr || !home->cluster() || !home->decision().leased) continue;
     auto holder = holderOf(attachment, home->nodeNetwork(), home->cluster()->cluster.leases);
     if (!holder.empty()) quarantined_.emplace(key, std::move(holder));
   }
