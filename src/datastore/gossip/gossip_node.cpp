@@ -312,7 +312,7 @@ void GossipNode::tellMembers() {
                      .since = member.since});
   }
   keeper_->members(Clock::now(), std::move(peers));
-  if (seeds_ && !living.empty()) seeds_->remember(living);
+  if (seeds_ && !living.empty()) seeds_->remember(std::move(living));
 }
 
 void GossipNode::armKeeper() {

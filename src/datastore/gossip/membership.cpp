@@ -26,6 +26,18 @@ std::size_t Membership::below(std::size_t count) {
   return std::uniform_int_distribution<std::size_t>(0, count - 1)(random_);
 }
 
+/// Others that fit, at random. As memberlist does it: so many attempts, not a walk over all members.
+template <class Fits>
+std::vector<const SwimMember*> Membership::choose(std::size_t count, Fits fits) {
+  std::vector<const SwimMember*> chosen;
+  for (std::size_t attempt = 0; attempt < 3 * ring_.size() && chosen.size() < count; ++attempt) {
+    const SwimMember* member = ring_[below(ring_.size())];
+    if (member->name == options_.name || !fits(*member)) continue;
+    if (std::find(chosen.begin(), chosen.end(), member) == chosen.end()) chosen.push_back(member);
+  }
+  return chosen;
+}
+
 void Membership::start(Time now) {
   now_ = now;
   // Not all nodes that are started together must do the same at the same time.
@@ -72,7 +84,7 @@ void Membership::receive(Time now, const Message& message, const Endpoint& from)
 }
 
 PushPull Membership::state(bool join) {
-  PushPull ours{.join = join, .nodes = {}, .userState = upper_.state(join)};
+  PushPull ours{.join = join, .nodes = {}, .userState = upper_.state()};
   ours.nodes.reserve(members_.size());
   for (const auto& [name, member] : members_) {
     ours.nodes.push_back(
@@ -128,7 +140,7 @@ Result<void> Membership::merge(Time now, const PushPull& theirs) {
         break;
     }
   }
-  upper_.mergeState(theirs.userState, theirs.join);
+  upper_.mergeState(theirs.userState);
   return {};
 }
 
@@ -255,19 +267,8 @@ const SwimMember* Membership::find(const std::string& name) const {
   return known == members_.end() ? nullptr : known->second.get();
 }
 
-std::vector<const SwimMember*> Membership::all() const {
-  return {ring_.begin(), ring_.end()};
-}
-
 std::vector<const SwimMember*> Membership::some(std::size_t count) {
-  // As memberlist does: so many attempts, not a walk over all members.
-  std::vector<const SwimMember*> chosen;
-  for (std::size_t attempt = 0; attempt < 3 * ring_.size() && chosen.size() < count; ++attempt) {
-    const SwimMember* member = ring_[below(ring_.size())];
-    if (member->name == options_.name || !isLiving(member->state)) continue;
-    if (std::find(chosen.begin(), chosen.end(), member) == chosen.end()) chosen.push_back(member);
-  }
-  return chosen;
+  return choose(count, [](const SwimMember& member) { return isLiving(member.state); });
 }
 
 void Membership::broadcast(const std::string& about, const Message& message) {
@@ -303,16 +304,11 @@ void Membership::send(const Endpoint& to, std::string message, bool checksum) {
 
 void Membership::gossip() {
   gossiped_ = now_;
-  const auto wanted = static_cast<std::size_t>(options_.timers.gossipNodes);
-  std::vector<const SwimMember*> chosen;
-  for (std::size_t attempt = 0; attempt < 3 * ring_.size() && chosen.size() < wanted; ++attempt) {
-    const SwimMember* member = ring_[below(ring_.size())];
-    const bool hears = isLiving(member->state) || (member->state == NodeState::dead &&
-                                                   now_ - member->since < options_.timers.gossipToDead);
-    if (member->name == options_.name || !hears) continue;
-    if (std::find(chosen.begin(), chosen.end(), member) == chosen.end()) chosen.push_back(member);
-  }
-  for (const SwimMember* member : chosen) {
+  const auto hears = [this](const SwimMember& member) {
+    return isLiving(member.state) ||
+           (member.state == NodeState::dead && now_ - member.since < options_.timers.gossipToDead);
+  };
+  for (const SwimMember* member : choose(static_cast<std::size_t>(options_.timers.gossipNodes), hears)) {
     auto messages = news(options_.room);
     if (messages.empty()) return;
     carrier_.send(member->endpoint, std::move(messages), member->versions[1] >= kUnderstandsChecksum);

@@ -64,14 +64,14 @@ class UpperLayer {
   /// What is to be told to all, encoded messages: as with Broadcasts::take().
   [[nodiscard]] virtual std::vector<std::string> broadcasts(std::size_t room, std::size_t overhead) = 0;
   /// For one side of a push/pull.
-  [[nodiscard]] virtual std::string state(bool join) = 0;
-  virtual void mergeState(const std::string& state, bool join) = 0;
+  [[nodiscard]] virtual std::string state() = 0;
+  virtual void mergeState(const std::string& state) = 0;
   [[nodiscard]] virtual std::string ackPayload() = 0;
 };
 
 /// Who is in the cluster, and who of them is alive: SWIM with Lifeguard, as memberlist does it. One node's
 /// part, over a clock that is passed in: no I/O. Cost: constant for each message, and a walk over all members
-/// only for push/pulls and for what starts with all().
+/// only for push/pulls.
 class Membership {
  public:
   struct Options {
@@ -110,12 +110,12 @@ class Membership {
   [[nodiscard]] const std::string& name() const { return options_.name; }
   [[nodiscard]] const Endpoint& endpoint() const { return options_.endpoint; }
   [[nodiscard]] const Timers& timers() const { return options_.timers; }
-  [[nodiscard]] std::vector<const SwimMember*> all() const;
+  /// All that are known, itself and those that are gone too.
+  [[nodiscard]] std::size_t size() const { return members_.size(); }
   /// Itself and those that are alive or suspect.
   [[nodiscard]] std::size_t living() const { return living_; }
   /// Up to `count` other living members.
   [[nodiscard]] std::vector<const SwimMember*> some(std::size_t count);
-  [[nodiscard]] int awareness() const { return awareness_; }
 
  private:
   struct Probe {
@@ -123,7 +123,6 @@ class Membership {
     std::string node;
     Time timeout{};  ///< for the direct way
     bool indirect = false;
-    bool byStream = false;
     int expectedNacks = 0;
     int nacks = 0;
   };
@@ -155,6 +154,8 @@ class Membership {
   void broadcast(const std::string& about, const Message& message);
   [[nodiscard]] std::vector<std::string> news(std::size_t room);
   void gossip();
+  template <class Fits>
+  [[nodiscard]] std::vector<const SwimMember*> choose(std::size_t count, Fits fits);
 
   void probeNext();
   void startProbe(const SwimMember& target);

@@ -96,7 +96,8 @@ class Seeds::State : public std::enable_shared_from_this<State> {
     resolveNext();
   }
 
-  void remember(const std::vector<Endpoint>& peers) {
+  void remember(std::vector<Endpoint> peers) {
+    std::sort(peers.begin(), peers.end());  // so that the same ones are the same text
     std::string text;
     for (std::size_t i = 0; i < std::min(peers.size(), kMostKnown); ++i) text += peers[i].text() + '\n';
     if (options_.knownFile.empty() || text == remembered_) return;
@@ -178,8 +179,8 @@ Seeds::~Seeds() = default;
 void Seeds::start() {
   state_->round();
 }
-void Seeds::remember(const std::vector<Endpoint>& peers) {
-  state_->remember(peers);
+void Seeds::remember(std::vector<Endpoint> peers) {
+  state_->remember(std::move(peers));
 }
 
 }  // namespace twill::gossip

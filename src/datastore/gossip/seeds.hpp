@@ -50,7 +50,7 @@ class Seeds {
 
   void start();
   /// For the next start.
-  void remember(const std::vector<Endpoint>& peers);
+  void remember(std::vector<Endpoint> peers);
 
  private:
   class State;

@@ -89,8 +89,7 @@ void Serf::broadcast(Queue queue, const std::string& serfMessage, bool own) {
 
 std::vector<std::string> Serf::broadcasts(std::size_t room, std::size_t overhead) {
   std::vector<std::string> all;
-  const int limit =
-      Broadcasts::transmits(membership_.timers().retransmitMultiplier, membership_.all().size());
+  const int limit = Broadcasts::transmits(membership_.timers().retransmitMultiplier, membership_.size());
   for (auto& queue : queues_) {
     for (auto& message : queue.take(room, overhead, limit)) {
       room -= message.size() + overhead;
@@ -199,9 +198,13 @@ void Serf::on(const JoinIntent& join, const std::string& bytes) {
 }
 
 void Serf::on(const UserEvent& event, const std::string& bytes) {
+  take(event, bytes, false);
+}
+
+void Serf::take(const UserEvent& event, const std::string& bytes, bool own) {
   eventClock_.witness(event.time);
   if (!seenEvents_.add(eventClock_.time(), event.time, event.name + '\0' + event.payload)) return;
-  broadcast(events, bytes, own_);
+  broadcast(events, bytes, own);
   if (!user_.event(event)) return;
   recentEvents_.push_back(event);
   if (recentEvents_.size() > kEventsInState) recentEvents_.erase(recentEvents_.begin());
@@ -216,7 +219,7 @@ void Serf::user(const std::string& bytes) {
   std::visit([&](const auto& one) { on(one, bytes); }, *message);
 }
 
-std::string Serf::state(bool) {
+std::string Serf::state() {
   SerfState state;
   state.time = clock_.time();
   state.eventTime = eventClock_.time();
@@ -230,7 +233,7 @@ std::string Serf::state(bool) {
   return encode(SerfMessage(std::move(state)));
 }
 
-void Serf::mergeState(const std::string& bytes, bool) {
+void Serf::mergeState(const std::string& bytes) {
   const auto message = bytes.empty() ? fail("no state") : parseSerfMessage(bytes);
   const auto* theirs = message ? std::get_if<SerfState>(&*message) : nullptr;
   if (theirs == nullptr) return;
@@ -298,9 +301,7 @@ Result<void> Serf::sendEvent(Time now, const std::string& name, const std::strin
                 Error::Kind::invalid);
   }
   const UserEvent event{eventClock_.tick(), name, payload, false};
-  own_ = true;
-  on(event, encode(SerfMessage(event)));
-  own_ = false;
+  take(event, encode(SerfMessage(event)), true);
   return {};
 }
 

@@ -93,8 +93,8 @@ class Serf final : public UpperLayer {
   void user(const std::string& bytes) override;
   [[nodiscard]] Result<void> admit(const std::string& name, const std::string& meta) override;
   [[nodiscard]] std::vector<std::string> broadcasts(std::size_t room, std::size_t overhead) override;
-  [[nodiscard]] std::string state(bool join) override;
-  void mergeState(const std::string& state, bool join) override;
+  [[nodiscard]] std::string state() override;
+  void mergeState(const std::string& state) override;
   [[nodiscard]] std::string ackPayload() override;
 
  private:
@@ -136,6 +136,7 @@ class Serf final : public UpperLayer {
   void on(const Relay& relay, const std::string& bytes);
   void on(const SerfState&, const std::string&) {}  // part of a push/pull only
 
+  void take(const UserEvent& event, const std::string& bytes, bool own);
   [[nodiscard]] bool takeLeave(const LeaveIntent& leave);
   [[nodiscard]] bool takeJoin(const JoinIntent& join);
   [[nodiscard]] bool remember(const std::string& node, bool leaves, std::uint64_t time);
@@ -163,7 +164,6 @@ class Serf final : public UpperLayer {
   std::array<Broadcasts, kQueues> queues_;
   std::map<std::uint32_t, Question> questions_;
   bool leaving_ = false;
-  bool own_ = false;  ///< the event at hand is this node's
   Time reconnectAt_{}, reapAt_{};
 };
 

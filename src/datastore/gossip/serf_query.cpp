@@ -85,9 +85,8 @@ void Serf::on(const Relay& relay, const std::string&) {
 
 void Serf::ask(Time now, const std::string& name, const std::string& payload, OnAnswers onAnswers) {
   now_ = now;
-  const auto timeout =
-      membership_.timers().gossipInterval * 16 *
-      static_cast<int>(std::ceil(std::log10(static_cast<double>(membership_.all().size()) + 1)));
+  const auto timeout = membership_.timers().gossipInterval * 16 *
+                       static_cast<int>(std::ceil(std::log10(static_cast<double>(membership_.size()) + 1)));
   const Query query{.time = queryClock_.tick(),
                     .id = static_cast<std::uint32_t>(random_()),
                     .asker = membership_.endpoint(),
