@@ -22,7 +22,7 @@
 #include "base/log.hpp"
 #include "datastore/etcd/etcd_datastore.hpp"
 #include "datastore/file/file_datastore.hpp"
-#include "datastore/gossip/gossip_datastore.hpp"
+#include "gossip_map.hpp"
 #include "kernel/linux.hpp"
 #include "kernel/route_lookup.hpp"
 #include "options.hpp"
@@ -49,64 +49,15 @@ Map mapIn(std::unique_ptr<Store> store) {
   return {std::move(store), administration};
 }
 
-/// This node's address on the underlay, as the agent will choose it: of IPv4, if there is one.
-Result<InterfaceAddress> underlayAddress(const Options& options, Kernel& kernel) {
-  TWILL_TRY(const KernelState actual, kernel.read({}));
-  UnderlayRules rules = options.underlay;
-  auto choice = chooseUnderlay(actual, rules, linkTowards);
-  if (!choice) {
-    std::swap(rules.needV4, rules.needV6);
-    choice = chooseUnderlay(actual, rules, linkTowards);
-  }
-  if (!choice) return Failure(choice.error());
-  const auto& address = rules.needV4 ? choice->underlay.v4 : choice->underlay.v6;
-  if (!address) return fail("the underlay has no address to talk to other nodes from");
-  return *address;
-}
-
-/// Where nodes find this one: --gossip-bind, else its address on the underlay.
-Result<gossip::Endpoint> gossipEndpoint(const Options& options, Kernel& kernel) {
-  if (!options.gossip.bind.empty()) {
-    TWILL_TRY(const gossip::SeedName bind, gossip::parseSeed(options.gossip.bind));
-    TWILL_TRY(const IpAddress address, IpAddress::parse(bind.host));
-    return gossip::Endpoint{address, bind.port};
-  }
-  TWILL_TRY(const InterfaceAddress address, underlayAddress(options, kernel));
-  return gossip::Endpoint{address.address, gossip::kDefaultPort};
-}
-
-/// Without the newline at its end; empty where there is none.
-std::string lineOf(const std::string& path) {
-  const std::string text = readFile(path, 4096).value_or("");
-  return text.substr(0, text.find('\n'));
-}
-
-Map openGossip(boost::asio::io_context& io, const Options& options, Kernel& kernel) {
-  GossipDatastoreOptions how;
-  how.node = options.node;
-  how.endpoint = [&options, &kernel] { return gossipEndpoint(options, kernel); };
-  if (options.gossip.alloc == "address")
-    how.place = [&options, &kernel] { return underlayAddress(options, kernel); };
-  for (const auto& peer : options.gossip.join) {
-    if (const auto seed = gossip::parseSeed(peer)) how.join.push_back(*seed);
-  }
-  how.peersFile = options.gossip.peersFile;
-  how.expect = options.gossip.expect;
-  how.network = readFile(options.fileDir + "/net-conf.json").value_or("");
-  how.stateDir = options.stateDir;
-  how.keyFile = options.gossip.keyFile;
-  how.machine = {.machineId = lineOf("/etc/machine-id"),
-                 .productUuid = lineOf("/sys/class/dmi/id/product_uuid")};
-  auto store = std::make_unique<GossipDatastore>(io, std::move(how));
-  Peers* const peers = store.get();
-  Map map = mapIn(std::move(store));
-  map.peers = peers;
-  return map;
-}
-
 /// `network`: empty where the node is in one alone.
-Map openMap(boost::asio::io_context& io, const Options& options, Kernel& kernel, const std::string& network) {
-  if (options.datastore == "gossip") return openGossip(io, options, kernel);
+Result<Map> openMap(boost::asio::io_context& io, const Options& options, const std::string& network) {
+  if (options.datastore == "gossip") {
+    TWILL_TRY(auto store, openGossip(io, options, linkTowards));
+    Peers* const peers = store.get();
+    Map map = mapIn(std::move(store));
+    map.peers = peers;
+    return map;
+  }
   const std::string below = network.empty() ? "" : "/" + network;
   if (options.datastore == "file") {
     return mapIn(
@@ -142,8 +93,9 @@ Result<void> run(const Options& options) {
 
   boost::asio::io_context io(1);
   std::vector<Map> maps;
-  for (const auto& network : options.networks) maps.push_back(openMap(io, options, *kernel, network));
-  if (maps.empty()) maps.push_back(openMap(io, options, *kernel, ""));
+  for (const auto& network : options.networks.empty() ? std::vector<std::string>{""} : options.networks) {
+    TWILL_TRY(maps.emplace_back(), openMap(io, options, network));
+  }
   std::vector<Datastore*> datastores;
   std::vector<Administration*> administrations;
   for (const Map& map : maps) {

@@ -16,6 +16,9 @@
 /// Joins the parts of this room: sockets and Serf, the slot keeper, seeds, and the files. Private to it.
 namespace twill::gossip {
 
+/// What carries deltas of the slot table.
+inline constexpr const char* kSlotEvent = "twill/slot";
+
 class GossipNode final : public SerfUser, public std::enable_shared_from_this<GossipNode> {
  public:
   GossipNode(boost::asio::io_context& loop, GossipDatastoreOptions options);
@@ -78,6 +81,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   std::unique_ptr<Peer> peer_;
   std::unique_ptr<Seeds> seeds_;
   boost::asio::steady_timer startTimer_;
+  std::chrono::milliseconds startPause_;
   boost::asio::steady_timer settleTimer_;
   boost::asio::steady_timer strangersTimer_;
   boost::asio::steady_timer keeperTimer_;

@@ -13,8 +13,6 @@
 namespace twill::gossip {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 Error notYet() {
   return {.text = "this node has not started to gossip; `twill status` says why", .kind = Error::Kind::busy};
 }

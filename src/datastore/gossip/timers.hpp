@@ -5,8 +5,9 @@
 
 namespace twill::gossip {
 
-using Time = std::chrono::steady_clock::time_point;
-using Duration = std::chrono::steady_clock::duration;
+using Clock = std::chrono::steady_clock;
+using Time = Clock::time_point;
+using Duration = Clock::duration;
 
 /// How fast a peer works. The defaults are memberlist's DefaultLANConfig(); nodes that differ in them still
 /// understand each other.

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gossip_map.hpp"
+
+#include "base/file.hpp"
+#include "kernel/linux.hpp"
+
+namespace twill {
+namespace {
+
+/// This node's address on the underlay, as the agent will choose it: of IPv4, if there is one.
+Result<InterfaceAddress> underlayAddress(const Options& options, const RouteQuestion& routeTo) {
+  // Not by the agent's: to read the kernel is to drop the notifications that wait there.
+  TWILL_TRY(const auto kernel, LinuxKernel::open());
+  TWILL_TRY(const KernelState actual, kernel->read({}));
+  UnderlayRules rules = options.underlay;
+  auto choice = chooseUnderlay(actual, rules, routeTo);
+  if (!choice) {
+    std::swap(rules.needV4, rules.needV6);
+    choice = chooseUnderlay(actual, rules, routeTo);
+  }
+  if (!choice) return Failure(choice.error());
+  const auto& address = rules.needV4 ? choice->underlay.v4 : choice->underlay.v6;
+  if (!address) return fail("the underlay has no address to talk to other nodes from");
+  return *address;
+}
+
+/// Where nodes find this one: --gossip-bind, else its address on the underlay.
+Result<gossip::Endpoint> gossipEndpoint(const Options& options, const RouteQuestion& routeTo) {
+  if (!options.gossip.bind.empty()) {
+    TWILL_TRY(const gossip::SeedName bind, gossip::parseSeed(options.gossip.bind));
+    TWILL_TRY(const IpAddress address, IpAddress::parse(bind.host));
+    return gossip::Endpoint{address, bind.port};
+  }
+  TWILL_TRY(const InterfaceAddress address, underlayAddress(options, routeTo));
+  return gossip::Endpoint{address.address, gossip::kDefaultPort};
+}
+
+/// Without the newline at its end; empty where there is none.
+std::string lineOf(const std::string& path) {
+  const std::string text = readFile(path, 4096).value_or("");
+  return text.substr(0, text.find('\n'));
+}
+
+/// None: nobody has said what the network is to be, which a node that joins need not.
+Result<std::string> networkOf(const Options& options) {
+  auto text = readFile(options.fileDir + "/net-conf.json");
+  if (!text && text.error().kind == Error::Kind::missing) return std::string();
+  return text;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GossipDatastore>> openGossip(boost::asio::io_context& io, const Options& options,
+                                                    RouteQuestion routeTo) {
+  GossipDatastoreOptions how;
+  how.node = options.node;
+  how.endpoint = [&options, routeTo] { return gossipEndpoint(options, routeTo); };
+  if (options.gossip.alloc == "address")
+    how.place = [&options, routeTo] { return underlayAddress(options, routeTo); };
+  for (const auto& peer : options.gossip.join) {
+    TWILL_TRY(how.join.emplace_back(), gossip::parseSeed(peer));
+  }
+  how.peersFile = options.gossip.peersFile;
+  how.expect = options.gossip.expect;
+  TWILL_TRY(how.network, networkOf(options));
+  how.stateDir = options.stateDir;
+  how.keyFile = options.gossip.keyFile;
+  how.machine = {.machineId = lineOf("/etc/machine-id"),
+                 .productUuid = lineOf("/sys/class/dmi/id/product_uuid")};
+  return std::make_unique<GossipDatastore>(io, std::move(how));
+}
+
+}  // namespace twill

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// GossipNode's part about the map: what the agent is told, and what this node tells of itself.
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+#include "datastore/gossip/gossip_node.hpp"
+
+namespace twill::gossip {
+std::vector<std::string> GossipNode::troubles() const {
+  std::vector<std::string> all;
+  if (!startTrouble_.empty()) all.push_back(startTrouble_);
+  if (!seedTrouble_.empty()) all.push_back("no other node lets this one in: " + seedTrouble_);
+  for (const auto& [name, why] : refused_) all.push_back(why);
+  for (const auto& [name, why] : conflicts_) all.push_back(why);
+  return all;
+}
+
+Result<Cluster> GossipNode::picture() const {
+  if (!keeper_) return fail(startTrouble_.empty() ? "starting" : startTrouble_, Error::Kind::busy);
+  auto picture = pictureOf(*keeper_, living_);
+  std::string why;
+  for (const auto& trouble : troubles()) why += "; " + trouble;
+  if (!picture) return Failure(Error{picture.error().text + why, Error::Kind::busy});
+  const auto warnings = keeper_->warnings();
+  const bool exhausted = std::any_of(warnings.begin(), warnings.end(), [](const SlotWarning& warning) {
+    return warning.kind == SlotWarning::Kind::exhausted;
+  });
+  // Without its own subnet in the picture the agent would choose one.
+  if (!keeper_->mine() && !exhausted)
+    return fail("this node waits for a subnet from the other nodes" + why, Error::Kind::busy);
+  for (auto& trouble : troubles()) picture->warnings.push_back(std::move(trouble));
+  return picture;
+}
+
+const Lease* GossipNode::ownLease(const Cluster& cluster) const {
+  const auto own = std::find_if(cluster.leases.begin(), cluster.leases.end(),
+                                [this](const Lease& lease) { return lease.node == options_.node; });
+  return own == cluster.leases.end() ? nullptr : &*own;
+}
+
+void GossipNode::tell() {
+  const auto now = picture();
+  updateTags(now);
+  if (!settled_) return;
+  const bool same = told_ && told_->has_value() == now.has_value() &&
+                    (now ? **told_ == *now : told_->error().text == now.error().text);
+  if (same) return;
+  told_ = now;
+  onCluster_(now);
+}
+
+NodeTags GossipNode::ownTags() const {
+  const SlotState& state = keeper_->state();
+  return {.cluster = state.cluster ? std::optional(state.cluster->id) : std::nullopt,
+          .id = state.id,
+          .generation = state.generation,
+          .boot = boot_};
+}
+
+void GossipNode::updateTags(const Result<Cluster>& picture) {
+  if (!peer_) return;
+  const Lease* own = picture ? ownLease(*picture) : nullptr;
+  Tags tags = toTags(ownTags(), own != nullptr ? std::optional(*own) : std::nullopt);
+  if (tags == tags_) return;
+  tags_ = std::move(tags);
+  peer_->with([&](Serf& serf, Time now) {
+    if (const auto set = serf.setTags(now, tags_); !set) spdlog::warn("gossip: {}", set.error().text);
+  });
+}
+
+Result<void> GossipNode::publish(const Lease& mine) {
+  const auto now = picture();
+  if (!now) return Failure(now.error());
+  const Lease* own = ownLease(*now);
+  if (own == nullptr || own->subnet != mine.subnet || own->subnet6 != mine.subnet6) {
+    std::string why = own == nullptr ? "this node has none: " : "this node's is another: ";
+    for (const auto& warning : keeper_->warnings()) why += warning.text + "; ";
+    return fail(why + "subnets come from the slot table", Error::Kind::conflict);
+  }
+  if (*own == mine) return {};
+  TWILL_CHECK(keeper_->want(Clock::now(), toData(mine)));
+  driveSoon();
+  return {};
+}
+
+}  // namespace twill::gossip

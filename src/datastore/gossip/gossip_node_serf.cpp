@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// GossipNode's part as Serf's user: what other nodes say.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "datastore/gossip/gossip_node.hpp"
+#include "datastore/while_alive.hpp"
+
+namespace twill::gossip {
+namespace {
+
+/// Longer than nodes take to exchange their states again, in clusters of hundreds.
+constexpr std::chrono::minutes kNameStrangers{3};
+
+}  // namespace
+
+void GossipNode::memberChanged(const SerfMember& member) {
+  if (member.status != MemberStatus::alive) refused_.erase(member.name);
+  membersChanged_ = true;
+  driveSoon();
+}
+
+/// They are named for as long as they go on, and a little longer.
+void GossipNode::forgetStrangersLater() {
+  pictureChanged_ = true;
+  driveSoon();
+  strangersTimer_.expires_after(kNameStrangers);
+  strangersTimer_.async_wait(whileAlive(weak_from_this(), &GossipNode::forgetStrangers));
+}
+
+void GossipNode::forgetStrangers() {
+  refused_.clear();
+  conflicts_.clear();
+  pictureChanged_ = true;
+  driveSoon();
+}
+
+void GossipNode::nameConflict(const SwimMember& member, const Alive& other) {
+  conflicts_[member.name] =
+      fmt::format("two nodes go by the name {}, one at {} and one at {}; give each its own by --node-name",
+                  member.name, member.endpoint.text(), other.endpoint.text());
+  forgetStrangersLater();
+}
+
+/// The whole table comes with each push/pull, so no delta has to.
+bool GossipNode::event(const UserEvent& event) {
+  if (event.name != kSlotEvent) return true;
+  if (const auto heard = keeper_->heardDelta(Clock::now(), event.payload); !heard)
+    spdlog::debug("gossip: {}", heard.error().text);
+  driveSoon();
+  return false;
+}
+
+/// A cluster never merges with another; a stock Serf agent, which holds no subnets, may look on.
+Result<void> GossipNode::admit(const std::string& name, const std::string& meta) {
+  const auto tags = nodeTagsOf(parseTags(meta));
+  const auto& cluster = keeper_->state().cluster;
+  if (!tags || !tags->cluster || !cluster || *tags->cluster == cluster->id) {
+    if (refused_.erase(name) > 0) pictureChanged_ = true;
+    return {};
+  }
+  const std::string why = fmt::format(
+      "node {} is of cluster {}, and node {} is of cluster {}: clusters do not merge. To let a node "
+      "change over, stop it and remove its {}/gossip.json",
+      name, tags->cluster->text(), options_.node, cluster->id.text(), options_.stateDir);
+  if (refused_.emplace(name, why).second) spdlog::warn("gossip: {}", why);
+  forgetStrangersLater();
+  return fail(why, Error::Kind::conflict);
+}
+
+std::string GossipNode::extraState() {
+  collect();
+  driveSoon();
+  return keeper_->tableMessage().value_or(std::string());
+}
+
+void GossipNode::mergeExtraState(const std::string& state) {
+  if (const auto exchanged = keeper_->exchanged(Clock::now(), state); !exchanged) {
+    spdlog::warn("gossip: {}", exchanged.error().text);
+    refused_["its slot table"] = exchanged.error().text;
+    forgetStrangersLater();
+  } else {
+    pictureChanged_ |= refused_.erase("its slot table") > 0;
+    settle();
+  }
+  driveSoon();
+}
+
+}  // namespace twill::gossip
