@@ -121,8 +121,9 @@ Result<int> subnets(const Asking& asking) {
   table.add(
       {{"all", Tone::bold}, text(total, "in_use"), text(total, "free"), text(total, "resting"), "", ""});
   table.print();
-  if (total["unheard_of"] != 0)
-    fmt::print("\n{} subnets are with nodes that this one has not heard of yet\n", text(total, "unheard_of"));
+  // Where subnets are granted, the founder had all of them at first.
+  if (total["unowned"] != 0)
+    fmt::print("\n{} subnets are nobody's: each follows from its node's address\n", text(total, "unowned"));
   return 0;
 }
 
@@ -160,6 +161,23 @@ Result<int> removePeer(const Removal& removal) {
   return 0;
 }
 
+Result<int> leave(const Asking& asking) {
+  TWILL_TRY(const std::string body, callAgent(asking, {.method = "POST", .target = "/v1/leave"}));
+  if (asking.json) {
+    fmt::print("{}", body);
+    return 0;
+  }
+  TWILL_TRY(const Json answer, jsonOf(body));
+  fmt::print(
+      "this node's free subnets are another's now, and all know that it goes. {}\nStop its agent: the next "
+      "start "
+      "takes it in again\n",
+      answer["gave_back"] == true
+          ? "Nobody has a route to its own one any more"
+          : "It keeps the one that its containers have, until `twill peer rm` on another node");
+  return 0;
+}
+
 }  // namespace
 
 void addPeerCommands(CLI::App& app) {
@@ -178,6 +196,11 @@ void addPeerCommands(CLI::App& app) {
   CLI::App* group = app.add_subcommand("peer", "take nodes out of a cluster that has no server");
   group->footer(kPeerFooter);
   group->require_subcommand(1);
+  const auto going = std::make_shared<Asking>();
+  command = addCommand<Asking>(*group, "leave",
+                               "before this node is taken out of service: give other nodes what it can spare",
+                               going, leave);
+  addAsking(*command, *going, true);
   const auto gone = std::make_shared<Removal>();
   command = addCommand<Removal>(
       *group, "rm",

@@ -97,6 +97,12 @@ void addPeerRoutes(api::Server& server, const Agent& agent, Peers* peers) {
     answer(ok(subnetsView(agent.options().node, all.pool())));
   });
   route("DELETE", "/v1/peers", removePeer);
+  route("POST", "/v1/leave", [&agent](Peers& all, const Request&, const Answer& answer) {
+    const bool unused = agent.attachments().all().empty() && agent.attachments().unknown().empty();
+    all.leave(unused, [answer, unused](const Result<void>& done) {
+      answer(done ? ok({{"gave_back", unused}}) : refusal(done.error()));
+    });
+  });
   route("GET", "/v1/keys", [](Peers& all, const Request& request, const Answer& answer) {
     changeKeys(all, "list", "", parameter(request, "show") == "true", answer);
   });

@@ -88,7 +88,7 @@ Json subnetsView(const std::string& self, const Peers::Pool& pool) {
            {{"in_use", active},
             {"free", free},
             {"resting", revoked},
-            {"unheard_of", pool.slots - std::min(pool.slots, active + free + revoked)}}}};
+            {"unowned", pool.slots - std::min(pool.slots, active + free + revoked)}}}};
 }
 
 Json keysView(const Peers::KeysOfAll& keys, const std::vector<Peers::Node>& nodes, bool show) {

@@ -67,7 +67,7 @@ TEST_CASE("subnets: what each node holds, and the sum of it") {
   CHECK(view["nodes"][1]["removed"] == true);
   CHECK(view["total"]["in_use"] == 2);
   CHECK(view["total"]["resting"] == 2);
-  CHECK(view["total"]["unheard_of"] == 3);
+  CHECK(view["total"]["unowned"] == 3);
   CHECK(subnetsView("node1", {})["cluster"].is_null());
 }
 

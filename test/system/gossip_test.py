@@ -113,6 +113,22 @@ def a_cable_is_cut(lab):
     lab.test()
 
 
+def a_node_leaves(lab):
+    """It hands over what it can spare, is seen to have left, and is taken in again by its next start."""
+    shares = lambda: {share["node"]: share for share in  # noqa: E731
+                      json.loads(lab.execute("node1", lab.twill, "subnets", "--json"))["nodes"]}
+    free = sum(share["free"] for share in shares().values())
+    said = lab.execute("node3", lab.twill, "peer", "leave")
+    assert "containers have" in said, said
+    wait_for("its free subnets are another's", lambda: shares()["node3"]["free"] == 0, 20)
+    assert sum(share["free"] for share in shares().values()) == free and shares()["node3"]["in_use"] == 1
+    wait_for("it has left", lambda: '"left"' in lab.execute("node1", lab.twill, "nodes", "--json"), 20)
+    assert "node3" in leases(lab, "node1"), "its containers are still there"
+    restart(lab, "node3")
+    wait_for("it is back", lambda: '"left"' not in lab.execute("node1", lab.twill, "nodes", "--json"), 20)
+    lab.test()
+
+
 def another_cluster(lab):
     """A node that lost its state and founded a cluster of its own is not merged, and both sides say why."""
     had = leases(lab, "node1")
@@ -141,6 +157,7 @@ def main():
         rolling_restart(lab)
         a_node_fails(lab)
         a_cable_is_cut(lab)
+        a_node_leaves(lab)
         another_cluster(lab)
     with Lab(binaries, "gossipvx", "--datastore", "gossip", "--nodes", "3", "--containers", "1", "--backend", "vxlan") as lab:
         rolling_restart(lab)

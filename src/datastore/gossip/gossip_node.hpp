@@ -36,6 +36,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   [[nodiscard]] std::vector<Peers::Node> nodes() const;
   [[nodiscard]] Peers::Pool pool() const;
   [[nodiscard]] Peers::Counters counters() const;
+  void leave(bool unused, Peers::OnDone onDone);
   void changeKeysOfAll(const std::string& command, const std::string& key, Peers::OnKeys onKeys);
 
   void memberChanged(const SerfMember& member) override;
@@ -91,6 +92,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   std::map<std::string, NodeId> living_;  ///< Twill nodes, this one too
   bool started_ = false;
   bool settled_ = false;  ///< what is on the disk was compared with a peer's, or cannot be
+  std::vector<Peers::OnDone> onLeft_;  ///< who waits until this node may go
   bool drivePending_ = false;
   bool membersChanged_ = false;
   bool pictureChanged_ = true;

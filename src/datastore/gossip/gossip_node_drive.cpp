@@ -40,6 +40,7 @@ void GossipNode::collect() {
   std::move(more->deltas.begin(), more->deltas.end(), std::back_inserter(actions_.deltas));
   std::move(more->letters.begin(), more->letters.end(), std::back_inserter(actions_.letters));
   actions_.exchange |= more->exchange;
+  actions_.mayLeave |= more->mayLeave;
   pictureChanged_ |= more->changed;
 }
 
@@ -56,6 +57,9 @@ void GossipNode::perform() {
       peer_->join(other->endpoint, [](const auto&) {});
   });
   for (const auto& letter : actions.letters) deliver(letter);
+  if (!actions.mayLeave || onLeft_.empty()) return;
+  peer_->with([](Serf& serf, Time now) { serf.leave(now); });
+  for (const auto& onLeft : std::exchange(onLeft_, {})) onLeft({});
 }
 
 void GossipNode::deliver(const SlotActions::Letter& letter) {

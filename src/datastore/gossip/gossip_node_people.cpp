@@ -94,6 +94,17 @@ Result<void> GossipNode::remove(const std::string& node) {
   return {};
 }
 
+void GossipNode::leave(bool unused, Peers::OnDone onDone) {
+  if (!keeper_ || !peer_ || !keeper_->state().cluster) {
+    boost::asio::post(loop_, [onDone = std::move(onDone)] { onDone(Failure(notYet())); });
+    return;
+  }
+  onLeft_.push_back(std::move(onDone));
+  if (unused) keeper_->giveBack(Clock::now());
+  keeper_->leave(Clock::now());
+  driveSoon();
+}
+
 std::vector<Peers::Node> GossipNode::nodes() const {
   std::vector<Peers::Node> nodes;
   if (!peer_) return nodes;
