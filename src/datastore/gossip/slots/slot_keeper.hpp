@@ -50,14 +50,14 @@ struct KeeperOptions {
 /// Something that a person should know, as long as it is so.
 struct SlotWarning {
   enum class Kind : std::uint8_t {
-    conflict,
-    fenced,
-    exhausted,
-    copied,
-    rolledBack,
-    unsaved,
-    refused,
-    resting
+    conflict,    ///< two nodes had one slot; shown for ten minutes
+    fenced,      ///< this node was removed while it was out of reach
+    exhausted,   ///< no slot for this node within reach
+    copied,      ///< another machine runs with this node's state
+    rolledBack,  ///< others know newer records of this node than its own
+    unsaved,     ///< the state cannot be written, so nothing is taken or given
+    refused,     ///< the slot that follows from the address is held by another
+    resting,     ///< slots of removed nodes wait, as they should
   };
   Kind kind = Kind::conflict;
   std::string text;
@@ -68,12 +68,12 @@ struct SlotWarning {
 /// What one owner holds.
 struct Holding {
   NodeId owner;
-  std::string name;  ///< the id, if the name is not known
-  std::uint32_t free = 0;
-  std::uint32_t active = 0;
-  std::uint32_t revoked = 0;
-  bool reachable = false;
-  bool removed = false;
+  std::string name;           ///< the id, if the name is not known
+  std::uint32_t free = 0;     ///< slots
+  std::uint32_t active = 0;   ///< in use, or given back and not free yet
+  std::uint32_t revoked = 0;  ///< of nodes that it removed, resting
+  bool reachable = false;     ///< alive, as far as is known
+  bool removed = false;       ///< and has not come back as a new generation
 
   bool operator==(const Holding&) const = default;
 };
