@@ -51,7 +51,7 @@ Result<std::string> networkOf(const Options& options) {
 }  // namespace
 
 Result<std::unique_ptr<GossipDatastore>> openGossip(boost::asio::io_context& io, const Options& options,
-                                                    RouteQuestion routeTo) {
+                                                    const RouteQuestion& routeTo) {
   GossipDatastoreOptions how;
   how.node = options.node;
   how.endpoint = [&options, routeTo] { return gossipEndpoint(options, routeTo); };

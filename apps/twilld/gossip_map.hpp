@@ -13,6 +13,6 @@ namespace twill {
 /// address on the underlay until there is one. An error: net-conf.json is there and cannot be read.
 [[nodiscard]] Result<std::unique_ptr<GossipDatastore>> openGossip(boost::asio::io_context& io,
                                                                   const Options& options,
-                                                                  RouteQuestion routeTo);
+                                                                  const RouteQuestion& routeTo);
 
 }  // namespace twill

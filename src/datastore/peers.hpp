@@ -70,9 +70,9 @@ class Peers {
   /// Takes a dead node's subnets, for good. `node`: its name or its id. Kind::missing: no such node;
   /// Kind::conflict: it is not known to be dead.
   virtual void remove(const std::string& node, OnDone onDone) = 0;
-  /// Before this node is taken out of service: hands its free subnets to another node, gives its own back, too,
-  /// if `unused`, and tells all that it goes. The agent is to be stopped then; until its next start it takes
-  /// no subnet.
+  /// Before this node is taken out of service: hands its free subnets to another node, gives its own back,
+  /// too, if `unused`, and tells all that it goes. The agent is to be stopped then; until its next start it
+  /// takes no subnet.
   virtual void leave(bool unused, OnDone onDone) = 0;
   /// `command`: "list", "add", "use" or "remove"; `key` in base64. Asks all nodes, which takes a few seconds.
   virtual void changeKeys(const std::string& command, const std::string& key, OnKeys onKeys) = 0;

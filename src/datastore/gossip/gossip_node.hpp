@@ -91,7 +91,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
 
   std::map<std::string, NodeId> living_;  ///< Twill nodes, this one too
   bool started_ = false;
-  bool settled_ = false;  ///< what is on the disk was compared with a peer's, or cannot be
+  bool settled_ = false;               ///< what is on the disk was compared with a peer's, or cannot be
   std::vector<Peers::OnDone> onLeft_;  ///< who waits until this node may go
   bool drivePending_ = false;
   bool membersChanged_ = false;
