@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A directory of its own with a network config; gone afterwards.
-class FileStore : public Store {
+class FileStore : public OutsideStore {
  public:
   FileStore() {
     std::string pattern = (fs::temp_directory_path() / "twill-store.XXXXXX").string();
@@ -39,7 +39,7 @@ class FileStore : public Store {
   FileStore(const FileStore&) = delete;
   FileStore& operator=(const FileStore&) = delete;
 
-  std::unique_ptr<Datastore> open(boost::asio::io_context& loop) override {
+  std::unique_ptr<Datastore> open(boost::asio::io_context& loop, int /*node*/) override {
     return std::make_unique<FileDatastore>(loop, FileDatastoreOptions{directory.string()});
   }
   void setNetwork(const std::string& netConf) override { write("net-conf.json", netConf); }
@@ -106,12 +106,14 @@ std::string lastTold(const Node& node) {
 }  // namespace
 
 TEST_CASE("the file datastore keeps the rules of all datastores") {
-  for (const Rule& rule : kRules) {
+  const auto check = [](const auto& rule) {
     SUBCASE(rule.name) {
       FileStore store;
       rule.check(store);
     }
-  }
+  };
+  std::for_each(kRules.begin(), kRules.end(), check);
+  std::for_each(kOutsideRules.begin(), kOutsideRules.end(), check);
 }
 
 TEST_CASE("nodes that publish at the same time from several processes lose nothing") {
@@ -162,7 +164,7 @@ TEST_CASE("a missing network config is said with an example, and taken when it c
   FileStore store;
   fs::remove(store.directory / "net-conf.json");
   boost::asio::io_context loop;
-  Node node(store, loop);
+  Node node(store, loop, 1);
   REQUIRE(runUntil(loop, [&] { return node.failed(); }));
   std::string text = lastTold(node);
   CHECK(text.find((store.directory / "net-conf.json").string() + " is missing") != std::string::npos);
@@ -176,7 +178,7 @@ TEST_CASE("an error names file, entry and key") {
   FileStore store;
   store.write("leases.json", R"({"Leases":[{"Node":"node1","Subnet":"172.16.0.0"}]})");
   boost::asio::io_context loop;
-  Node node(store, loop);
+  Node node(store, loop, 1);
   REQUIRE(runUntil(loop, [&] { return node.failed(); }));
   CHECK(lastTold(node).find((store.directory / "leases.json").string() + ": Leases[0] (node1): Subnet is") ==
         0);
@@ -186,7 +188,7 @@ TEST_CASE("editors that write aside, rename, or take the file away for a moment 
   FileStore store;
   store.write("leases.json", toJson(std::vector{lease(1, 1)}));
   boost::asio::io_context loop;
-  Node node(store, loop);
+  Node node(store, loop, 1);
   REQUIRE(runUntil(loop, [&] { return node.sees({lease(1, 1)}); }));
   auto path = store.directory / "leases.json";
 
@@ -206,7 +208,7 @@ TEST_CASE("the same leases in another writing are no news") {
   FileStore store;
   store.write("leases.json", R"({"Leases":[{"Node":"n1","PublicIP":"10.0.0.1"}]})");
   boost::asio::io_context loop;
-  Node node(store, loop);
+  Node node(store, loop, 1);
   REQUIRE(runUntil(loop, [&] { return lastTold(node) == "1 leases"; }));
   store.write("leases.json", R"({ "leases": [ {"publicip": "10.0.0.1", "Node": "n1", "x": 1} ] })");
   runQuietly(loop);
@@ -217,7 +219,7 @@ TEST_CASE("a list that is removed leaves the last one in force") {
   FileStore store;
   store.write("leases.json", toJson(std::vector{lease(1, 1)}));
   boost::asio::io_context loop;
-  Node node(store, loop);
+  Node node(store, loop, 1);
   REQUIRE(runUntil(loop, [&] { return node.sees({lease(1, 1)}); }));
   fs::remove(store.directory / "leases.json");
   REQUIRE(runUntil(loop, [&] { return node.failed(); }));
@@ -232,7 +234,7 @@ TEST_CASE("the directory may come late, be replaced, renamed and come back") {
   fs::rename(store.directory, away);
   boost::asio::io_context loop;
   store.directory = store.root / "a" / "b" / "cluster";
-  Node node(store, loop);
+  Node node(store, loop, 1);
   REQUIRE(runUntil(loop, [&] { return node.failed(); }));
   fs::create_directories(store.directory.parent_path());
   fs::rename(away, store.directory);
@@ -268,7 +270,7 @@ TEST_CASE("files behind a link that is swapped, as Kubernetes mounts a ConfigMap
   fs::create_symlink("..data/leases.json", mount / "leases.json");
   store.directory = mount;
   boost::asio::io_context loop;
-  Node node(store, loop);
+  Node node(store, loop, 1);
   REQUIRE(runUntil(loop, [&] { return node.sees({lease(1, 1)}); }));
   version("..v2", {lease(1, 2)});
   CHECK(runUntil(loop, [&] { return node.sees({lease(1, 2)}); }));
@@ -279,7 +281,7 @@ TEST_CASE("a directory that is reached through a link and goes is missed") {
   fs::create_symlink("cluster", store.root / "link");
   fs::path real = std::exchange(store.directory, store.root / "link");
   boost::asio::io_context loop;
-  Node node(store, loop);
+  Node node(store, loop, 1);
   REQUIRE(runUntil(loop, [&] { return node.sees({}); }));
   fs::rename(real, store.root / "away");
   CHECK(runUntil(loop, [&] { return node.failed(); }));
@@ -288,7 +290,7 @@ TEST_CASE("a directory that is reached through a link and goes is missed") {
 TEST_CASE("many quick rewrites end with the last one") {
   FileStore store;
   boost::asio::io_context loop;
-  Node node(store, loop);
+  Node node(store, loop, 1);
   for (int i = 0; i < 2000; ++i) {
     store.write("leases.json", toJson(std::vector{lease(1, i % 256)}));
     if (i % 16 == 0) loop.poll();
@@ -366,7 +368,7 @@ TEST_CASE("one lease changed among ten thousand is told soon") {
   }
   store.write("leases.json", toJson(leases));
   boost::asio::io_context loop;
-  Node node(store, loop);
+  Node node(store, loop, 1);
   REQUIRE(runUntil(loop, [&] { return node.told.size() == 1; }));
   leases[5000].publicIp = *IpAddress::parse("10.9.9.9");
   std::string text = toJson(leases);

@@ -47,7 +47,8 @@ void GossipNode::tell() {
                     (now ? **told_ == *now : told_->error().text == now.error().text);
   if (same) return;
   told_ = now;
-  onCluster_(now);
+  const auto onCluster = onCluster_;  // it may call watch() or stop() and so end itself
+  onCluster(now);
 }
 
 NodeTags GossipNode::ownTags() const {

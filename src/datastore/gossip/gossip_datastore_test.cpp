@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/gossip/gossip_datastore.hpp"
+
+#include <filesystem>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+#include <stdlib.h>
+
+#include "base/file.hpp"
+#include "datastore_conformance.hpp"
+
+using namespace twill;
+using namespace twill::datastore_conformance;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Two nodes on loopback, real sockets and disks: node 1 founds the cluster, node 2 asks it to be let in.
+class GossipStore : public Store {
+ public:
+  GossipStore() {
+    std::string pattern = (fs::temp_directory_path() / "twill-gossip.XXXXXX").string();
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    root_ = pattern;
+    for (int node : {1, 2}) {
+      fs::create_directory(directoryOf(node));
+      ports_[node] = freePort();
+    }
+  }
+  ~GossipStore() override { fs::remove_all(root_); }
+  GossipStore(const GossipStore&) = delete;
+  GossipStore& operator=(const GossipStore&) = delete;
+
+  std::unique_ptr<Datastore> open(boost::asio::io_context& loop, int node) override {
+    GossipDatastoreOptions options;
+    options.node = "node" + std::to_string(node);
+    options.endpoint = [port = ports_.at(node)] {
+      return gossip::Endpoint{IpAddress::parse("127.0.0.1").value(), port};
+    };
+    if (node == 1) options.network = kNetwork;
+    if (node != 1) options.join = {{"127.0.0.1", ports_.at(1)}};
+    options.stateDir = directoryOf(node);
+    options.keyFile = root_ / "key";
+    auto opened = std::make_unique<GossipDatastore>(loop, std::move(options));
+    if (node == 1) founder_ = opened.get();
+    return opened;
+  }
+  [[nodiscard]] bool grants() const override { return true; }
+  void setNetwork(const std::string& netConf) override {
+    founder_->configure(netConf, [](const Result<void>& done) { CHECK(done); });
+  }
+  std::string fingerprint() override {
+    const auto text = readFile(directoryOf(1) / "gossip.json", 1U << 20U);
+    REQUIRE(text);
+    return nlohmann::json::parse(*text).at("State").at("Slots").dump();
+  }
+
+ private:
+  static std::uint16_t freePort() {
+    boost::asio::io_context loop;
+    boost::asio::ip::tcp::acceptor acceptor(loop, {boost::asio::ip::address_v4::loopback(), 0});
+    return acceptor.local_endpoint().port();
+  }
+  [[nodiscard]] fs::path directoryOf(int node) const { return root_ / ("node" + std::to_string(node)); }
+
+  fs::path root_;
+  std::map<int, std::uint16_t> ports_;
+  GossipDatastore* founder_ = nullptr;  ///< node 1's, which the rule owns
+};
+
+}  // namespace
+
+TEST_CASE("gossip keeps the rules of all datastores") {
+  for (const Rule& rule : kRules) {
+    SUBCASE(rule.name) {
+      GossipStore store;
+      rule.check(store);
+    }
+  }
+}
