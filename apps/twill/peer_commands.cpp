@@ -38,6 +38,7 @@ Examples:
 
 constexpr const char* kPeerFooter = R"(Examples:
   twill peer rm node3
+  twill peer rm node3 --force        of three nodes one is left
   twill peer rm 3f2a9c51d07e4b8896aa10c2f4d7be05      its id, from twill nodes --json)";
 
 Table::Cell stateOf(const Json& node) {
@@ -143,12 +144,14 @@ std::string escaped(const std::string& text) {
 struct Removal {
   Asking asking;
   std::string node;
+  bool force = false;
 };
 
 Result<int> removePeer(const Removal& removal) {
-  TWILL_TRY(
-      const std::string body,
-      callAgent(removal.asking, {.method = "DELETE", .target = "/v1/peers?node=" + escaped(removal.node)}));
+  TWILL_TRY(const std::string body,
+            callAgent(removal.asking, {.method = "DELETE",
+                                       .target = fmt::format("/v1/peers?node={}&force={}",
+                                                             escaped(removal.node), removal.force)}));
   if (removal.asking.json) {
     fmt::print("{}", body);
     return 0;
@@ -208,6 +211,7 @@ void addPeerCommands(CLI::App& app) {
       "go on using a subnet that another node gets",
       gone, removePeer);
   command->add_option("node", gone->node, "its name, or its id where several have one name")->required();
+  command->add_flag("--force", gone->force, "also where this node reaches no more than half of the nodes");
   addAsking(*command, gone->asking, true);
 }
 

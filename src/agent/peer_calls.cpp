@@ -42,9 +42,10 @@ void removePeer(Peers& peers, const api::Request& request, const Answer& answer)
     if (share.node == node || share.id == node)
       gone = {{"node", share.node}, {"id", share.id}, {"subnets", share.free + share.active + share.revoked}};
   }
-  peers.remove(node, [answer, gone = std::move(gone)](const Result<void>& done) {
-    answer(done ? ok(gone) : refusal(done.error()));
-  });
+  peers.remove(node, parameter(request, "force") == "true",
+               [answer, gone = std::move(gone)](const Result<void>& done) {
+                 answer(done ? ok(gone) : refusal(done.error()));
+               });
 }
 
 void changeKeys(Peers& peers, const std::string& command, const std::string& key, bool show,

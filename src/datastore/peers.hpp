@@ -68,8 +68,9 @@ class Peers {
   [[nodiscard]] virtual Pool pool() const = 0;
   [[nodiscard]] virtual Counters counters() const = 0;
   /// Takes a dead node's subnets, for good. `node`: its name or its id. Kind::missing: no such node;
-  /// Kind::conflict: it is not known to be dead.
-  virtual void remove(const std::string& node, OnDone onDone) = 0;
+  /// Kind::conflict: it is not known to be dead; Kind::busy: not for long enough, or this node reaches no
+  /// more than half of all, in which `force` removes it all the same.
+  virtual void remove(const std::string& node, bool force, OnDone onDone) = 0;
   /// Before this node is taken out of service: hands its free subnets to another node, gives its own back,
   /// too, if `unused`, and tells all that it goes. The agent is to be stopped then; until its next start it
   /// takes no subnet.

@@ -87,8 +87,8 @@ Peers::Counters GossipDatastore::counters() const {
   return state_->node->counters();
 }
 
-void GossipDatastore::remove(const std::string& node, Peers::OnDone onDone) {
-  state_->answer(std::move(onDone), state_->node->remove(node));
+void GossipDatastore::remove(const std::string& node, bool force, Peers::OnDone onDone) {
+  state_->answer(std::move(onDone), state_->node->remove(node, force));
 }
 
 void GossipDatastore::leave(bool unused, Peers::OnDone onDone) {

@@ -65,7 +65,7 @@ class GossipDatastore : public Datastore, public Administration, public Peers {
   [[nodiscard]] std::vector<Node> nodes() const override;
   [[nodiscard]] Pool pool() const override;
   [[nodiscard]] Counters counters() const override;
-  void remove(const std::string& node, Peers::OnDone onDone) override;
+  void remove(const std::string& node, bool force, Peers::OnDone onDone) override;
   void leave(bool unused, Peers::OnDone onDone) override;
   void changeKeys(const std::string& command, const std::string& key, OnKeys onKeys) override;
 

@@ -32,7 +32,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   [[nodiscard]] Result<std::string> config() const;
   [[nodiscard]] Result<void> configure(const std::string& text);
   [[nodiscard]] Result<void> release(const Prefix& subnet);
-  [[nodiscard]] Result<void> remove(const std::string& node);
+  [[nodiscard]] Result<void> remove(const std::string& node, bool force);
   [[nodiscard]] std::vector<Peers::Node> nodes() const;
   [[nodiscard]] Peers::Pool pool() const;
   [[nodiscard]] Peers::Counters counters() const;

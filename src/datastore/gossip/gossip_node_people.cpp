@@ -63,12 +63,12 @@ Result<void> GossipNode::release(const Prefix& subnet) {
   TWILL_TRY(const NetworkConfig network, parseNetworkConfig(keeper_->state().cluster->config));
   for (const SlotRecord* record : keeper_->leases()) {
     const SlotSubnets subnets = subnetsOf(network, record->slot);
-    if (subnets.v4 == subnet || subnets.v6 == subnet) return remove(record->owner.text());
+    if (subnets.v4 == subnet || subnets.v6 == subnet) return remove(record->owner.text(), false);
   }
   return fail("no node has " + subnet.text(), Error::Kind::missing);
 }
 
-Result<void> GossipNode::remove(const std::string& node) {
+Result<void> GossipNode::remove(const std::string& node, bool force) {
   if (!keeper_ || !peer_) return Failure(notYet());
   std::optional<NodeId> id;
   for (const auto& holding : keeper_->holdings()) {
@@ -83,7 +83,7 @@ Result<void> GossipNode::remove(const std::string& node) {
   if (!id)
     return fail(fmt::format("no node {} holds a subnet; `twill subnets` shows who does", node),
                 Error::Kind::missing);
-  TWILL_CHECK(keeper_->remove(Clock::now(), *id));
+  TWILL_CHECK(keeper_->remove(Clock::now(), *id, force));
   for (const auto& [name, member] : peer_->serf().members()) {
     const auto tags = nodeTagsOf(parseTags(member.meta));
     if (!tags || tags->id != *id || member.status != MemberStatus::failed) continue;

@@ -165,7 +165,7 @@ TEST_CASE("a removed node's slot stays unused while the one that got it from the
   REQUIRE(cluster.keeper(0).state().table.at(slot).owner == cluster.nodes[1].id);
   cluster.kill(1);
   cluster.run(minutes(11), kStep);
-  REQUIRE(cluster.keeper(0).remove(cluster.now, cluster.nodes[1].id));
+  REQUIRE(cluster.keeper(0).remove(cluster.now, cluster.nodes[1].id, true));
   cluster.after(0);
   cluster.run(hours(3), seconds(20));
   cluster.addUntilUsed(slot, 0);
@@ -182,7 +182,7 @@ TEST_CASE(
   cluster.run(minutes(11), kStep);
   cluster.cutOff({2, 3});
   for (const std::size_t remover : {std::size_t{0}, std::size_t{2}}) {
-    REQUIRE(cluster.keeper(remover).remove(cluster.now, cluster.nodes[4].id));
+    REQUIRE(cluster.keeper(remover).remove(cluster.now, cluster.nodes[4].id, true));
     cluster.after(remover);
   }
   cluster.run(hours(2), seconds(20));

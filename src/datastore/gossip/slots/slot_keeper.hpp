@@ -132,7 +132,9 @@ class SlotKeeper {
   void leave(TimePoint now);
   /// Takes a dead node's slots. Refused unless it was out of reach for 10 min. They are free after an hour,
   /// and not before every other node ever heard of was in reach for 10 min, has left, or is removed as well.
-  [[nodiscard]] Result<void> remove(TimePoint now, const NodeId& node);
+  /// Refused, too, where this node reaches no more than half of the nodes, unless forced: it would rather be
+  /// this side that is cut off, with news that the others are ahead of.
+  [[nodiscard]] Result<void> remove(TimePoint now, const NodeId& node, bool force = false);
   /// A new network config for all. Kind::conflict: another pool.
   [[nodiscard]] Result<void> configure(TimePoint now, const std::string& network);
   void advance(TimePoint now);
@@ -231,6 +233,7 @@ class SlotKeeper {
 
   // slot_removal.cpp: nodes that are gone
   [[nodiscard]] Result<void> mayRemove(TimePoint now, const NodeId& node) const;
+  [[nodiscard]] Result<void> reachesMost() const;
   [[nodiscard]] std::optional<std::uint32_t> generationOf(const NodeId& node) const;
   void fence();
   void sweep(TimePoint now);

@@ -24,8 +24,9 @@ std::string periodText(TimePoint::duration time) {
 
 }  // namespace
 
-Result<void> SlotKeeper::remove(TimePoint now, const NodeId& node) {
+Result<void> SlotKeeper::remove(TimePoint now, const NodeId& node, bool force) {
   TWILL_CHECK(mayRemove(now, node));
+  if (!force) TWILL_CHECK(reachesMost());
   const std::uint32_t generation = std::min(*generationOf(node), kLastRemoved);
   if (state_.table.merge(Tombstone{.node = node, .generation = generation, .remover = state_.id}))
     newTombstones_.insert(node);
@@ -58,6 +59,26 @@ Result<void> SlotKeeper::mayRemove(TimePoint now, const NodeId& node) const {
                   "runs and only the way to it is cut, it goes on using its subnet while another node "
                   "gets it: make sure that it is off. Nothing was changed",
                   textOf(node), periodText(now - since), kLongEnough.count()),
+      Error::Kind::busy);
+}
+
+Result<void> SlotKeeper::reachesMost() const {
+  std::size_t known = 1;
+  std::size_t reached = 1;
+  for (const auto& [node, generation] : state_.nodes) {
+    if (node == state_.id || state_.table.isRemoved(node, generation)) continue;
+    const SlotPeer* member = memberOf(node);
+    if (member != nullptr && member->sign == SlotPeer::Sign::left) continue;
+    known++;
+    reached += isAlive(node) ? 1 : 0;
+  }
+  if (2 * reached > known) return {};
+  return fail(
+      fmt::format(
+          "this node reaches {} of {} nodes, itself included. If the others only are cut off from "
+          "here, remove the node where most are in reach. If they are off, `twill peer rm --force` does it "
+          "here. Nothing was changed",
+          reached, known),
       Error::Kind::busy);
 }
 

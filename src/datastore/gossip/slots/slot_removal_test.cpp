@@ -57,6 +57,19 @@ TEST_CASE("a node is removed only when it was out of reach for ten minutes") {
   CHECK(bench.refusalOf(bench.n1, bench.n2.id).empty());
 }
 
+TEST_CASE("a node that reaches no more than half of all removes none, unless forced") {
+  Three bench;
+  Bench::Node n4 = bench.joined(4, bench.n1);
+  bench.fail(bench.n2);
+  bench.fail(bench.n3);
+  bench.show(bench.n1, {&bench.n2, &bench.n3, &n4});
+  bench.pass(minutes(11));
+  CHECK(Bench::has(bench.refusalOf(bench.n1, bench.n2.id), "reaches 2 of 4 nodes"));
+  CHECK(bench.n1->state().table.tombstones().empty());
+  CHECK(bench.n1->remove(bench.now, bench.n2.id, true));
+  CHECK(bench.refusalOf(bench.n1, bench.n3.id).empty());
+}
+
 TEST_CASE("a node that is no member any more counts as out of reach since then, or since the start") {
   Three bench;
   bench.show(bench.n1, {&bench.n3});
@@ -66,7 +79,7 @@ TEST_CASE("a node that is no member any more counts as out of reach since then, 
   bench.pass(minutes(9));
   CHECK_FALSE(bench.n1->remove(bench.now, bench.n2.id));
   bench.pass(minutes(1));
-  CHECK(bench.n1->remove(bench.now, bench.n2.id));
+  CHECK(bench.n1->remove(bench.now, bench.n2.id, true));
 }
 
 TEST_CASE("a removed node's slots go to the remover, rest for an hour and are free then") {

@@ -135,7 +135,7 @@ TEST_CASE(
       for (std::size_t i = 0; i < cluster.nodes.size(); ++i) {
         const auto& dead = cluster.nodes[cluster.random() % cluster.nodes.size()];
         if (!cluster.nodes[i].keeper || !dead.gone) continue;
-        (void)cluster.nodes[i].keeper->remove(cluster.now, dead.id);
+        (void)cluster.nodes[i].keeper->remove(cluster.now, dead.id, true);
         cluster.after(i);
       }
     }
