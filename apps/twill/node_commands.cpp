@@ -67,6 +67,12 @@ void printMembers(const Json& gossip) {
         "notice      {} is reached by way of other nodes only: let UDP and TCP pass between here and {}\n",
         text(node, "node"), text(node, "endpoint"));
   }
+  for (const Json& node : gossip["others_without_direct_way"]) {
+    for (const Json& to : node["to"]) {
+      fmt::print("notice      {} says that it reaches {} by way of other nodes only\n", text(node, "node"),
+                 to.get<std::string>());
+    }
+  }
 }
 
 int printStatus(const Json& status) {

@@ -126,12 +126,17 @@ Json keysView(const Peers::KeysOfAll& keys, const std::vector<Peers::Node>& node
 Json membersView(const std::vector<Peers::Node>& nodes) {
   Json counts{{"alive", 0}, {"suspect", 0}, {"leaving", 0}, {"left", 0}, {"failed", 0}};
   Json indirect = Json::array();
+  Json others = Json::array();
   for (const Peers::Node& node : nodes) {
     counts[node.status] = counts.value(node.status, 0) + 1;
-    if (node.noDirectWay && mayAnswer(node))
-      indirect.push_back({{"node", node.name}, {"endpoint", node.endpoint}});
+    if (!mayAnswer(node)) continue;
+    if (node.noDirectWay) indirect.push_back({{"node", node.name}, {"endpoint", node.endpoint}});
+    if (!node.isSelf && !node.noDirectWayTo.empty())
+      others.push_back({{"node", node.name}, {"to", node.noDirectWayTo}});
   }
-  return {{"members", std::move(counts)}, {"no_direct_way", std::move(indirect)}};
+  return {{"members", std::move(counts)},
+          {"no_direct_way", std::move(indirect)},
+          {"others_without_direct_way", std::move(others)}};
 }
 
 }  // namespace twill

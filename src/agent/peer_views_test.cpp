@@ -88,6 +88,20 @@ TEST_CASE("keys: fingerprints, the keys themselves only when asked for, and who 
   CHECK(keysView(keys, nodes, true)["keys"][0]["key"] == "c2VjcmV0");
 }
 
+TEST_CASE("members: whom others reach by way of others only, as they say") {
+  Peers::Node self = nodeOf("node1", "alive");
+  self.isSelf = true;
+  self.noDirectWayTo = {"node2"};
+  Peers::Node other = nodeOf("node2", "alive");
+  other.noDirectWayTo = {"node1", "node3"};
+  Peers::Node gone = nodeOf("node3", "failed");
+  gone.noDirectWayTo = {"node2"};
+  const auto others = membersView({self, other, gone})["others_without_direct_way"];
+  REQUIRE(others.size() == 1);
+  CHECK(others[0]["node"] == "node2");
+  CHECK(others[0]["to"] == nlohmann::json{"node1", "node3"});
+}
+
 TEST_CASE("members: each state has a number, and a node that is gone has no way to be indirect") {
   Peers::Node far = nodeOf("node2", "alive");
   far.noDirectWay = true;
@@ -99,4 +113,5 @@ TEST_CASE("members: each state has a number, and a node that is gone has no way 
   CHECK(view["members"]["left"] == 0);
   REQUIRE(view["no_direct_way"].size() == 1);
   CHECK(view["no_direct_way"][0]["node"] == "node2");
+  CHECK(view["others_without_direct_way"].empty());
 }

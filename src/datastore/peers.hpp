@@ -20,12 +20,13 @@ class Peers {
 
   struct Node {
     std::string name;
-    std::string id;            ///< 32 hexadecimal digits; empty: no Twill node
-    std::string endpoint;      ///< where it gossips
-    std::string status;        ///< alive, suspect, leaving, left or failed
-    std::int64_t seconds = 0;  ///< for so long
-    std::string accuser;       ///< who said that it is suspect or failed
-    bool noDirectWay = false;  ///< this node reaches it by others alone
+    std::string id;                          ///< 32 hexadecimal digits; empty: no Twill node
+    std::string endpoint;                    ///< where it gossips
+    std::string status;                      ///< alive, suspect, leaving, left or failed
+    std::int64_t seconds = 0;                ///< for so long
+    std::string accuser;                     ///< who said that it is suspect or failed
+    bool noDirectWay = false;                ///< this node reaches it by others alone
+    std::vector<std::string> noDirectWayTo;  ///< whom it reaches by others alone, as it says itself
     bool isSelf = false;
   };
 

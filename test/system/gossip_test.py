@@ -113,6 +113,41 @@ def a_cable_is_cut(lab):
     lab.test()
 
 
+def one_way_is_cut(lab):
+    """Between two of three nodes: they stay members by way of the third, which can tell who cannot reach whom."""
+    lab.execute("node2", "nft", "add table inet cut; add chain inet cut in { type filter hook input priority -300; }; "
+                                "add rule inet cut in ip saddr 10.0.0.30 meta l4proto { tcp, udp } th dport 7946 drop")
+    others = lambda: {row["node"]: row["to"] for row in  # noqa: E731
+                      lab.status("node1")["gossip"]["others_without_direct_way"]}
+    wait_for("node1 knows that node3 has no direct way", lambda: others().get("node3") == ["node2"], 60)
+    assert "node3 says that it reaches node2" in lab.execute("node1", lab.twill, "status")
+    assert all(len(leases(lab, node)) == 3 for node in NODES)
+    lab.execute("node2", "nft", "delete table inet cut")
+    wait_for("all have a direct way", lambda: not others(), 60)
+
+
+def an_address_changes(lab):
+    """The underlay gives node3 another one: it is followed, without a restart."""
+    pid = pid_of(lab, "node3")
+    lab.execute("node3", "ip", "addr", "add", "10.0.0.33/24", "dev", "eth0")
+    lab.execute("node3", "ip", "addr", "del", "10.0.0.30/24", "dev", "eth0")
+    lab.execute("node3", "ip", "addr", "add", "10.0.0.33/24", "dev", "eth0", check=False)  # a secondary goes with the first
+
+    def seen():
+        nodes = json.loads(lab.execute("node1", lab.twill, "nodes", "--json"))["leases"]
+        return {row["node"]: (row["state"], row["endpoint"], row["public_ip"]) for row in nodes}["node3"]
+    began = time.monotonic()
+    wait_for("node1 finds it there", lambda: seen() == ("alive", "10.0.0.33:7946", "10.0.0.33"), 30)
+    print(f"a new address is followed after {time.monotonic() - began:.1f} s")
+    lab.test()
+    lab.execute("node3", "ip", "addr", "add", "10.0.0.30/24", "dev", "eth0")
+    lab.execute("node3", "ip", "addr", "del", "10.0.0.33/24", "dev", "eth0")
+    lab.execute("node3", "ip", "addr", "add", "10.0.0.30/24", "dev", "eth0", check=False)
+    wait_for("and back", lambda: seen() == ("alive", "10.0.0.30:7946", "10.0.0.30"), 30)
+    assert pid_of(lab, "node3") == pid
+    lab.test()
+
+
 def a_node_leaves(lab):
     """It hands over what it can spare, is seen to have left, and is taken in again by its next start."""
     shares = lambda: {share["node"]: share for share in  # noqa: E731
@@ -157,6 +192,8 @@ def main():
         rolling_restart(lab)
         a_node_fails(lab)
         a_cable_is_cut(lab)
+        one_way_is_cut(lab)
+        an_address_changes(lab)
         a_node_leaves(lab)
         another_cluster(lab)
     with Lab(binaries, "gossipvx", "--datastore", "gossip", "--nodes", "3", "--containers", "1", "--backend", "vxlan") as lab:

@@ -49,6 +49,7 @@ GossipNode::GossipNode(boost::asio::io_context& loop, GossipDatastoreOptions opt
       startPause_(kStartAgain),
       settleTimer_(loop),
       strangersTimer_(loop),
+      lookTimer_(loop),
       keeperTimer_(loop) {}
 
 void GossipNode::watch(Datastore::OnCluster onCluster) {
@@ -66,6 +67,7 @@ void GossipNode::stop() {
   startTimer_.cancel();
   settleTimer_.cancel();
   strangersTimer_.cancel();
+  lookTimer_.cancel();
   keeperTimer_.cancel();
 }
 
@@ -173,7 +175,8 @@ Result<void> GossipNode::open() {
                                          .keys = std::move(keys)},
                              *this, [this](const std::string& request) { return answerRequest(request); });
   TWILL_CHECK(peer_->start());
-  openSeeds(endpoint);
+  openSeeds();
+  lookLater();
   return {};
 }
 
@@ -183,10 +186,10 @@ bool GossipNode::foundsAlone() const {
          keeper_->state().nodes.empty();
 }
 
-void GossipNode::openSeeds(const Endpoint& endpoint) {
+void GossipNode::openSeeds() {
   Seeds::Hooks hooks;
-  hooks.isKnown = [this, endpoint](const Endpoint& other) {
-    if (other == endpoint) return true;
+  hooks.isKnown = [this](const Endpoint& other) {
+    if (other == peer_->serf().membership().endpoint()) return true;
     const auto& members = peer_->serf().members();
     return std::any_of(members.begin(), members.end(), [&](const auto& member) {
       return member.second.endpoint == other && member.second.status == MemberStatus::alive;

@@ -56,9 +56,13 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   [[nodiscard]] bool foundsAlone() const;
   [[nodiscard]] Result<void> openKeeper();
   [[nodiscard]] std::string firstData() const;
-  void openSeeds(const Endpoint& endpoint);
+  void openSeeds();
   [[nodiscard]] Result<std::string> answerRequest(const std::string& request);
 
+  void lookLater();
+  void look();
+  [[nodiscard]] std::set<std::string> noDirectWay() const;
+  void follow();
   void forgetStrangersLater();
   void forgetStrangers();
   void driveSoon();
@@ -85,6 +89,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   std::chrono::milliseconds startPause_;
   boost::asio::steady_timer settleTimer_;
   boost::asio::steady_timer strangersTimer_;
+  boost::asio::steady_timer lookTimer_;
   boost::asio::steady_timer keeperTimer_;
   std::uint64_t boot_ = 0;
   SlotActions actions_;  ///< what the keeper wants done
@@ -98,6 +103,8 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   bool pictureChanged_ = true;
   std::optional<Result<Cluster>> told_;
   Tags tags_;
+  std::set<std::string> noDirectWay_;  ///< as the tags say
+  bool mayHaveMoved_ = false;          ///< this node's address is to be asked for again
   std::string startTrouble_;
   std::string seedTrouble_;
   std::map<std::string, std::string> refused_;    ///< by name: why a node was not let in

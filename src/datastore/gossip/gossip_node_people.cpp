@@ -22,6 +22,24 @@ std::string statusOf(const SerfMember& member, const SwimMember* swim) {
   return suspect && member.status == MemberStatus::alive ? "suspect" : nameOf(member.status);
 }
 
+using Names = std::map<std::string, std::string>;
+
+Names namesByBrief(const Serf& serf) {
+  Names names;
+  for (const auto& [name, member] : serf.members()) {
+    if (const auto tags = nodeTagsOf(parseTags(member.meta))) names[tags->id.brief()] = name;
+  }
+  return names;
+}
+
+std::vector<std::string> namesOf(const std::set<std::string>& briefs, const Names& names) {
+  std::vector<std::string> found;
+  for (const auto& brief : briefs) {
+    if (const auto name = names.find(brief); name != names.end()) found.push_back(name->second);
+  }
+  return found;
+}
+
 /// What Serf's internal queries call them.
 std::optional<std::string> queryFor(const std::string& command) {
   if (command == "list") return "_serf_list-keys";
@@ -109,6 +127,7 @@ std::vector<Peers::Node> GossipNode::nodes() const {
   std::vector<Peers::Node> nodes;
   if (!peer_) return nodes;
   const Time now = Clock::now();
+  const auto names = namesByBrief(peer_->serf());
   for (const auto& [name, member] : peer_->serf().members()) {
     const SwimMember* swim = peer_->serf().membership().find(name);
     const auto tags = nodeTagsOf(parseTags(member.meta));
@@ -121,7 +140,8 @@ std::vector<Peers::Node> GossipNode::nodes() const {
                                     now - (suspect ? swim->since : member.since))
                                     .count(),
                      .accuser = suspect ? swim->accuser : member.accuser,
-                     .noDirectWay = swim != nullptr && swim->noDirectWay,
+                     .noDirectWay = swim != nullptr && swim->detours > 0,
+                     .noDirectWayTo = tags ? namesOf(tags->noDirectWay, names) : std::vector<std::string>(),
                      .isSelf = name == options_.node});
   }
   std::sort(nodes.begin(), nodes.end(),

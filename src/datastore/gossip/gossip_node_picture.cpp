@@ -56,7 +56,8 @@ NodeTags GossipNode::ownTags() const {
   return {.cluster = state.cluster ? std::optional(state.cluster->id) : std::nullopt,
           .id = state.id,
           .generation = state.generation,
-          .boot = boot_};
+          .boot = boot_,
+          .noDirectWay = noDirectWay_};
 }
 
 void GossipNode::updateTags(const Result<Cluster>& picture) {
@@ -71,6 +72,8 @@ void GossipNode::updateTags(const Result<Cluster>& picture) {
 }
 
 Result<void> GossipNode::publish(const Lease& mine) {
+  mayHaveMoved_ = true;
+  follow();
   const auto now = picture();
   if (!now) return Failure(now.error());
   const Lease* own = ownLease(*now);

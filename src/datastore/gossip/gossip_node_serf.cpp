@@ -12,7 +12,53 @@ namespace {
 /// Longer than nodes take to exchange their states again, in clusters of hundreds.
 constexpr std::chrono::minutes kNameStrangers{3};
 
+/// How often this node says anew whom it reaches by others only.
+constexpr std::chrono::seconds kLook{10};
+/// One such probe may be a lost packet.
+constexpr unsigned kDetours = 2;
+
 }  // namespace
+
+void GossipNode::lookLater() {
+  lookTimer_.expires_after(kLook);
+  lookTimer_.async_wait(whileAlive(weak_from_this(), &GossipNode::look));
+}
+
+void GossipNode::look() {
+  if (!peer_) return;
+  follow();
+  if (auto now = noDirectWay(); now != noDirectWay_) {
+    noDirectWay_ = std::move(now);
+    pictureChanged_ = true;
+    driveSoon();
+  }
+  lookLater();
+}
+
+std::set<std::string> GossipNode::noDirectWay() const {
+  std::set<std::string> briefs;
+  for (const auto& [name, member] : peer_->serf().members()) {
+    const SwimMember* swim = peer_->serf().membership().find(name);
+    const auto tags = nodeTagsOf(parseTags(member.meta));
+    if (tags && swim != nullptr && swim->detours >= kDetours && member.status == MemberStatus::alive)
+      briefs.insert(tags->id.brief());
+  }
+  return briefs;
+}
+
+/// The agent follows the underlay, and publishes what it finds; this node is to be found there, too.
+void GossipNode::follow() {
+  if (!mayHaveMoved_ || !peer_) return;
+  const auto endpoint = options_.endpoint();
+  if (!endpoint) return;  // the underlay is between two addresses
+  const Endpoint before = peer_->serf().membership().endpoint();
+  if (*endpoint != before) {
+    const auto moved = peer_->move(*endpoint);
+    if (!moved) return spdlog::warn("gossip: {}; trying again", moved.error().text);
+    spdlog::info("gossip: this node is at {} now, and was at {}", endpoint->text(), before.text());
+  }
+  mayHaveMoved_ = false;
+}
 
 void GossipNode::memberChanged(const SerfMember& member) {
   if (member.status != MemberStatus::alive) refused_.erase(member.name);

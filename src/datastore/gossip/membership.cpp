@@ -249,6 +249,21 @@ void Membership::setMeta(Time now, std::string meta) {
   announceMyself();
 }
 
+void Membership::move(Time now, const Endpoint& endpoint) {
+  now_ = now;
+  SwimMember& self = me();
+  const std::string gone = encode(Message(Dead{incarnation_, self.name, self.name}));
+  options_.endpoint = self.endpoint = endpoint;
+  self.incarnation = ++incarnation_;
+  const std::string back =
+      encode(Message(Alive{incarnation_, self.name, endpoint, self.meta, self.versions}));
+  for (const auto& [name, member] : members_) {
+    if (member.get() != &self && isLiving(member->state))
+      carrier_.send(member->endpoint, {gone, back}, false);
+  }
+  announceMyself();
+}
+
 void Membership::leave(Time now) {
   now_ = now;
   leaving_ = true;

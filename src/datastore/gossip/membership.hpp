@@ -30,9 +30,9 @@ struct SwimMember {
   Versions versions{};
   std::uint32_t incarnation = 0;
   NodeState state = NodeState::dead;
-  Time since{};              ///< when the state became this
-  std::string accuser;       ///< who said that it is suspect or dead; itself: it left
-  bool noDirectWay = false;  ///< the last probe found it by others alone
+  Time since{};          ///< when the state became this
+  std::string accuser;   ///< who said that it is suspect or dead; itself: it left
+  unsigned detours = 0;  ///< of the last probes, so many in a row found it by others alone
 };
 
 /// What carries messages. Nothing here calls back from inside.
@@ -95,6 +95,9 @@ class Membership {
   [[nodiscard]] PushPull state(bool join);
   void answeredByStream(Time now, std::uint32_t sequence);
   void setMeta(Time now, std::string meta);
+  /// This node's address is another now: says so to each living node, as a leave and a return in one, since
+  /// nobody takes a new address for a node that is alive.
+  void move(Time now, const Endpoint& endpoint);
   /// The upper layer has something to tell that does not wait for the next turn.
   void hasten(Time now);
   /// Says that this node goes; it should go on for a second, so that all hear it.

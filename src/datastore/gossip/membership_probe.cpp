@@ -29,15 +29,14 @@ void Membership::on(const Ack& ack) {
   }
   if (!probe_ || probe_->sequence != ack.sequence) return;
   if (const auto target = members_.find(probe_->node); target != members_.end())
-    target->second->noDirectWay = probe_->indirect;
+    target->second->detours = probe_->indirect ? target->second->detours + 1 : 0;
   endProbe(true);
 }
 
 void Membership::answeredByStream(Time now, std::uint32_t sequence) {
   now_ = now;
   if (!probe_ || probe_->sequence != sequence) return;
-  if (const auto target = members_.find(probe_->node); target != members_.end())
-    target->second->noDirectWay = false;
+  if (const auto target = members_.find(probe_->node); target != members_.end()) target->second->detours = 0;
   endProbe(true);
 }
 

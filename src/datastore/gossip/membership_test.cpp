@@ -125,8 +125,40 @@ TEST_CASE("a node that only some can reach stays a member, and who has no direct
   };
   world.run(60s);
   CHECK(allSee(world, 6));
-  CHECK(world.node("n0").serf.membership().find("n1")->noDirectWay);
-  CHECK_FALSE(world.node("n2").serf.membership().find("n1")->noDirectWay);
+  CHECK(world.node("n0").serf.membership().find("n1")->detours > 0);
+  CHECK(world.node("n2").serf.membership().find("n1")->detours == 0);
+}
+
+TEST_CASE(
+    "a node that moves to another address is followed at once, also by those who missed that in the end") {
+  Simulation world(8);
+  build(world, 6);
+  world.run(5s);
+  int failures = 0;
+  for (const auto& [name, node] : world.nodes())
+    node->onChange = [&](const SerfMember& member) { failures += member.status == MemberStatus::failed; };
+  const Endpoint there{IpAddress::parse("10.1.0.1").value(), 7946};
+  const auto follow = [&] {
+    return std::all_of(world.nodes().begin(), world.nodes().end(), [&](const auto& node) {
+      const auto& member = node.second->serf.members().at("n2");
+      return member.status == MemberStatus::alive && member.endpoint == there;
+    });
+  };
+  SUBCASE("all hear of it") {
+    world.move("n2", there);
+    CHECK(world.runUntil(follow, 60s) < 1s);
+    CHECK(failures == 0);
+  }
+  SUBCASE("one does not") {
+    world.connected = [](const std::string& a, const std::string& b) { return a != "n2" || b != "n3"; };
+    world.move("n2", there);
+    world.run(5ms);
+    world.connected = {};
+    CHECK(world.runUntil(follow, 120s) < 60s);
+  }
+  world.run(60s);
+  CHECK(follow());
+  for (const auto& [name, node] : world.nodes()) CHECK(node->conflicts <= 5);
 }
 
 TEST_CASE("a false accusation is refuted by the accused") {

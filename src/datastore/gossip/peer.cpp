@@ -54,27 +54,15 @@ class Peer::State final : public Carrier, public std::enable_shared_from_this<St
         timer_(loop) {}
 
   Result<void> start() {
-    ErrorCode error;
-    const udp::endpoint local(toAsio(endpoint_.address), endpoint_.port);
-    socket_.open(local.protocol(), error);
-    if (!error) socket_.bind(local, error);
-    if (!error) socket_.non_blocking(true, error);
-    if (error) {
-      return failErrno(fmt::format("cannot bind {} (UDP) for the other nodes", endpoint_.text()),
-                       error.value());
-    }
-    server_ = std::make_unique<StreamServer>(
-        loop_, keys,
-        [weak = weak_from_this()](const Endpoint&, StreamMessage message) {
-          const auto self = weak.lock();
-          return self ? self->answer(std::move(message)) : std::optional<StreamMessage>();
-        },
-        [weak = weak_from_this()](const Endpoint& from, const Error& wrong) {
-          if (const auto self = weak.lock()) self->drop(from, wrong);
-        });
-    TWILL_CHECK(server_->listen(endpoint_));
-    receive();
+    TWILL_CHECK(listen(endpoint_));
     with([](Serf& serf, Time now) { serf.start(now); });
+    return {};
+  }
+
+  Result<void> move(const Endpoint& endpoint) {
+    TWILL_CHECK(listen(endpoint));
+    endpoint_ = endpoint;
+    with([&](Serf& serf, Time now) { serf.move(now, endpoint); });
     return {};
   }
 
@@ -137,6 +125,33 @@ class Peer::State final : public Carrier, public std::enable_shared_from_this<St
   Dropped dropped;
 
  private:
+  /// In place of the sockets that there are, if any.
+  Result<void> listen(const Endpoint& endpoint) {
+    ErrorCode error;
+    const udp::endpoint local(toAsio(endpoint.address), endpoint.port);
+    udp::socket socket(loop_);
+    socket.open(local.protocol(), error);
+    if (!error) socket.bind(local, error);
+    if (!error) socket.non_blocking(true, error);
+    if (error)
+      return failErrno(fmt::format("cannot bind {} (UDP) for the other nodes", endpoint.text()),
+                       error.value());
+    auto server = std::make_unique<StreamServer>(
+        loop_, keys,
+        [weak = weak_from_this()](const Endpoint&, StreamMessage message) {
+          const auto self = weak.lock();
+          return self ? self->answer(std::move(message)) : std::optional<StreamMessage>();
+        },
+        [weak = weak_from_this()](const Endpoint& from, const Error& wrong) {
+          if (const auto self = weak.lock()) self->drop(from, wrong);
+        });
+    TWILL_CHECK(server->listen(endpoint));
+    socket_ = std::move(socket);
+    server_ = std::move(server);
+    receive();
+    return {};
+  }
+
   void exchange(const Endpoint& with, bool join, OnJoined onDone) {
     callPeer(loop_, endpoint_, with, serf_.membership().state(join), keys, kStreamTimeout,
              [weak = weak_from_this(), with, join, onDone = std::move(onDone)](Result<StreamMessage> answer) {
@@ -246,6 +261,9 @@ Peer::~Peer() = default;
 
 Result<void> Peer::start() {
   return state_->start();
+}
+Result<void> Peer::move(const Endpoint& endpoint) {
+  return state_->move(endpoint);
 }
 void Peer::join(const Endpoint& seed, OnJoined onJoined) {
   state_->join(seed, std::move(onJoined));

@@ -45,6 +45,8 @@ class Peer {
 
   /// Binds UDP and TCP; from then on this node is a member. Kind::busy: the address is in use.
   [[nodiscard]] Result<void> start();
+  /// From now on at another address. Kind::busy: it is in use, nothing was changed.
+  [[nodiscard]] Result<void> move(const Endpoint& endpoint);
   /// Exchanges states with whoever is there, and says that this node is meant to be a member.
   void join(const Endpoint& seed, OnJoined onJoined);
   /// Asks one node, which must be one of ours.

@@ -262,6 +262,12 @@ void Serf::announceJoin(Time now) {
   broadcast(intents, encode(SerfMessage(join)));
 }
 
+void Serf::move(Time now, const Endpoint& endpoint) {
+  now_ = now;
+  membership_.move(now, endpoint);
+  memberUpdated(*membership_.find(membership_.name()));
+}
+
 void Serf::leave(Time now) {
   now_ = now;
   leaving_ = true;

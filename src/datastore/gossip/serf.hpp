@@ -67,6 +67,8 @@ class Serf final : public UpperLayer {
   [[nodiscard]] Result<void> merge(Time now, const PushPull& theirs);
   /// Once a first exchange went well: this node is meant to be here, whatever was said of it before.
   void announceJoin(Time now);
+  /// This node is found there from now on.
+  void move(Time now, const Endpoint& endpoint);
   /// Says that this node goes. It should go on for a second.
   void leave(Time now);
   /// Makes a failed member one that left. Kind::missing, Kind::conflict: it is not one that failed.

@@ -111,6 +111,16 @@ class Simulation {
     if (const auto known = byName_.find(name); known != byName_.end()) known->second->running = false;
   }
 
+  /// A node's address becomes another.
+  void move(const std::string& name, const Endpoint& to) {
+    Node& moved = node(name);
+    at_.erase(addresses_.at(name));
+    addresses_[name] = to;
+    at_[to] = &moved;
+    moved.serf.move(now, to);
+    rouse(moved);
+  }
+
   void join(Node& node, const std::string& seed) { exchange(node, addresses_.at(seed), true); }
 
   void run(Duration time) {

@@ -2,6 +2,7 @@
 #include "datastore/gossip/slot_leases.hpp"
 
 #include <charconv>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,7 +17,11 @@ constexpr const char* kCluster = "tw";
 constexpr const char* kId = "id";
 constexpr const char* kGeneration = "gen";
 constexpr const char* kBoot = "boot";
+constexpr const char* kNoDirectWay = "via";
 constexpr const char* kNoCluster = "-";
+/// So many of those without a direct way are named to all others; with more it is the node itself that is cut
+/// off.
+constexpr std::size_t kNamed = 6;
 
 /// The subnets are the slot's, whatever its owner may have written.
 Result<Lease> leaseOf(const SlotRecord& record, const NetworkConfig& network) {
@@ -42,6 +47,23 @@ bool readNumber(const Tags& tags, const char* name, int base, Number& number) {
   const char* const end = tag->second.data() + tag->second.size();
   const auto read = std::from_chars(tag->second.data(), end, number, base);
   return read.ec == std::errc() && read.ptr == end;
+}
+
+std::string listed(const std::set<std::string>& briefs) {
+  std::vector<std::string> first;
+  for (const auto& brief : briefs) {
+    if (first.size() < kNamed) first.push_back(brief);
+  }
+  return fmt::format("{}", fmt::join(first, ","));
+}
+
+std::set<std::string> parseListed(const Tags& tags) {
+  std::set<std::string> briefs;
+  if (const auto tag = tags.find(kNoDirectWay); tag != tags.end()) {
+    std::istringstream list(tag->second);
+    for (std::string brief; briefs.size() < kNamed && std::getline(list, brief, ',');) briefs.insert(brief);
+  }
+  return briefs;
 }
 
 }  // namespace
@@ -91,17 +113,18 @@ Tags toTags(const NodeTags& node, const std::optional<Lease>& lease) {
             {kId, node.id.text()},
             {kGeneration, std::to_string(node.generation)},
             {kBoot, fmt::format("{:x}", node.boot)}};
+  const auto add = [&tags](const char* name, const std::string& value) {
+    if (value.empty()) return;
+    tags[name] = value;
+    if (!encodeTags(tags)) tags.erase(name);
+  };
+  add(kNoDirectWay, listed(node.noDirectWay));
   if (!lease) return tags;
   if (lease->subnet) tags["s4"] = lease->subnet->text();
   if (lease->subnet6) tags["s6"] = lease->subnet6->text();
   if (lease->publicIp) tags["ip"] = lease->publicIp->text();
   if (lease->publicIp6) tags["ip6"] = lease->publicIp6->text();
   if (!lease->backendType.empty()) tags["backend"] = lease->backendType;
-  const auto add = [&tags](const char* name, const std::string& value) {
-    if (value.empty()) return;
-    tags[name] = value;
-    if (!encodeTags(tags)) tags.erase(name);
-  };
   add("data", lease->backendData);
   add("data6", lease->backendV6Data);
   return tags;
@@ -117,6 +140,7 @@ std::optional<NodeTags> nodeTagsOf(const Tags& tags) {
       !readNumber(tags, kBoot, 16, node.boot))
     return std::nullopt;
   node.id = *parsed;
+  node.noDirectWay = parseListed(tags);
   if (cluster->second == kNoCluster) return node;
   const auto clusterId = ClusterId::parse(cluster->second);
   if (!clusterId) return std::nullopt;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "datastore/gossip/serf.hpp"
@@ -27,11 +28,13 @@ struct NodeTags {
   NodeId id;
   std::uint32_t generation = 1;
   std::uint64_t boot = 0;
+  std::set<std::string> noDirectWay;  ///< the nodes that it reaches by others only, by NodeId::brief()
 
   bool operator==(const NodeTags&) const = default;
 };
 
-/// `lease`: this node's, if it has one; what does not fit into Serf's limit is left out.
+/// `lease`: this node's, if it has one. What does not fit into Serf's limit is left out, and of
+/// `noDirectWay` all but the first few.
 [[nodiscard]] Tags toTags(const NodeTags& node, const std::optional<Lease>& lease);
 /// Nothing: not a Twill node, but a stock Serf agent.
 [[nodiscard]] std::optional<NodeTags> nodeTagsOf(const Tags& tags);

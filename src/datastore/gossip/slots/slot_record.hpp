@@ -20,6 +20,8 @@ struct NodeId {
   auto operator<=>(const NodeId&) const = default;
   /// 32 hexadecimal digits.
   [[nodiscard]] std::string text() const;
+  /// The first eight of them: enough to tell a cluster's nodes apart for people.
+  [[nodiscard]] std::string brief() const { return text().substr(0, 8); }
   [[nodiscard]] static Result<NodeId> parse(std::string_view text);
   /// `bytes` must hold 16.
   [[nodiscard]] static NodeId fromBytes(std::string_view bytes);
