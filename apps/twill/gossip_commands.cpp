@@ -67,6 +67,17 @@ Result<int> makeKey(const KeyFile& file) {
   return 0;
 }
 
+Result<int> adopt(const Asking& asking) {
+  TWILL_TRY(const std::string body, callAgent(asking, {.method = "POST", .target = "/v1/adopt"}));
+  if (asking.json) {
+    fmt::print("{}", body);
+    return 0;
+  }
+  TWILL_TRY(const Json answer, jsonOf(body));
+  fmt::print("the state of {} is this machine's now, and the agent goes on with it\n", text(answer, "node"));
+  return 0;
+}
+
 struct KeyCall {
   Asking asking;
   std::string key;
@@ -183,7 +194,7 @@ void addKeyCommand(CLI::App& group, const char* name, const char* help, Result<i
 }  // namespace
 
 void addGossipCommands(CLI::App& app) {
-  CLI::App* group = app.add_subcommand("gossip", "keys of a cluster that has no server");
+  CLI::App* group = app.add_subcommand("gossip", "keys and identity in a cluster that has no server");
   group->footer(kGossipFooter);
   group->require_subcommand(1);
   const auto file = std::make_shared<KeyFile>();
@@ -191,6 +202,14 @@ void addGossipCommands(CLI::App& app) {
       *group, "keygen", "make a key; needs no agent, and never replaces a file", file, makeKey);
   command->add_option("file", file->path, "where to; - for standard output")->capture_default_str();
   command->add_flag("--json", file->json, "print JSON");
+
+  const auto adoption = std::make_shared<Asking>();
+  command = addCommand<Asking>(
+      *group, "adopt",
+      "go on with the subnets of a disk that was moved here, or whose machine got new hardware. Never on a "
+      "copy: two nodes would use the same subnets",
+      adoption, adopt);
+  addAsking(*command, *adoption, true);
 
   CLI::App* keys = group->add_subcommand("keys", "the keys of all nodes, through this node's agent");
   keys->footer(kKeysFooter);

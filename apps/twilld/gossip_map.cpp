@@ -2,6 +2,7 @@
 #include "gossip_map.hpp"
 
 #include "base/file.hpp"
+#include "datastore/gossip/machine.hpp"
 #include "kernel/linux.hpp"
 
 namespace twill {
@@ -35,12 +36,6 @@ Result<gossip::Endpoint> gossipEndpoint(const Options& options, const RouteQuest
   return gossip::Endpoint{address.address, gossip::kDefaultPort};
 }
 
-/// Without the newline at its end; empty where there is none.
-std::string lineOf(const std::string& path) {
-  const std::string text = readFile(path, 4096).value_or("");
-  return text.substr(0, text.find('\n'));
-}
-
 /// None: nobody has said what the network is to be, which a node that joins need not.
 Result<std::string> networkOf(const Options& options) {
   auto text = readFile(options.fileDir + "/net-conf.json");
@@ -65,8 +60,7 @@ Result<std::unique_ptr<GossipDatastore>> openGossip(boost::asio::io_context& io,
   TWILL_TRY(how.network, networkOf(options));
   how.stateDir = options.stateDir;
   how.keyFile = options.gossip.keyFile;
-  how.machine = {.machineId = lineOf("/etc/machine-id"),
-                 .productUuid = lineOf("/sys/class/dmi/id/product_uuid")};
+  how.machine = gossip::machineHere();
   return std::make_unique<GossipDatastore>(io, std::move(how));
 }
 

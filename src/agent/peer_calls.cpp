@@ -104,6 +104,11 @@ void addPeerRoutes(api::Server& server, const Agent& agent, Peers* peers) {
       answer(done ? ok({{"gave_back", unused}}) : refusal(done.error()));
     });
   });
+  route("POST", "/v1/adopt", [&agent](Peers& all, const Request&, const Answer& answer) {
+    all.adopt([answer, node = agent.options().node](const Result<void>& done) {
+      answer(done ? ok({{"node", node}}) : refusal(done.error()));
+    });
+  });
   route("GET", "/v1/keys", [](Peers& all, const Request& request, const Answer& answer) {
     changeKeys(all, "list", "", parameter(request, "show") == "true", answer);
   });

@@ -12,6 +12,7 @@ class Agent;
 ///   GET    /v1/nodes                   who is there, in which state, with which lease
 ///   GET    /v1/subnets                 who holds how much of the pool
 ///   DELETE /v1/peers?node=NAME-or-id   takes a dead node's subnets, for good
+///   POST   /v1/adopt                   takes the state that another machine left on this disk for its own
 ///   POST   /v1/leave                   hands this node's free subnets over, and the one in use if nothing is
 ///                                      attached, and tells all that it goes
 ///   GET    /v1/keys                    which node has which keys; ?show=true: the keys, too

@@ -76,6 +76,8 @@ class Peers {
   /// too, if `unused`, and tells all that it goes. The agent is to be stopped then; until its next start it
   /// takes no subnet.
   virtual void leave(bool unused, OnDone onDone) = 0;
+  /// Takes what another machine left on this one's disk for this node's own. Kind::exists: it is.
+  virtual void adopt(OnDone onDone) = 0;
   /// `command`: "list", "add", "use" or "remove"; `key` in base64. Asks all nodes, which takes a few seconds.
   virtual void changeKeys(const std::string& command, const std::string& key, OnKeys onKeys) = 0;
 };

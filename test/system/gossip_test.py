@@ -164,6 +164,20 @@ def a_node_leaves(lab):
     lab.test()
 
 
+def new_hardware(lab):
+    """A disk in another machine is taken for a copy, until somebody says that it is not."""
+    had = subnets(lab)
+    for change in ("echo 0123456789abcdef0123456789abcdef > /run/machine-id; mount --bind /run/machine-id /etc/machine-id",
+                   "umount /etc/machine-id"):
+        lab.execute("node3", "sh", "-c", f"{change}; kill -9 $(cat /run/twill/twilld.lock)")
+        wait_for("it takes the disk for a copy", lambda: "twill gossip adopt" in json.dumps(lab.status("node3")), 20)
+        assert "goes on" in lab.execute("node3", lab.twill, "gossip", "adopt")
+        wait_for("it goes on as before", lambda: lab.status("node3")["ready"] and subnets(lab) == had, 20)
+    refused = lab.execute("node3", "sh", "-c", f"{lab.twill} gossip adopt 2>&1", check=False)
+    assert "already" in refused, refused
+    lab.test()
+
+
 def another_cluster(lab):
     """A node that lost its state and founded a cluster of its own is not merged, and both sides say why."""
     had = leases(lab, "node1")
@@ -195,6 +209,7 @@ def main():
         one_way_is_cut(lab)
         an_address_changes(lab)
         a_node_leaves(lab)
+        new_hardware(lab)
         another_cluster(lab)
     with Lab(binaries, "gossipvx", "--datastore", "gossip", "--nodes", "3", "--containers", "1", "--backend", "vxlan") as lab:
         rolling_restart(lab)

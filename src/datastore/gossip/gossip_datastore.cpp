@@ -95,6 +95,10 @@ void GossipDatastore::leave(bool unused, Peers::OnDone onDone) {
   state_->node->leave(unused, std::move(onDone));
 }
 
+void GossipDatastore::adopt(Peers::OnDone onDone) {
+  state_->answer(std::move(onDone), state_->node->adopt());
+}
+
 void GossipDatastore::changeKeys(const std::string& command, const std::string& key, OnKeys onKeys) {
   state_->node->changeKeysOfAll(command, key, std::move(onKeys));
 }

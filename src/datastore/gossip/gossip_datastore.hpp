@@ -67,6 +67,7 @@ class GossipDatastore : public Datastore, public Administration, public Peers {
   [[nodiscard]] Counters counters() const override;
   void remove(const std::string& node, bool force, Peers::OnDone onDone) override;
   void leave(bool unused, Peers::OnDone onDone) override;
+  void adopt(Peers::OnDone onDone) override;
   void changeKeys(const std::string& command, const std::string& key, OnKeys onKeys) override;
 
  private:

@@ -10,6 +10,7 @@
 
 #include "base/file.hpp"
 #include "datastore/gossip/key_file.hpp"
+#include "datastore/gossip/machine.hpp"
 #include "datastore/while_alive.hpp"
 
 namespace twill::gossip {
@@ -19,8 +20,6 @@ constexpr std::chrono::milliseconds kStartAgain{250};
 constexpr std::chrono::milliseconds kStartAgainAtMost{2000};
 /// Peers that are up answer within milliseconds.
 constexpr std::chrono::seconds kSettle{3};
-/// The whole table of the largest pool, with a lease in each slot.
-constexpr std::size_t kLargestState = 256U << 20U;
 
 /// A network to begin with, for who has said nothing: Weave's pool, and the backend that needs nothing of the
 /// underlay.
@@ -72,7 +71,7 @@ void GossipNode::stop() {
 }
 
 void GossipNode::start() {
-  if (!onCluster_) return;
+  if (!onCluster_ || peer_) return;
   startTrouble_.clear();
   if (!keeper_) {
     if (auto opened = openKeeper(); !opened) {
@@ -111,7 +110,7 @@ void GossipNode::startLater(const Error& why) {
 }
 
 Result<void> GossipNode::openKeeper() {
-  const std::string path = options_.stateDir + "/gossip.json";
+  const std::string path = stateFile();
   TWILL_TRY(boot_, randomValue<std::uint64_t>());
   TWILL_TRY(const NodeId id, randomValue<NodeId>());
   TWILL_TRY(const ClusterId cluster, randomValue<ClusterId>());
@@ -164,6 +163,10 @@ Result<void> GossipNode::open() {
                     "gossip keygen {}` and copy it to every node",
                     options_.keyFile, options_.keyFile),
         Error::Kind::invalid);
+  }
+  if (keys.empty()) {
+    spdlog::warn("gossip: {} is not there; on {} nodes talk in plain text", options_.keyFile,
+                 endpoint.text());
   }
   tags_ = toTags(ownTags(), std::nullopt);
   peer_ =

@@ -37,6 +37,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   [[nodiscard]] Peers::Pool pool() const;
   [[nodiscard]] Peers::Counters counters() const;
   void leave(bool unused, Peers::OnDone onDone);
+  [[nodiscard]] Result<void> adopt();
   void changeKeysOfAll(const std::string& command, const std::string& key, Peers::OnKeys onKeys);
 
   void memberChanged(const SerfMember& member) override;
@@ -55,6 +56,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   [[nodiscard]] Result<void> open();
   [[nodiscard]] bool foundsAlone() const;
   [[nodiscard]] Result<void> openKeeper();
+  [[nodiscard]] std::string stateFile() const { return options_.stateDir + "/gossip.json"; }
   [[nodiscard]] std::string firstData() const;
   void openSeeds();
   [[nodiscard]] Result<std::string> answerRequest(const std::string& request);

@@ -30,9 +30,8 @@ void GossipNode::drive() {
 
 /// Brings what the keeper decided onto the disk; what follows from it is done by perform().
 void GossipNode::collect() {
-  auto more = keeper_->take([this](const std::string& text) {
-    return writeFile(options_.stateDir + "/gossip.json", text, Durability::power, 0600);
-  });
+  auto more = keeper_->take(
+      [this](const std::string& text) { return writeFile(stateFile(), text, Durability::power, 0600); });
   if (!more) {
     pictureChanged_ = true;  // its warnings say so
     return;

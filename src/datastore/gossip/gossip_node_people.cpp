@@ -4,11 +4,14 @@
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "datastore/gossip/base64.hpp"
 #include "datastore/gossip/gossip_node.hpp"
 #include "datastore/gossip/key_file.hpp"
+#include "datastore/gossip/machine.hpp"
 #include "datastore/gossip/slots/slots.hpp"
+#include "datastore/while_alive.hpp"
 
 namespace twill::gossip {
 namespace {
@@ -109,6 +112,14 @@ Result<void> GossipNode::remove(const std::string& node, bool force) {
     break;
   }
   driveSoon();
+  return {};
+}
+
+Result<void> GossipNode::adopt() {
+  TWILL_TRY(const Machine before, adoptState(stateFile(), options_.machine));
+  spdlog::info("gossip: adopted {}, which was of machine-id {}, product uuid {}", stateFile(),
+               before.machineId, before.productUuid);
+  boost::asio::post(loop_, whileAlive(weak_from_this(), &GossipNode::start));
   return {};
 }
 

@@ -48,6 +48,12 @@ Result<Keyring> readKeyFile(const std::string& path) {
     if (!key) return fail(fmt::format("{}:{}: not a key in base64", path, number), Error::Kind::invalid);
     keys.push_back(std::move(*key));
   }
+  if (keys.empty()) {
+    return fail(path +
+                    " holds no key: put another node's copy in its place, or remove it and make a first one "
+                    "with `twill gossip keygen`",
+                Error::Kind::invalid);
+  }
   auto ring = Keyring::of(std::move(keys));
   if (!ring) return Failure(std::move(ring.error()).in(path));
   return ring;

@@ -61,8 +61,13 @@ TEST_CASE("a ring of keys comes back from its file in its order") {
   const auto read = readKeyFile(path);
   REQUIRE(read);
   CHECK(read->keys() == ring->keys());
-  REQUIRE(writeKeyFile(path, Keyring()));
-  CHECK(readKeyFile(path)->empty());
+}
+
+TEST_CASE("a key file without a key is a mistake, not a wish for plain text") {
+  const Directory directory;
+  const auto ring = readKeyFile(directory.with("# to be filled\n"));
+  REQUIRE_FALSE(ring);
+  CHECK(ring.error().text.find("holds no key") != std::string::npos);
 }
 
 TEST_CASE("a key file is made with a new key of 32 bytes, for its owner's eyes, and never over another") {

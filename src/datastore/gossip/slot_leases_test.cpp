@@ -38,7 +38,8 @@ TEST_CASE("tags that are another's, or damaged, make no node") {
   }
 }
 
-TEST_CASE("tags keep to Serf's limit: few are named as without a way, and data that does not fit is left out") {
+TEST_CASE(
+    "tags keep to Serf's limit: few are named as without a way, and data that does not fit is left out") {
   Lease lease;
   lease.subnet = Prefix::parse("172.16.128.0/24").value();
   lease.subnet6 = Prefix::parse("fd00:1234:5678:9abc:def0::/80").value();

@@ -154,14 +154,15 @@ Result<void> checkMachine(const SlotState& state, const Machine& here) {
   };
   const bool id = differs(state.machine.machineId, here.machineId);
   if (!id && !differs(state.machine.productUuid, here.productUuid)) return {};
-  return fail(fmt::format("the state of this node's slots was written on another machine ({} {}, this one is "
-                          "{}): the disk is a copy, and both would use the same subnets. On the copy {}",
-                          id ? "machine-id" : "product uuid",
-                          id ? state.machine.machineId : state.machine.productUuid,
-                          id ? here.machineId : here.productUuid,
-                          "remove the file to start as a new node. If the other machine is gone for good, "
-                          "also remove it on another node with \"twill peer rm\""),
-              Error::Kind::invalid);
+  return fail(
+      fmt::format("the state of this node's slots was written on another machine ({} {}, this one is "
+                  "{}): the disk is a copy, and both would use the same subnets. On the copy {}",
+                  id ? "machine-id" : "product uuid",
+                  id ? state.machine.machineId : state.machine.productUuid,
+                  id ? here.machineId : here.productUuid,
+                  "remove the file to start as a new node. If there is no other, because this one got "
+                  "new hardware, go on with \"twill gossip adopt\""),
+      Error::Kind::invalid);
 }
 
 }  // namespace
