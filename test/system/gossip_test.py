@@ -12,28 +12,13 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from gossip_lab import KEY, NODES, leases, pid_of, says, sh, states, subnets  # noqa: E402
 from lab import Lab, wait_for  # noqa: E402
-
-NODES = ("node1", "node2", "node3")
-KEY = "/etc/twill/network/gossip.key"
-
-
-def pid_of(lab, node):
-    return lab.execute(node, "cat", "/run/twill/twilld.lock").strip()
 
 
 def addresses(lab):
     """Of each node's first container."""
     return {row["to"]: row["address"] for row in lab.test() if "/" in row["to"]}
-
-
-def subnets(lab):
-    return {node: (lab.status(node).get("lease") or {}).get("subnet") for node in NODES}
-
-
-def leases(lab, node):
-    answer = lab.execute(node, lab.twill, "leases", "--json", check=False)
-    return {lease["node"]: lease["subnet"] for lease in json.loads(answer)["leases"]} if answer else {}
 
 
 def lost(flood):
@@ -89,15 +74,13 @@ def a_node_fails(lab):
     pid = pid_of(lab, "node3")
     lab.execute("node3", "kill", "-STOP", pid)
     began = time.monotonic()
-    state = lambda: {row["node"]: row["state"] for row in  # noqa: E731
-                     json.loads(lab.execute("node1", lab.twill, "nodes", "--json"))["leases"]}
-    wait_for("node3 is seen to fail", lambda: state()["node3"] == "failed", 60)
+    wait_for("node3 is seen to fail", lambda: states(lab, "node1")["node3"] == "failed", 60)
     print(f"a stopped agent was noticed after {time.monotonic() - began:.0f} s")
     assert "node3" in leases(lab, "node1")
     refused = lab.execute("node1", "sh", "-c", f"{lab.twill} peer rm node3 2>&1", check=False)
     assert "10 min" in refused, refused
     lab.execute("node3", "kill", "-CONT", pid)
-    wait_for("it is alive again", lambda: state()["node3"] == "alive", 20)
+    wait_for("it is alive again", lambda: states(lab, "node1")["node3"] == "alive", 20)
 
 
 def a_cable_is_cut(lab):
@@ -169,11 +152,11 @@ def new_hardware(lab):
     had = subnets(lab)
     for change in ("echo 0123456789abcdef0123456789abcdef > /run/machine-id; mount --bind /run/machine-id /etc/machine-id",
                    "umount /etc/machine-id"):
-        lab.execute("node3", "sh", "-c", f"{change}; kill -9 $(cat /run/twill/twilld.lock)")
-        wait_for("it takes the disk for a copy", lambda: "twill gossip adopt" in json.dumps(lab.status("node3")), 20)
+        sh(lab, "node3", f"{change}; kill -9 $(cat /run/twill/twilld.lock)")
+        wait_for("it takes the disk for a copy", lambda: "twill gossip adopt" in says(lab, "node3"), 20)
         assert "goes on" in lab.execute("node3", lab.twill, "gossip", "adopt")
         wait_for("it goes on as before", lambda: lab.status("node3")["ready"] and subnets(lab) == had, 20)
-    refused = lab.execute("node3", "sh", "-c", f"{lab.twill} gossip adopt 2>&1", check=False)
+    refused = sh(lab, "node3", f"{lab.twill} gossip adopt 2>&1", check=False)
     assert "already" in refused, refused
     lab.test()
 
@@ -181,18 +164,17 @@ def new_hardware(lab):
 def another_cluster(lab):
     """A node that lost its state and founded a cluster of its own is not merged, and both sides say why."""
     had = leases(lab, "node1")
-    lab.execute("node3", "sh", "-c", """sed -i '/^join/d' /etc/twill/twilld.toml
+    sh(lab, "node3", """sed -i '/^join/d' /etc/twill/twilld.toml
         rm /var/lib/twill/gossip.*; kill -9 $(cat /run/twill/twilld.lock)""")
     wait_for("node3 has its own", lambda: lab.status("node3")["ready"], 20)
-    lab.execute("node3", "sh", "-c", """sed -i '1i join = ["10.0.0.10"]' /etc/twill/twilld.toml
+    sh(lab, "node3", """sed -i '1i join = ["10.0.0.10"]' /etc/twill/twilld.toml
         kill -9 $(cat /run/twill/twilld.lock)""")
-    says = lambda node: json.dumps(lab.status(node))  # noqa: E731
-    wait_for("both say why", lambda: all("clusters do not merge" in says(node) for node in ("node1", "node3")), 30)
+    wait_for("both say why", lambda: all("clusters do not merge" in says(lab, node) for node in ("node1", "node3")), 30)
     assert "node3" in leases(lab, "node2")
-    lab.execute("node3", "sh", "-c", "rm /var/lib/twill/gossip.*; kill -9 $(cat /run/twill/twilld.lock)")
-    wait_for("it joins as a new node", lambda: "clusters do not merge" not in says("node3") and
+    sh(lab, "node3", "rm /var/lib/twill/gossip.*; kill -9 $(cat /run/twill/twilld.lock)")
+    wait_for("it joins as a new node", lambda: "clusters do not merge" not in says(lab, "node3") and
              leases(lab, "node3").keys() >= set(NODES), 30)
-    wait_for("somebody says how to free the subnet of the node3 that is no more", lambda: "peer rm" in says("node1"), 20)
+    wait_for("somebody says how to free the subnet of the node3 that is no more", lambda: "peer rm" in says(lab, "node1"), 20)
     wait_for("all agree on another subnet for node3", lambda: lab.status("node3")["ready"] and
              had != leases(lab, "node1") == leases(lab, "node3"), 20)
 

@@ -6,6 +6,13 @@ import subprocess
 import sys
 import time
 
+METRICS = """
+import socket
+end = socket.socket(socket.AF_UNIX)
+end.connect("/run/twill/twill.sock")
+end.sendall(b"GET /metrics HTTP/1.0\\r\\n\\r\\n")
+print(end.makefile().read())
+"""
 SKIPPED = 77  # ctest's SKIP_RETURN_CODE
 
 
@@ -56,6 +63,10 @@ class Lab:
         """What `twill status --json` says on a node; not ready while no agent answers."""
         return json.loads(self.execute(node, self.twill, "status", "--json", check=False) or '{"ready": false}')
 
+    def metrics(self, node):
+        """What the agent there tells Prometheus, as text."""
+        return self.execute(node, "/usr/bin/python3", "-c", METRICS)
+
     def execute(self, place, *command, check=True):
         return self.run("lab", "exec", "--name", self.name, place, "--", *command, check=check)
 
@@ -64,8 +75,12 @@ class Lab:
         return subprocess.Popen([self.twill, "lab", "exec", "--name", self.name, place, "--", *command],
                                 stdout=subprocess.PIPE, text=True)
 
+    def rows(self):
+        """Of `lab test --json`, whatever they say."""
+        return json.loads(self.run("lab", "test", "--name", self.name, "--json", check=False))
+
     def test(self):
-        """The rows of `lab test --json`; all of them must be fine."""
-        rows = json.loads(self.run("lab", "test", "--name", self.name, "--json"))
+        """The same; all of them must be fine."""
+        rows = self.rows()
         assert rows and all(row["ok"] for row in rows), [row for row in rows if not row["ok"]]
         return rows

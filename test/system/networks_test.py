@@ -20,13 +20,6 @@ CONFIGS = {"blue": {"Network": "10.10.0.0/16", "Backend": {"Type": "vxlan", "VNI
            "green": {"Network": "10.30.0.0/16", "Backend": {"Type": "host-gw"}},
            "a-long-name": {"Network": "10.40.0.0/16", "Backend": {"Type": "udp"}}}
 NODES = ("node1", "node2")
-METRICS = """
-import socket
-end = socket.socket(socket.AF_UNIX)
-end.connect("/run/twill/twill.sock")
-end.sendall(b"GET /metrics HTTP/1.0\\r\\n\\r\\n")
-print(end.makefile().read())
-"""
 
 
 def put(lab, network, config):
@@ -148,7 +141,7 @@ def commands(lab):
     for network, config in CONFIGS.items():
         text = lab.execute("node1", "cat", f"/run/twill/networks/{network}.env")
         assert f"FLANNEL_NETWORK={config['Network']}" in text, text
-    metrics = lab.execute("node1", "/usr/bin/python3", "-c", METRICS)
+    metrics = lab.metrics("node1")
     assert 'twill_leases{network="red"} 2' in metrics, metrics
 
 

@@ -5,27 +5,12 @@ all agree on one of them, and the other takes another subnet and cuts off the co
 
 usage: quarantine_test.py BINARIES
 """
-import json
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from gossip_lab import STATE, restart, says, sh, subnet  # noqa: E402
 from lab import Lab, wait_for  # noqa: E402
-
-STATE = "/var/lib/twill/gossip.json"
-
-
-def sh(lab, node, script):
-    return lab.execute(node, "sh", "-c", script)
-
-
-def restart(lab, node, meanwhile):
-    """What is done to the state of an agent that does not run, as its supervisor starts the next one at once."""
-    sh(lab, node, f"pid=$(cat /run/twill/twilld.lock); kill -STOP $pid; {meanwhile}; kill -9 $pid")
-
-
-def subnet(lab, node):
-    return (lab.status(node).get("lease") or {}).get("subnet")
 
 
 def anew(lab, node):
@@ -62,14 +47,14 @@ def main():
         nodes = ("node2", "node3")
         wait_for("they differ", lambda: subnet(lab, "node2") != subnet(lab, "node3"), 60)
         loser, winner = nodes if subnet(lab, "node3") == mine else reversed(nodes)
-        wait_for("the loser cut its container off", lambda: "is cut off" in json.dumps(lab.status(loser)["problems"]), 20)
+        wait_for("the loser cut its container off", lambda: "is cut off" in says(lab, loser), 20)
         # Its first container: the first address is the bridge's.
         theirs = mine.replace(".0/24", ".2")
         wait_for("all reach the winner's container", lambda: pings(lab, "node1", theirs) and pings(lab, loser, theirs), 20)
         assert pings(lab, winner, "10.0.0.10", container=True)
         assert not pings(lab, loser, "10.0.0.10", container=True), "a container in quarantine reaches a node"
         sh(lab, loser, f"{lab.twill} detach /run/netns/new")
-        wait_for("the trouble goes with the container", lambda: "cut off" not in json.dumps(lab.status(loser)["problems"]), 20)
+        wait_for("the trouble goes with the container", lambda: "cut off" not in says(lab, loser), 20)
         sh(lab, loser, f"{lab.twill} attach /run/netns/new")
         assert pings(lab, loser, "10.0.0.10", container=True) and pings(lab, loser, theirs, container=True)
         print(f"{mine} went to {winner}; {loser} has {subnet(lab, loser)} now")
