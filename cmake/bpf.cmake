@@ -24,4 +24,5 @@ function(twill_bpf name)
 endfunction()
 
 twill_bpf(fast_path)
+twill_bpf(ipip)
 twill_bpf(udp_tunnel)

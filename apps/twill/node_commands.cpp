@@ -89,6 +89,10 @@ int printStatus(const Json& status) {
     if (networks.empty() && !process.is_null()) printProcess(process);
     fmt::print("strangers   {} packets dropped at the tunnel's port\n", text(tunnel, "strangers_dropped"));
   }
+  if (const Json ipip = status.value("ipip", Json()); !ipip.is_null()) {
+    fmt::print("ipip        {} packets sent to other segments, {} received\n", text(ipip["sent"], "packets"),
+               text(ipip["received"], "packets"));
+  }
   if (const Json path = status.value("fast_path", Json()); !path.is_null()) {
     fmt::print("fast path   {} containers, {} peers; packets: {} on the node, {} to peers, {} from peers\n",
                text(path, "containers"), text(path, "peers"), text(path["local"], "packets"),

@@ -168,6 +168,7 @@ void Agent::evaluate() {
   // Of a network that is not known yet nothing is known to be wanted, which is not to want nothing.
   if (std::none_of(networks_.begin(), networks_.end(), isDecided)) return;
   reconcile(cause);
+  followIpip();
   followFastPath();
   for (const auto& network : networks_) network->settle(actual_);
   retired_ = {};
@@ -268,7 +269,9 @@ std::optional<Agent::TunnelNumbers> Agent::tunnelNumbers() const {
     if (!counted) continue;
     for (const auto& [counter, packets] : *counted) out.strangers += packets;
   }
-  if (!tunnels) return std::nullopt;
+  out.ipip = kernel_.ipipNumbers();
+  if (out.ipip) out.strangers += out.ipip->strangers;
+  if (!tunnels && !out.ipip) return std::nullopt;
   for (const auto& network : networks_) {
     auto status = network->tunnel().status();
     if (!status) continue;

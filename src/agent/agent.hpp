@@ -73,7 +73,8 @@ class Agent {
   [[nodiscard]] bool ready() const;
   /// The node's tunnels, in numbers.
   struct TunnelNumbers {
-    std::uint64_t strangers = 0;  ///< packets that were kept out
+    std::uint64_t strangers = 0;      ///< packets that were kept out
+    std::optional<IpipNumbers> ipip;  ///< where that is the backend
     /// twill-tunnel's own words, JSON, by the network's name, where there is one that answers.
     std::map<std::string, std::string> processes;
     std::vector<std::string> problems;  ///< what is wrong although it works
@@ -124,6 +125,7 @@ class Agent {
   void say(const std::string& text);
   void setReady(bool ready);
   void followFastPath();
+  void followIpip();
   void scheduleRetry();
   void scheduleResync(std::chrono::seconds delay);
   [[nodiscard]] NodeNetwork networkOf(const Attachment& attachment) const;

@@ -301,6 +301,16 @@ FastPath Agent::wantedFastPath() const {
   return fastPathOf(present, wanted_, actual_, networks_.front()->underlay()->underlay.link);
 }
 
+/// One network has it: nothing in its packets tells networks apart.
+void Agent::followIpip() {
+  std::optional<IpipTunnel> wanted;
+  for (const auto& network : networks_) {
+    if (const auto& ipip = network->decision().desired.ipip; ipip && !wanted) wanted = ipip;
+  }
+  const auto done = kernel_.setIpip(wanted);
+  problems_.set("ipip", done ? std::vector<std::string>{} : std::vector{done.error().text});
+}
+
 /// Without it packets take the ordinary way, so that a failure is said and nothing more.
 void Agent::followFastPath() {
   const bool on = options_.fastPath && networks_.front()->underlay();

@@ -124,6 +124,8 @@ Result<void> cleanUp(const Options& options) {
   }
   TWILL_TRY(const auto links, removePrograms(kTunnelPrograms));
   for (const auto& link : links) fmt::print("remove the tunnel's program at {}\n", link);
+  TWILL_TRY(const auto encapsulated, removePrograms(kIpipPrograms));
+  for (const auto& link : encapsulated) fmt::print("remove ipip's program at {}\n", link);
   TWILL_TRY(const auto passed, removePrograms(kFastPathPrograms));
   for (const auto& link : passed) fmt::print("remove the fast path's program at {}\n", link);
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());

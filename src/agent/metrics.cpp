@@ -110,6 +110,12 @@ std::string metricsText(const Agent& agent, const Peers* peers) {
         "Packets at a tunnel's port that were dropped: not a peer's, or with a source that is not its own",
         static_cast<double>(tunnel->strangers));
   }
+  if (tunnel && tunnel->ipip) {
+    counter(registry, "twill_ipip_sent_packets_total", "Packets to peers in other segments",
+            static_cast<double>(tunnel->ipip->sentPackets));
+    counter(registry, "twill_ipip_received_packets_total", "Packets from peers in other segments",
+            static_cast<double>(tunnel->ipip->receivedPackets));
+  }
   if (const auto path = agent.fastPath()) {
     counter(registry, "twill_fast_path_packets_total", "Packets that went past bridge and routing",
             static_cast<double>(path->numbers.local.packets + path->numbers.out.packets +

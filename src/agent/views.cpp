@@ -127,6 +127,15 @@ Json fastPathJson(const Agent& agent) {
           {"in", roadJson(path->numbers.in)}};
 }
 
+/// Null without ipip.
+Json ipipJson(const std::optional<Agent::TunnelNumbers>& numbers) {
+  if (!numbers || !numbers->ipip) return nullptr;
+  const IpipNumbers& ipip = *numbers->ipip;
+  return {{"sent", {{"packets", ipip.sentPackets}, {"bytes", ipip.sentBytes}}},
+          {"received", {{"packets", ipip.receivedPackets}, {"bytes", ipip.receivedBytes}}},
+          {"strangers_dropped", ipip.strangers}};
+}
+
 /// Null without a VXLAN device.
 Json vxlanJson(const Agent& agent) {
   const auto& links = agent.wanted().links;
@@ -173,6 +182,7 @@ std::string statusJson(const Agent& agent, const Peers* peers) {
   }
   status["attachments"] = agent.attachments().all().size();
   status["tunnel"] = tunnelJson(agent, tunnel);
+  status["ipip"] = ipipJson(tunnel);
   status["fast_path"] = fastPathJson(agent);
   status["vxlan"] = vxlanJson(agent);
   status["gossip"] = peers != nullptr ? membersView(peers->nodes()) : Json(nullptr);

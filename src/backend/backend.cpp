@@ -13,6 +13,7 @@
 namespace twill {
 
 extern const Backend hostGw;  // host_gw.cpp
+extern const Backend ipip;    // ipip.cpp
 extern const Backend udp;     // udp.cpp
 extern const Backend vxlan;   // vxlan.cpp
 
@@ -28,6 +29,7 @@ Firewall& tableIn(KernelState& state, const Self& self) {
 std::span<const Backend> backends() {
   static const std::array table{
       hostGw,
+      ipip,
       udp,
       vxlan,
   };

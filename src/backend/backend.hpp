@@ -10,6 +10,7 @@
 #include "backend/checksum_offload.hpp"
 #include "model/cluster.hpp"
 #include "model/tunnel_config.hpp"
+#include "plan/ipip_tunnel.hpp"
 #include "plan/state.hpp"
 
 namespace twill {
@@ -49,6 +50,7 @@ struct Self {
 struct Desired {
   KernelState state;
   std::optional<TunnelConfig> tunnel;  ///< what twill-tunnel is to do; none: there is to be none
+  std::optional<IpipTunnel> ipip;      ///< what ipip's programs are to do, likewise
   std::vector<std::string> notices;    ///< for `twill status`: peers left out, with the reason and what to do
 };
 

@@ -12,6 +12,7 @@
 #include "net/address.hpp"
 #include "plan/diff.hpp"
 #include "plan/fast_path.hpp"
+#include "plan/ipip_tunnel.hpp"
 #include "plan/state.hpp"
 
 namespace twill {
@@ -57,6 +58,12 @@ class Kernel {
   [[nodiscard]] virtual Result<void> setFastPath(const std::optional<FastPath>& wanted) = 0;
   /// What has gone that way; none while there is none.
   [[nodiscard]] virtual std::optional<FastPathNumbers> fastPathNumbers() const = 0;
+
+  /// Encapsulates in IPIP by programs, and not with nullopt. Costs next to nothing when it is so already.
+  /// Kind::missing: a link is not there.
+  [[nodiscard]] virtual Result<void> setIpip(const std::optional<IpipTunnel>& wanted) = 0;
+  /// What has gone that way; none while there is none.
+  [[nodiscard]] virtual std::optional<IpipNumbers> ipipNumbers() const = 0;
 
   /// Name of the driver behind a link, as `ethtool -i` shows it; empty where there is none.
   [[nodiscard]] virtual std::string driverOf(const std::string& link) = 0;

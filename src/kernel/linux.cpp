@@ -72,6 +72,7 @@ Result<KernelState> LinuxKernel::read(const Interest& interest) {
   monitor_.discard();
   proxies_.clear();
   fastPath_.doubt(0);
+  ipip_.doubt(0);
   TWILL_TRY(auto state, readState(requests_, mirror_, interest));
   for (const auto& link : dying) forgetLink(link, state);
   state.sysctls = readSysctls(interest.sysctls);
@@ -91,13 +92,22 @@ std::vector<Result<void>> LinuxKernel::apply(std::span<const Operation> operatio
   return results;
 }
 
+Result<void> LinuxKernel::watchPrograms() {
+  if (!watchesPrograms_) TWILL_CHECK(monitor_.join(RTNLGRP_TC));
+  watchesPrograms_ = true;
+  return {};
+}
+
 Result<void> LinuxKernel::setFastPath(const std::optional<FastPath>& wanted) {
   if (!wanted) return fastPath_.remove();
-  if (!watchesPrograms_) {
-    TWILL_CHECK(monitor_.join(RTNLGRP_TC));
-  }
-  watchesPrograms_ = true;
+  TWILL_CHECK(watchPrograms());
   return fastPath_.follow(*wanted);
+}
+
+Result<void> LinuxKernel::setIpip(const std::optional<IpipTunnel>& wanted) {
+  if (!wanted) return ipip_.remove();
+  TWILL_CHECK(watchPrograms());
+  return ipip_.follow(*wanted);
 }
 
 Kernel::Drained LinuxKernel::drain(KernelState& state, const Interest& interest) {
@@ -119,8 +129,10 @@ Kernel::Drained LinuxKernel::drainRtnetlink(KernelState& state, const Interest& 
     if (datagram->empty()) break;
     netlink::forEachMessage(*datagram, [&](const netlink::Received& message) {
       if (message.type == RTM_NEWNETCONF || message.type == RTM_DELNETCONF) settingsStale_ = true;
-      if (const int link = linkOfPrograms(message); link != 0 && fastPath_.doubt(link))
-        out = std::max(out, Drained::changed);
+      if (const int link = linkOfPrograms(message); link != 0) {
+        const bool passed = fastPath_.doubt(link);
+        if (ipip_.doubt(link) || passed) out = std::max(out, Drained::changed);
+      }
       if (out != Drained::lost) out = std::max(out, mirror_.fold(message, state, interest));
     });
   }

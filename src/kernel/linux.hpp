@@ -8,6 +8,7 @@
 #include "kernel/conntrack.hpp"
 #include "kernel/ethtool.hpp"
 #include "kernel/fast_path_programs.hpp"
+#include "kernel/ipip_programs.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/mirror.hpp"
 #include "kernel/netlink.hpp"
@@ -31,6 +32,8 @@ class LinuxKernel final : public Kernel {
     return Nftables::counted(table);
   }
   [[nodiscard]] Result<void> setFastPath(const std::optional<FastPath>& wanted) override;
+  [[nodiscard]] Result<void> setIpip(const std::optional<IpipTunnel>& wanted) override;
+  [[nodiscard]] std::optional<IpipNumbers> ipipNumbers() const override { return ipip_.numbers(); }
   [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override {
     return fastPath_.numbers();
   }
@@ -42,6 +45,7 @@ class LinuxKernel final : public Kernel {
   LinuxKernel(netlink::Socket requests, netlink::Socket monitor, Result<Nftables> nftables)
       : requests_(std::move(requests)), monitor_(std::move(monitor)), nftables_(std::move(nftables)) {}
   [[nodiscard]] Result<void> arm();
+  [[nodiscard]] Result<void> watchPrograms();
   [[nodiscard]] Drained drainRtnetlink(KernelState& state, const Interest& interest);
   /// The kernel tells nobody of proxy entries: what apply() did to them is kept for the next drain().
   void noteProxies(std::span<const Operation> operations, std::span<const Result<void>> results);
@@ -57,6 +61,7 @@ class LinuxKernel final : public Kernel {
   Mirror mirror_;
   std::vector<Operation> proxies_;  ///< additions and removals of proxy entries, since the last drain()
   FastPathPrograms fastPath_;
+  IpipPrograms ipip_;
   bool watchesPrograms_ = false;
   bool settingsStale_ = false;
   std::atomic<bool> hidWrongly_ = false;  ///< a link that could not be removed is still there

@@ -186,6 +186,11 @@ Result<void> readRouteTables(json::Object object, BackendConfig& config) {
   return {};
 }
 
+/// What DirectRouting is where it is not given: with ipip it is the point.
+bool routesDirectly(std::string_view type) {
+  return type == "ipip";
+}
+
 Result<void> readBackendKeys(json::Object object, bool ipv6, BackendConfig& config) {
   constexpr std::int64_t kVniMax = (1 << 24) - 1;                            // RFC 7348: 24 bits
   constexpr std::int64_t kWord = std::numeric_limits<std::uint16_t>::max();  // ports, lengths, seconds
@@ -200,6 +205,7 @@ Result<void> readBackendKeys(json::Object object, bool ipv6, BackendConfig& conf
   }
   TWILL_CHECK(readBool(object, "GBP", config.gbp));
   TWILL_CHECK(readBool(object, "Learning", config.learning));
+  config.directRouting = routesDirectly(config.type);
   TWILL_CHECK(readBool(object, "DirectRouting", config.directRouting));
   TWILL_CHECK(readEngine(object, config));
   TWILL_CHECK(readNumber(object, "ListenPort", config.listenPort, 0, kWord));
@@ -288,7 +294,7 @@ std::string toJson(const NetworkConfig& config) {
   put("MTU", from.mtu, usual.mtu);
   put("GBP", from.gbp, usual.gbp);
   put("Learning", from.learning, usual.learning);
-  put("DirectRouting", from.directRouting, usual.directRouting);
+  put("DirectRouting", from.directRouting, routesDirectly(from.type));
   put("Engine", from.engine, usual.engine);
   put("ListenPort", from.listenPort, usual.listenPort);
   put("ListenPortV6", from.listenPortV6, usual.listenPortV6);

@@ -30,7 +30,7 @@ struct BackendConfig {
   int mtu = 0;
   bool gbp = false;
   bool learning = false;
-  bool directRouting = false;
+  bool directRouting = false;   ///< on with ipip unless it is set
   std::string engine = "auto";  ///< udp's, and Twill's own key: "auto", "user" or "kernel"
   std::uint16_t listenPort = 51820;
   std::uint16_t listenPortV6 = 51821;

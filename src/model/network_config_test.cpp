@@ -62,6 +62,15 @@ TEST_CASE("dual stack and IPv6 alone") {
   CHECK(both.v6->subnetMax.text() == "fd42:0:0:ff::/64");
   CHECK(both.networks().size() == 2);
   CHECK(both.backend.directRouting);
+  const auto directRouting = [](const std::string& backend) {
+    return parseNetworkConfig(R"({"Network":"10.0.0.0/8","Backend":)" + backend + "}")->backend.directRouting;
+  };
+  CHECK(directRouting(R"({"Type":"ipip"})"));
+  CHECK_FALSE(directRouting(R"({"Type":"vxlan"})"));
+  CHECK_FALSE(directRouting(R"({"DirectRouting":false,"Type":"ipip"})"));
+  auto tunnelled =
+      *parseNetworkConfig(R"({"Network":"10.0.0.0/8","Backend":{"Type":"ipip","DirectRouting":false}})");
+  CHECK(parseNetworkConfig(toJson(tunnelled)) == tunnelled);
   auto six = config(R"({"EnableIPv4":false,"EnableIPv6":true,"IPv6Network":"fd42::/120"})");
   CHECK_FALSE(six.v4);
   CHECK(six.v6->subnetLength == 122);

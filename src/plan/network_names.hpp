@@ -22,6 +22,9 @@ namespace twill {
 /// The TUN device of backend udp: "twill-udp", "tw-udp-blue".
 [[nodiscard]] std::string tunOf(std::string_view network);
 
+/// The device of backend ipip: "twill-ipip". One for the node: nothing in a packet tells networks apart.
+inline constexpr const char* kIpipDevice = "twill-ipip";
+
 /// Its table of nftables, by family and name: kTable, "inet twill_blue". What containers need is in kTable
 /// and kBridgeTable, whichever network they are in.
 [[nodiscard]] std::string tableOf(std::string_view network);

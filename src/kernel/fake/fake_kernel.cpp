@@ -86,6 +86,15 @@ Result<void> FakeKernel::setFastPath(const std::optional<FastPath>& wanted) {
   return {};
 }
 
+Result<void> FakeKernel::setIpip(const std::optional<IpipTunnel>& wanted) {
+  ipip_ = wanted;
+  return {};
+}
+
+std::optional<IpipNumbers> FakeKernel::ipipNumbers() const {
+  return ipip_ ? std::optional(IpipNumbers{}) : std::nullopt;
+}
+
 std::optional<FastPathNumbers> FakeKernel::fastPathNumbers() const {
   return fastPath_ ? std::optional(FastPathNumbers{}) : std::nullopt;
 }

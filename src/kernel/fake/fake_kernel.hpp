@@ -30,6 +30,9 @@ class FakeKernel final : public Kernel {
   /// Is seen in fastPath().
   [[nodiscard]] Result<void> setFastPath(const std::optional<FastPath>& wanted) override;
   [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override;
+  /// Is seen in ipip().
+  [[nodiscard]] Result<void> setIpip(const std::optional<IpipTunnel>& wanted) override;
+  [[nodiscard]] std::optional<IpipNumbers> ipipNumbers() const override;
   [[nodiscard]] std::string driverOf(const std::string& link) override { return drivers_[link]; }
   [[nodiscard]] int notifyFd() const override { return notify_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
@@ -56,6 +59,7 @@ class FakeKernel final : public Kernel {
   [[nodiscard]] const std::vector<std::string>& log() const { return log_; }
   void clearLog() { log_.clear(); }
   [[nodiscard]] const std::optional<FastPath>& fastPath() const { return fastPath_; }
+  [[nodiscard]] const std::optional<IpipTunnel>& ipip() const { return ipip_; }
   /// setFastPath() fails with it from now on.
   void refuseFastPath(Error error) { fastPathRefusal_ = std::move(error); }
   /// How often read() was called.
@@ -77,6 +81,7 @@ class FakeKernel final : public Kernel {
   std::map<std::string, std::string> drivers_;  ///< by link
   Fd notify_;
   std::optional<FastPath> fastPath_;
+  std::optional<IpipTunnel> ipip_;
   std::optional<Error> fastPathRefusal_;
   bool changed_ = false;
   bool lost_ = false;

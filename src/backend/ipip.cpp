@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// ipip: across segments each packet is the payload of an IPv4 packet to the peer (RFC 2003; IPv6 inside: RFC
+// 4213), which takes 20 bytes; inside a segment it goes as it is. That is Calico's CrossSubnet. The device
+// carries nothing itself: programs take what is routed to it (bpf/ipip.bpf.c).
+#include <fmt/format.h>
+
+#include "backend/backend.hpp"
+#include "backend/overlay.hpp"
+#include "backend/peers.hpp"
+#include "plan/network_names.hpp"
+
+namespace twill {
+namespace {
+
+constexpr std::string_view kType = "ipip";
+constexpr const char* kOwner = "node";
+constexpr int kOverhead = 20;  // an IPv4 header without options
+
+Result<int> mtu(const NetworkConfig& config, const Underlay& underlay) {
+  return overlayMtu(config, underlay, kOverhead);
+}
+
+void addDevice(const NetworkConfig& config, const Self& self, KernelState& out) {
+  out.put(Link{.name = kIpipDevice,
+               .kind = LinkKind::tun,
+               .alias = std::string(kAliasPrefix) + "ipip",
+               .mtu = underlayMtu(config, self.underlay) - kOverhead,
+               .owner = kOwner});
+}
+
+/// A peer as the programs know it. All of them: who is on this segment may be elsewhere tomorrow, and who is
+/// reached in another way may still send by this one while the cluster changes from one to another.
+void addPeer(const NetworkConfig& config, const Lease& peer, const Self& self, IpipTunnel& out) {
+  if (!peer.publicIp || isOwnAddress(*peer.publicIp, self)) return;
+  IpipTunnel::Peer entry{.endpoint = *peer.publicIp, .prefixes = {}};
+  for (const Family inner : {Family::v4, Family::v6}) {
+    if (config.family(inner) == nullptr) continue;
+    if (const auto& subnet = peer.subnetOf(inner)) entry.prefixes.push_back(*subnet);
+    if (const auto& node = peer.publicIpOf(inner)) entry.prefixes.push_back(Prefix::host(*node));
+  }
+  out.peers.push_back(std::move(entry));
+}
+
+/// The routes to one of a peer's subnets and to its address, or why there are none.
+std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix& subnet, const Self& self,
+                    KernelState& out) {
+  const Family inner = subnet.family();
+  const auto& node = peer.publicIpOf(inner);
+  const bool near = node && self.underlay.onSegment(*node);
+  const Family carrier = config.backend.directRouting && near ? inner : Family::v4;
+  if (auto reason = reasonAgainstPeer(peer, carrier, self); !reason.empty()) return reason;
+  if (config.backend.directRouting && near) {
+    out.put(directRoute(peer, *config.family(inner), subnet, self));
+    return {};
+  }
+  Route route = routeTo(peer, *config.family(inner), subnet);
+  route.link = kIpipDevice;
+  addOverlayRoutes(std::move(route), node, self, out);
+  return {};
+}
+
+/// What containers send as IPIP to a node would, masqueraded, look like this node's.
+void keepContainersOut(const Cluster& cluster, const Self& self, KernelState& out) {
+  auto& forward = tableIn(out, self).chains["ipip_forward"];
+  forward.hook = "type filter hook forward priority filter";
+  std::string rule = R"(iifname "tw*" ip protocol { 4, 41 })";
+  if (cluster.network.v4) rule += fmt::format(" ip daddr != {}", cluster.network.v4->network.text());
+  forward.rules.push_back(rule + " drop");
+}
+
+void addFamily(const Cluster& cluster, Family family, const Self& self, Desired& out, Notices& notices) {
+  const auto& config = cluster.network;
+  if (auto reason = reasonAgainstMtu(config, self.underlay, kOverhead, family); !reason.empty()) {
+    out.notices.push_back(fmt::format("no IPv6 over {}: {}", kIpipDevice, reason));
+    return;
+  }
+  const auto& subnet = *self.lease.subnetOf(family);
+  addOverlayEnd(kIpipDevice, subnet, self, out.state);
+  out.ipip->own.push_back(subnet);
+  if (const auto& own = self.lease.publicIpOf(family)) out.ipip->own.push_back(Prefix::host(*own));
+  forPeers(kType, family, cluster, self, notices, [&](const Lease& peer, const Prefix& prefix) {
+    return connect(config, peer, prefix, self, out.state);
+  });
+}
+
+void desired(const Cluster& cluster, const Self& self, Desired& out) {
+  const auto& config = cluster.network;
+  if (!self.underlay.v4) {
+    out.notices.push_back(fmt::format("no {}: {} has no IPv4 address", kIpipDevice, self.underlay.link));
+    return;
+  }
+  noteUnusedMtu(config, self.underlay, out.notices);
+  out.ipip = IpipTunnel{.device = kIpipDevice,
+                        .underlay = self.underlay.link,
+                        .local = self.underlay.v4->address,
+                        .own = {},
+                        .peers = {}};
+  addDevice(config, self, out.state);
+  keepContainersOut(cluster, self, out.state);
+  for (const auto& peer : cluster.leases) {
+    if (!isOwn(peer, self)) addPeer(config, peer, self, *out.ipip);
+  }
+  Notices notices;
+  for (const Family family : {Family::v4, Family::v6}) {
+    if (config.family(family) != nullptr && self.lease.subnetOf(family))
+      addFamily(cluster, family, self, out, notices);
+  }
+  std::move(notices).moveTo(out.notices, "subnets without a route");
+}
+
+}  // namespace
+
+extern const Backend ipip;
+constinit const Backend ipip{.type = kType, .mtu = mtu, .publish = nullptr, .desired = desired};
+
+}  // namespace twill

@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Backend ipip in two segments: what is on the wire where, who may send what, its MTU, an agent that is killed, programs that are
+taken away, and a change to and from another backend.
+
+usage: ipip_test.py BINARIES
+"""
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import Lab, wait_for  # noqa: E402
+
+# What goes through the router, as "source destination protocol", until none came for a second.
+CAPTURE = """
+import socket, sys
+end = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+end.settimeout(1)
+print("ready", flush=True)
+seen = set()
+for _ in range(20000):
+    try:
+        packet, where = end.recvfrom(65536)
+    except TimeoutError:
+        break
+    if where[1] == 0x0800:
+        seen.add(" ".join((socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20]), str(packet[9]))))
+print("\\n".join(sorted(seen)))
+"""
+
+# An IPIP packet to node1 with an ICMP echo request inside, from an address that the kernel fills in.
+INJECT = """
+import socket, struct, sys
+def total(data):
+    part = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while part >> 16:
+        part = (part & 0xffff) + (part >> 16)
+    return ~part & 0xffff
+source, target, tos = socket.inet_aton(sys.argv[1]), socket.inet_aton(sys.argv[2]), int(sys.argv[3])
+echo = struct.pack("!BBHHH", 8, 0, 0, 7, 7) + bytes(32)
+echo = echo[:2] + struct.pack("!H", total(echo)) + echo[4:]
+header = struct.pack("!BBHHHBBH4s4s", 0x45, int(sys.argv[4]), 20 + len(echo), 1, 0, 64, 1, 0, source, target)
+header = header[:10] + struct.pack("!H", total(header)) + header[12:]
+end = socket.socket(socket.AF_INET, socket.SOCK_RAW, 4)
+end.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+for _ in range(10):
+    end.sendto(header + echo, ("10.0.0.10", 0))
+"""
+
+
+def run_python(lab, place, program, *arguments):
+    return lab.execute(place, "/usr/bin/python3", "-c", program, *map(str, arguments))
+
+
+def ping(lab, place, target, *options):
+    return lab.execute(place, "ping", "-c2", "-i0.2", "-W1", *options, target, check=False)
+
+
+def on_the_wire(lab):
+    """Through the router go packets of the nodes alone, with IPIP inside; in a segment containers' own."""
+    capture = lab.background("router", "/usr/bin/python3", "-c", CAPTURE)
+    assert capture.stdout.readline() == "ready\n"
+    assert " 0% " in ping(lab, "node1/con1", "172.16.2.2") and " 0% " in ping(lab, "node1/con1", "172.16.1.2")
+    seen = set(capture.communicate(timeout=60)[0].split("\n")) - {""}
+    assert {"10.0.0.10 10.0.1.10 4", "10.0.1.10 10.0.0.10 4"} <= seen, seen
+    assert not any(line.startswith("172.16.") for line in seen), seen
+    routes = lab.execute("node1", "ip", "route")
+    assert "172.16.1.0/24 via 10.0.0.20 dev eth0" in routes and "172.16.2.0/24 dev twill-ipip" in routes, routes
+
+
+def sizes(lab):
+    """All 1500 bytes inside a segment, 1480 across, of which ICMP tells the container."""
+    assert " 0% " in ping(lab, "node1/con1", "172.16.1.2", "-Mdo", "-s1472")
+    across = ping(lab, "node1/con1", "172.16.2.2", "-Mdo", "-s1472")
+    assert "mtu=1480" in across or "mtu = 1480" in across, across
+    assert " 0% " in ping(lab, "node1/con1", "172.16.2.2", "-Mdo", "-s1452")
+    assert " 0% " in ping(lab, "node1/con1", "172.16.2.2", "-s4000")
+    lab.execute("node3/con1", "iperf3", "-s", "-1", "-D")
+    sent = json.loads(lab.execute("node1/con1", "iperf3", "-c", "172.16.2.2", "-n", "50M", "-J"))
+    assert sent["end"]["sum_received"]["bytes"] >= 40_000_000, sent["end"]
+
+
+def who_may_send(lab):
+    """node3 from its own containers' addresses; nothing else gets in, and is counted."""
+    numbers = lambda: lab.status("node1")["ipip"]  # noqa: E731
+    before = numbers()
+    run_python(lab, "node3", INJECT, "172.16.2.2", "172.16.0.2", 0, 0)
+    wait_for("a peer's packets come in", lambda: numbers()["received"]["packets"] >= before["received"]["packets"] + 10)
+    assert numbers()["strangers_dropped"] == before["strangers_dropped"]
+    for inner in ("172.16.1.2", "8.8.8.8", "172.16.0.3"):
+        before = numbers()
+        run_python(lab, "node3", INJECT, inner, "172.16.0.2", 0, 0)
+        wait_for(f"{inner} is no address of node3's", lambda b=before: numbers()["strangers_dropped"] == b["strangers_dropped"] + 10)
+    before = numbers()
+    run_python(lab, "router", INJECT, "172.16.2.2", "172.16.0.2", 0, 0)
+    wait_for("the router is no peer", lambda: numbers()["strangers_dropped"] == before["strangers_dropped"] + 10)
+    assert numbers()["received"] == before["received"]
+
+
+def congestion(lab):
+    """RFC 6040: a mark of congestion on the way gets to a packet that can bear it, and else ends the packet."""
+    watch = lab.background("node1/con1", "timeout", "6", "tcpdump", "-nvl", "-c", "4", "-i", "eth0", "icmp[0] == 8")
+    wait_for("tcpdump listens", lambda: "tcpdump" in lab.execute("node1", "ps", "-e"), 10)
+    run_python(lab, "node3", INJECT, "172.16.2.2", "172.16.0.2", 3, 2)
+    seen = watch.communicate(timeout=30)[0]
+    assert "tos 0x3,CE" in seen, seen
+    before = lab.status("node1")["ipip"]["strangers_dropped"]
+    run_python(lab, "node3", INJECT, "172.16.2.2", "172.16.0.2", 3, 0)
+    wait_for("what cannot be marked is dropped", lambda: lab.status("node1")["ipip"]["strangers_dropped"] == before + 10)
+
+
+def lost(flood):
+    report = flood.communicate(timeout=120)[0]
+    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())
+    assert sent > 300, report
+    return sent - received
+
+
+def troubles(lab):
+    flood = lab.background("node1/con1", "ping", "-q", "-i", "0.005", "-c", "800", "172.16.2.2")
+    before = lab.execute("node1", "cat", "/run/twill/twilld.lock")
+    lab.execute("node1", "kill", "-9", before.strip())
+    wait_for("the agent is back", lambda: lab.execute("node1", "cat", "/run/twill/twilld.lock") != before and
+             lab.status("node1")["ready"], 20)
+    gone = lost(flood)
+    print(f"agent killed: {gone} of 800 packets lost")
+    assert gone == 0
+    for link in ("eth0", "twill-ipip"):
+        lab.execute("node1", "tc", "qdisc", "del", "dev", link, "clsact")
+        wait_for(f"the program at {link} is back", lambda: " 0% " in ping(lab, "node1/con1", "172.16.2.2"), 10)
+    lab.execute("node1", "ip", "link", "del", "twill-ipip")
+    wait_for("the device is back", lambda: " 0% " in ping(lab, "node1/con1", "172.16.2.2"), 10)
+    lab.test()
+
+
+def other_backends(lab):
+    for backend in ("vxlan", "ipip"):
+        config = json.dumps({"Network": "172.16.0.0/16", "Backend": {"Type": backend}})
+        flood = lab.background("node1/con1", "ping", "-q", "-i", "0.01", "-c", "500", "172.16.2.2")
+        lab.execute("node1", "sh", "-c", f"echo '{config}' > /run/config; {lab.twill} config set /run/config")
+        for node in ("node1", "node2", "node3"):
+            wait_for(f"{node} has {backend}", lambda n=node, b=backend: lab.status(n)["backend"] == b, 20)
+        gone = lost(flood)
+        print(f"to {backend}: {gone} of 500 packets lost")
+        assert gone <= 5
+        lab.test()
+
+
+def nothing_is_left(lab):
+    lab.execute("node2", "sh", "-c", "kill -STOP $(ps -o ppid= -p $(cat /run/twill/twilld.lock)); "
+                                     f"kill $(cat /run/twill/twilld.lock); sleep 1; {os.path.dirname(lab.twill)}/twilld --cleanup")
+    assert "twill-ipip" not in lab.execute("node2", "ip", "link")
+    assert "twill_ipip" not in lab.execute("node2", "tc", "filter", "show", "dev", "eth0", "ingress")
+
+
+def main():
+    with Lab(sys.argv[1], "ipip", "--backend", "ipip", "--segments", "2", "--nodes", "3", "--containers", "1") as lab:
+        wait_for("all is there", lambda: all(row["ok"] for row in lab.rows()), 20)
+        for case in (on_the_wire, sizes, who_may_send, congestion, troubles, other_backends, nothing_is_left):
+            case(lab)
+
+
+main()
