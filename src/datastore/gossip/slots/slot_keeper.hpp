@@ -222,6 +222,7 @@ class SlotKeeper {
   [[nodiscard]] std::vector<const SlotPeer*> livePeers() const;
   void ask(TimePoint now);
   void send(const NodeId& to, GrantMessage message, bool answer);
+  [[nodiscard]] std::size_t shareOf(const NodeId& asker, std::size_t free) const;
   [[nodiscard]] std::string refusalOf(TimePoint now, const GrantMessage& request) const;
   void answer(TimePoint now, const GrantMessage& request);
   void mergeOwn(TimePoint now, const GrantMessage& message);
