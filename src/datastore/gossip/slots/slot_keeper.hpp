@@ -147,6 +147,9 @@ class SlotKeeper {
   /// This side of a push/pull. Kind::busy: something is not saved yet; exchange without it.
   [[nodiscard]] Result<std::string> tableMessage() const;
 
+  /// Equal on nodes whose tableMessage() would tell each other nothing. Costs by the number of nodes.
+  [[nodiscard]] std::uint64_t digest() const;
+
   /// The slot that is this node's to use, saved.
   [[nodiscard]] std::optional<std::uint32_t> mine() const { return mine_; }
   /// Records with a lease: slots in use, of nodes that were not removed. Point into the keeper.
