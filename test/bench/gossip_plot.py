@@ -8,7 +8,7 @@ import math
 import statistics
 import sys
 
-WIDTH, HEIGHT, LEFT, TOP, PANEL = 900, 372, 58, 62, 226
+WIDTH, HEIGHT, LEFT, TOP, PANEL = 900, 392, 58, 62, 226
 GAP = 64
 STYLE = """
 .page{fill:#fff;stroke:#d5dce4}
