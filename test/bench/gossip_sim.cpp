@@ -6,9 +6,9 @@
 // usage: gossip_sim SIZE LOSS-PERCENT TAG-BYTES
 //
 // All nodes start within a second and join the first one. More than 2,000 start as members that know each
-// other and have nothing to tell: each telling all of each would take hours here. TAG-BYTES is how much each
-// says of itself in its tags; a host-gw lease takes some 200. Bytes are those of IP packets and of streams
-// before compression and encryption. Memory is this process's growth for each node.
+// other and have nothing to tell: each telling all of each would take too long here. TAG-BYTES is how much
+// each says of itself in its tags; a host-gw lease takes some 200. Bytes are those of IP packets and of
+// streams before compression and encryption. Memory is this process's growth for each node.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
