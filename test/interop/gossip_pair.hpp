@@ -67,6 +67,7 @@ class Ours final : public SerfUser {
   Result<void> admit(const std::string&, const std::string&) override { return {}; }
   std::string extraState() override { return "what stock agents pass over"; }
   void mergeExtraState(const std::string&) override {}
+  std::optional<std::uint64_t> digestFor(const std::string&) override { return std::nullopt; }
   KeyAnswer changeKeys(std::string_view command, const std::string& key) override {
     Keyring& ring = peer->keys();
     Result<void> done;

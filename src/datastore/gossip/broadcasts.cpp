@@ -17,13 +17,14 @@ int Broadcasts::transmits(int multiplier, std::size_t nodes) {
 }
 
 void Broadcasts::drop(Queue::iterator entry) {
-  if (!entry->about.empty()) byAbout_.erase(entry->about);
+  if (!entry->second.about.empty()) byAbout_.erase(entry->second.about);
   queue_.erase(entry);
 }
 
 void Broadcasts::add(std::string_view about, std::string bytes, bool first) {
   if (const auto earlier = byAbout_.find(about); earlier != byAbout_.end()) drop(earlier->second);
-  const auto entry = queue_.insert({first ? -1 : 0, next_++, std::string(about), std::move(bytes)}).first;
+  const Place place{.transmits = first ? -1 : 0, .size = bytes.size(), .number = next_++};
+  const auto entry = queue_.emplace(place, Entry{std::string(about), std::move(bytes)}).first;
   if (!about.empty()) byAbout_.emplace(about, entry);
   if (queue_.size() > kLongest) drop(std::prev(queue_.end()));
 }
@@ -32,20 +33,25 @@ std::vector<std::string> Broadcasts::take(std::size_t room, std::size_t overhead
   std::vector<std::string> taken;
   std::vector<Queue::node_type> again;
   for (auto entry = queue_.begin(); entry != queue_.end() && room > overhead;) {
+    const Place& place = entry->first;
+    if (place.size + overhead > room) {
+      // The next that fits: of those told as often, or the longest of those told once more.
+      entry = queue_.lower_bound({place.transmits, room - overhead, UINT64_MAX});
+      continue;
+    }
     const auto here = entry++;
-    if (here->bytes.size() + overhead > room) continue;
-    room -= here->bytes.size() + overhead;
-    taken.push_back(here->bytes);
-    if (here->transmits + 1 >= limit) {
+    room -= place.size + overhead;
+    taken.push_back(here->second.bytes);
+    if (place.transmits + 1 >= limit) {
       drop(here);
     } else {
       again.push_back(queue_.extract(here));
     }
   }
   for (auto& node : again) {
-    node.value().transmits++;
+    node.key().transmits++;
     const auto inserted = queue_.insert(std::move(node)).position;
-    if (!inserted->about.empty()) byAbout_.find(inserted->about)->second = inserted;
+    if (const auto& about = inserted->second.about; !about.empty()) byAbout_.find(about)->second = inserted;
   }
   return taken;
 }

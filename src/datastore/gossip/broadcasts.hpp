@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,26 +21,30 @@ class Broadcasts {
   /// that others have told, which this node only passes on.
   void add(std::string_view about, std::string bytes, bool first = false);
   /// Those that fit into `room` bytes, with `overhead` more for each: fewest transmits first, then the
-  /// longest, then the newest. Each counts as sent once, and goes after `limit` times.
+  /// longest, then the newest. Each counts as sent once, and goes after `limit` times. Cost: by what is
+  /// taken, not by what waits.
   [[nodiscard]] std::vector<std::string> take(std::size_t room, std::size_t overhead, int limit);
 
   [[nodiscard]] bool empty() const { return queue_.empty(); }
   [[nodiscard]] std::size_t size() const { return queue_.size(); }
 
  private:
-  struct Entry {
+  struct Place {
     int transmits = 0;
+    std::size_t size = 0;
     std::uint64_t number = 0;  ///< newer is higher
-    std::string about;
-    std::string bytes;
 
-    bool operator<(const Entry& other) const {
+    bool operator<(const Place& other) const {
       if (transmits != other.transmits) return transmits < other.transmits;
-      if (bytes.size() != other.bytes.size()) return bytes.size() > other.bytes.size();
+      if (size != other.size) return size > other.size;
       return number > other.number;
     }
   };
-  using Queue = std::set<Entry>;
+  struct Entry {
+    std::string about;
+    std::string bytes;
+  };
+  using Queue = std::map<Place, Entry>;
 
   void drop(Queue::iterator entry);
 

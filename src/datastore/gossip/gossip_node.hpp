@@ -46,6 +46,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   [[nodiscard]] Result<void> admit(const std::string& name, const std::string& meta) override;
   [[nodiscard]] std::string extraState() override;
   void mergeExtraState(const std::string& state) override;
+  [[nodiscard]] std::optional<std::uint64_t> digestFor(const std::string& meta) override;
   [[nodiscard]] KeyAnswer changeKeys(std::string_view command, const std::string& key) override;
 
  private:

@@ -120,6 +120,12 @@ std::string GossipNode::extraState() {
   return keeper_->tableMessage().value_or(std::string());
 }
 
+/// A stock Serf agent would complain of each ack that brings anything else than coordinates.
+std::optional<std::uint64_t> GossipNode::digestFor(const std::string& meta) {
+  if (!nodeTagsOf(parseTags(meta))) return std::nullopt;
+  return keeper_->digest();
+}
+
 void GossipNode::mergeExtraState(const std::string& state) {
   if (const auto exchanged = keeper_->exchanged(Clock::now(), state); !exchanged) {
     spdlog::warn("gossip: {}", exchanged.error().text);

@@ -2,19 +2,22 @@
 #include "datastore/gossip/membership.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
+
+#include "base/fnv.hpp"
 
 namespace twill::gossip {
 namespace {
 
-/// A push/pull costs as much as there are nodes: from this many on they grow rarer (memberlist's
-/// pushPullScaleThreshold).
-constexpr double kPushPullScaleFrom = 32;
-
 bool isLiving(NodeState state) {
   return state == NodeState::alive || state == NodeState::suspect;
+}
+
+/// Of who lives, and with which tags: each change of those has another incarnation.
+std::uint64_t digestOf(const SwimMember& member) {
+  if (!isLiving(member.state)) return 0;
+  return fnv1a(fmt::format("{} {} {}", member.name, member.endpoint.text(), member.incarnation));
 }
 
 }  // namespace
@@ -47,6 +50,7 @@ void Membership::start(Time now) {
   probeAt_ = within(options_.timers.probeInterval);
   gossipAt_ = within(options_.timers.gossipInterval);
   pushPullAt_ = within(options_.timers.pushPullInterval);
+  exchangedAt_ = now_;
   incarnation_ = 1;
   SwimMember& self = add(options_.name, options_.endpoint);
   self.meta = options_.meta;
@@ -145,6 +149,7 @@ Result<void> Membership::merge(Time now, const PushPull& theirs) {
 }
 
 void Membership::setState(SwimMember& member, NodeState state, const std::string& accuser) {
+  digest_ ^= digestOf(member);
   if (isLiving(state) != isLiving(member.state)) {
     if (isLiving(state))
       ++living_;
@@ -154,6 +159,13 @@ void Membership::setState(SwimMember& member, NodeState state, const std::string
   if (state != member.state) member.since = now_;
   member.state = state;
   member.accuser = accuser;
+  digest_ ^= digestOf(member);
+}
+
+void Membership::setIncarnation(SwimMember& member, std::uint32_t incarnation) {
+  digest_ ^= digestOf(member);
+  member.incarnation = incarnation;
+  digest_ ^= digestOf(member);
 }
 
 /// Whether the new address of a known name is one to believe. A name is free again once its node has left or
@@ -181,7 +193,7 @@ void Membership::on(const Alive& alive) {
   const bool returned = !isLiving(member.state);
   const bool changed = member.meta != alive.meta;
   suspicions_.erase(alive.node);
-  member.incarnation = alive.incarnation;
+  setIncarnation(member, alive.incarnation);
   member.meta = alive.meta;
   member.versions = alive.versions;
   setState(member, NodeState::alive, {});
@@ -205,7 +217,7 @@ void Membership::aliveAboutMe(const Alive& alive) {
 
 void Membership::refute(std::uint32_t accused) {
   incarnation_ = std::max(incarnation_, accused) + 1;
-  me().incarnation = incarnation_;
+  setIncarnation(me(), incarnation_);
   adjustAwareness(1);
   announceMyself();
 }
@@ -220,7 +232,7 @@ void Membership::on(const Suspect& suspect) {
   }
   if (member.state != NodeState::alive) return;
   if (suspect.node == options_.name) return refute(suspect.incarnation);
-  member.incarnation = suspect.incarnation;
+  setIncarnation(member, suspect.incarnation);
   setState(member, NodeState::suspect, suspect.from);
   broadcast(suspect.node, suspect);
   suspicions_.emplace(suspect.node, Suspicion(options_.timers, members_.size(), suspect.from, now_));
@@ -233,7 +245,7 @@ void Membership::on(const Dead& dead) {
   suspicions_.erase(dead.node);
   if (!isLiving(member.state)) return;
   if (dead.node == options_.name && !leaving_) return refute(dead.incarnation);
-  member.incarnation = dead.incarnation;
+  setIncarnation(member, dead.incarnation);
   setState(member, dead.node == dead.from ? NodeState::left : NodeState::dead, dead.from);
   broadcast(dead.node, dead);
   upper_.memberGone(member);
@@ -245,7 +257,7 @@ void Membership::setMeta(Time now, std::string meta) {
   if (leaving_ || self.meta == meta) return;
   options_.meta = meta;
   self.meta = std::move(meta);
-  self.incarnation = ++incarnation_;
+  setIncarnation(self, ++incarnation_);
   announceMyself();
 }
 
@@ -253,8 +265,10 @@ void Membership::move(Time now, const Endpoint& endpoint) {
   now_ = now;
   SwimMember& self = me();
   const std::string gone = encode(Message(Dead{incarnation_, self.name, self.name}));
+  digest_ ^= digestOf(self);
   options_.endpoint = self.endpoint = endpoint;
   self.incarnation = ++incarnation_;
+  digest_ ^= digestOf(self);
   const std::string back =
       encode(Message(Alive{incarnation_, self.name, endpoint, self.meta, self.versions}));
   for (const auto& [name, member] : members_) {
@@ -328,13 +342,6 @@ void Membership::gossip() {
     if (messages.empty()) return;
     carrier_.send(member->endpoint, std::move(messages), member->versions[1] >= kUnderstandsChecksum);
   }
-}
-
-Duration Membership::pushPullPause() const {
-  const double nodes = static_cast<double>(members_.size());
-  if (nodes <= kPushPullScaleFrom) return options_.timers.pushPullInterval;
-  return options_.timers.pushPullInterval *
-         (static_cast<int>(std::ceil(std::log2(nodes) - std::log2(kPushPullScaleFrom))) + 1);
 }
 
 }  // namespace twill::gossip

@@ -66,7 +66,9 @@ class UpperLayer {
   /// For one side of a push/pull.
   [[nodiscard]] virtual std::string state() = 0;
   virtual void mergeState(const std::string& state) = 0;
-  [[nodiscard]] virtual std::string ackPayload() = 0;
+  /// What this layer's state comes down to: equal where an exchange would bring nothing new. Nothing:
+  /// `member` is one that does not compare.
+  [[nodiscard]] virtual std::optional<std::uint64_t> digestFor(const SwimMember& member) = 0;
 };
 
 /// Who is in the cluster, and who of them is alive: SWIM with Lifeguard, as memberlist does it. One node's
@@ -151,6 +153,7 @@ class Membership {
   void refute(std::uint32_t accused);
   void announceMyself();
   void setState(SwimMember& member, NodeState state, const std::string& accuser);
+  void setIncarnation(SwimMember& member, std::uint32_t incarnation);
   [[nodiscard]] Result<void> agreeable(const PushPull& theirs) const;
 
   void send(const Endpoint& to, std::string message, bool checksum);
@@ -166,6 +169,10 @@ class Membership {
   void endProbe(bool answered);
   void adjustAwareness(int by);
   void reap();
+
+  [[nodiscard]] std::string ackPayload(const Ping& ping);
+  void compare(const SwimMember& other, const std::string& payload);
+  void exchangeInTurn();
   [[nodiscard]] Duration pushPullPause() const;
   [[nodiscard]] std::uint32_t nextSequence() { return ++sequence_; }
   [[nodiscard]] std::size_t below(std::size_t count);
@@ -190,6 +197,14 @@ class Membership {
   int awareness_ = 0;
   Time probeAt_{}, gossipAt_{}, pushPullAt_{};
   Time gossiped_{};  ///< when that was last done
+
+  std::uint64_t digest_ = 0;      ///< of the living members
+  std::uint64_t compared_ = 0;    ///< this node's whole digest, when it was last compared
+  std::optional<Time> agreedAt_;  ///< when the last comparison found no difference
+  bool differed_ = false;         ///< as that one found, and this node has not changed since
+  Time exchangedAt_{};            ///< when this node last turned to another for a push/pull
+  Time healAt_{};                 ///< when it may do so again out of turn
+  Duration healPause_{};
 };
 
 }  // namespace twill::gossip

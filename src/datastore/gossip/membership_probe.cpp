@@ -9,7 +9,7 @@ namespace twill::gossip {
 void Membership::on(const Ping& ping, const Endpoint& from) {
   // The name is asked for, so that an address that went to another node does not answer for the old one.
   if (ping.node != options_.name) return;
-  send(ping.source.value_or(from), encode(Message(Ack{ping.sequence, upper_.ackPayload()})), false);
+  send(ping.source.value_or(from), encode(Message(Ack{ping.sequence, ackPayload(ping)})), false);
 }
 
 void Membership::on(const IndirectPing& ping, const Endpoint& from) {
@@ -28,8 +28,10 @@ void Membership::on(const Ack& ack) {
     favours_.erase(favour);
   }
   if (!probe_ || probe_->sequence != ack.sequence) return;
-  if (const auto target = members_.find(probe_->node); target != members_.end())
+  if (const auto target = members_.find(probe_->node); target != members_.end()) {
     target->second->detours = probe_->indirect ? target->second->detours + 1 : 0;
+    compare(*target->second, ack.payload);
+  }
   endProbe(true);
 }
 
@@ -140,9 +142,7 @@ void Membership::advance(Time now) {
     gossipAt_ = now + options_.timers.gossipInterval;
   }
   if (pushPullAt_ <= now) {
-    for (const SwimMember* other : some(1)) {
-      if (other->state == NodeState::alive) carrier_.pushPull(other->endpoint, false);
-    }
+    exchangeInTurn();
     pushPullAt_ = now + pushPullPause();
   }
 }

@@ -232,3 +232,35 @@ TEST_CASE("what a node sends does not grow with the cluster") {
   };
   CHECK(bytesPerSecond(200) < 4 * bytesPerSecond(20));
 }
+
+TEST_CASE("where all agree no states are exchanged, but with those that do not compare") {
+  for (const bool compares : {true, false}) {
+    Simulation world(11);
+    build(world, 40);
+    world.node("n7").compares = compares;  // false: as a stock Serf agent
+    const auto exchanged = [&] {
+      std::uint64_t bytes = 0;
+      for (const auto& [name, node] : world.nodes()) bytes += node->bytesByStream;
+      return bytes;
+    };
+    world.run(60s);
+    const auto before = exchanged();
+    world.run(10min);
+    CHECK((exchanged() == before) == compares);
+  }
+}
+
+TEST_CASE("a node that missed a rumour asks for it within seconds") {
+  Simulation world(12);
+  build(world, 40);
+  world.run(60s);
+  auto& changed = world.node("n3");
+  world.connected = [](const std::string& from, const std::string& to) { return from != "n9" && to != "n9"; };
+  REQUIRE(changed.serf.setTags(world.now, {{"role", "new"}}));
+  world.rouse(changed);
+  world.run(3s);
+  const auto& seen = world.node("n9").serf.members().at("n3");
+  REQUIRE(parseTags(seen.meta) != Tags{{"role", "new"}});
+  world.connected = nullptr;
+  CHECK(world.runUntil([&] { return parseTags(seen.meta) == Tags{{"role", "new"}}; }, 60s) < 10s);
+}

@@ -146,9 +146,8 @@ Result<void> Serf::admit(const std::string& name, const std::string& meta) {
   return user_.admit(name, meta);
 }
 
-/// Coordinates are not kept here; an empty payload is fine with Serf.
-std::string Serf::ackPayload() {
-  return {};
+std::optional<std::uint64_t> Serf::digestFor(const SwimMember& member) {
+  return user_.digestFor(member.meta);
 }
 
 /// Of a node that is no member yet.

@@ -41,6 +41,8 @@ class SerfUser {
   /// What goes with each push/pull, under Twill's own key.
   [[nodiscard]] virtual std::string extraState() = 0;
   virtual void mergeExtraState(const std::string& state) = 0;
+  /// Equal where extraState() would bring nothing new. Nothing: a node with these tags does not compare.
+  [[nodiscard]] virtual std::optional<std::uint64_t> digestFor(const std::string& meta) = 0;
   /// "install-key", "use-key", "remove-key", "list-keys".
   [[nodiscard]] virtual KeyAnswer changeKeys(std::string_view command, const std::string& key) = 0;
 };
@@ -97,7 +99,7 @@ class Serf final : public UpperLayer {
   [[nodiscard]] std::vector<std::string> broadcasts(std::size_t room, std::size_t overhead) override;
   [[nodiscard]] std::string state() override;
   void mergeState(const std::string& state) override;
-  [[nodiscard]] std::string ackPayload() override;
+  [[nodiscard]] std::optional<std::uint64_t> digestFor(const SwimMember& member) override;
 
  private:
   /// A Lamport clock.

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fnv.hpp"
 #include "datastore/gossip/serf.hpp"
 
 /// Whole clusters in one process, for tests and measurements: the real state machines and the real bytes of
@@ -43,6 +44,9 @@ class Simulation {
     Result<void> admit(const std::string&, const std::string&) override { return {}; }
     std::string extraState() override { return extra; }
     void mergeExtraState(const std::string& state) override { extras.push_back(state); }
+    std::optional<std::uint64_t> digestFor(const std::string&) override {
+      return compares ? std::optional(fnv1a(extra)) : std::nullopt;
+    }
     KeyAnswer changeKeys(std::string_view, const std::string&) override {
       return {.done = true, .message = {}};
     }
@@ -60,15 +64,23 @@ class Simulation {
 
     Serf serf;
     bool running = true;
+    bool compares = true;  ///< as nodes of Twill do, and those of Serf do not
     std::function<void(const SerfMember&)> onChange;
     std::vector<std::string> events;
     std::string extra;
     std::vector<std::string> extras;
     int conflicts = 0;
-    std::uint64_t bytesSent = 0;
+    std::uint64_t bytesSent = 0;      ///< in all
+    std::uint64_t bytesByStream = 0;  ///< of those, in push/pulls
 
    private:
     friend class Simulation;
+    void countStream(const PushPull& state) {
+      const std::size_t size = encode(StreamMessage(state)).size();
+      bytesSent += size;
+      bytesByStream += size;
+    }
+
     Simulation& world_;
     Time wake_ = Time::max();
   };
@@ -202,11 +214,11 @@ class Simulation {
     Node* const target = reached(from, to);
     if (target == nullptr) return;
     auto ours = std::make_shared<PushPull>(from.serf.membership().state(join));
-    from.bytesSent += encode(StreamMessage(*ours)).size();
+    from.countStream(*ours);
     schedule(arrival(), [this, &from, target, ours, join] {
       if (!target->running) return;
       auto theirs = std::make_shared<PushPull>(target->serf.membership().state(join));
-      target->bytesSent += encode(StreamMessage(*theirs)).size();
+      target->countStream(*theirs);
       if (!target->serf.merge(now, *ours)) return;
       rouse(*target);
       schedule(arrival(), [this, &from, theirs, join] {

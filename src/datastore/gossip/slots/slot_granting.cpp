@@ -53,15 +53,19 @@ std::vector<const SlotPeer*> SlotKeeper::livePeers() const {
   return peers;
 }
 
-/// Live peers that have at least so many free slots, as far as is known here.
+/// Live peers that have at least so many free slots, as far as is known here: each as often as it has slots,
+/// so that who has most is asked most.
 std::vector<const SlotPeer*> SlotKeeper::granters(std::size_t least) const {
   std::map<NodeId, std::size_t> free;
   for (const SlotRecord& record : state_.table.records()) {
     if (record.version != 0 && record.use == SlotUse::free) free[record.owner]++;
   }
-  auto peers = livePeers();
-  std::erase_if(peers, [&](const SlotPeer* peer) { return free[peer->id] < least; });
-  return peers;
+  std::vector<const SlotPeer*> tickets;
+  for (const SlotPeer* peer : livePeers()) {
+    const auto has = free.find(peer->id);
+    if (has != free.end() && has->second >= least) tickets.insert(tickets.end(), has->second, peer);
+  }
+  return tickets;
 }
 
 void SlotKeeper::ask(TimePoint now) {
@@ -89,9 +93,8 @@ void SlotKeeper::ask(TimePoint now) {
   next = now + (urgent ? kAskAgain : kReserveAgain);
   // The last free slot of a peer is for one who has none: two nodes would only pass it to and fro.
   auto peers = granters(urgent ? 1 : 2);
-  if (peers.size() > 1 && refusedBy_) {
-    std::erase_if(peers, [&](const SlotPeer* peer) { return peer->id == *refusedBy_; });
-  }
+  const auto refused = [&](const SlotPeer* peer) { return refusedBy_ && peer->id == *refusedBy_; };
+  if (!std::all_of(peers.begin(), peers.end(), refused)) std::erase_if(peers, refused);
   if (peers.empty()) return wakeAt(next);
   asked_ = {.peer = peers[random_() % peers.size()]->id, .request = random_(), .sent = now};
   request();
@@ -112,13 +115,28 @@ std::string SlotKeeper::refusalOf(TimePoint now, const GrantMessage& request) co
   return "";
 }
 
+/// How many of so many free slots the asker gets: half, but of the others that have none each shall find two
+/// here, one to use and one to give. Where a hundred start at once the first ones would have all, and the
+/// rest would go round asking.
+std::size_t SlotKeeper::shareOf(const NodeId& asker, std::size_t free) const {
+  std::set<NodeId> owners = {asker};
+  for (const SlotRecord& record : state_.table.records()) {
+    if (record.version != 0) owners.insert(record.owner);
+  }
+  const auto peers = livePeers();
+  const auto needy = std::count_if(peers.begin(), peers.end(),
+                                   [&](const SlotPeer* peer) { return !owners.contains(peer->id); });
+  const std::size_t kept = std::min(free, 2 * static_cast<std::size_t>(needy));
+  return std::clamp<std::size_t>(std::min(free / 2, free - kept), 1, kLargestGrant);
+}
+
 void SlotKeeper::answer(TimePoint now, const GrantMessage& request) {
   GrantMessage reply{.kind = Kind::refusal, .request = request.request, .refusal = refusalOf(now, request)};
   if (reply.refusal.empty()) {
     const auto before = granted_.find(request.from);
     if (before == granted_.end() || before->second.request != request.request) {
       std::vector<std::uint32_t> slots = ownFree();
-      const std::size_t count = std::clamp<std::size_t>(slots.size() / 2, 1, kLargestGrant);
+      const std::size_t count = shareOf(request.from, slots.size());
       // The highest ones: what stays and what goes are one run each.
       if (slots.size() > count) slots.erase(slots.begin(), slots.end() - static_cast<std::ptrdiff_t>(count));
       if (slots.empty()) reply.refusal = textOf(state_.id) + " has no free slot";

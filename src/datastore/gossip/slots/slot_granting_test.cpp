@@ -51,6 +51,18 @@ TEST_CASE("a node without a slot asks a peer that has some, and uses what it is 
   CHECK(Bench::freeOf(bench.n2, bench.n2.id) == 6);
 }
 
+TEST_CASE("where others wait for a slot, too, one gets no more than leaves two for each of them") {
+  Two bench;
+  std::vector<Bench::Node> others;
+  for (std::uint8_t i = 3; i < 9; ++i) others.push_back(bench.joined(i, bench.n1));
+  std::vector<const Bench::Node*> all = {&bench.n2};
+  for (const auto& other : others) all.push_back(&other);
+  bench.show(bench.n1, all);
+  REQUIRE(bench.n2->want(bench.now, "{}"));
+  REQUIRE(bench.n1->heardLetter(bench.now, Bench::take(bench.n2).letters.at(0).bytes));
+  CHECK(Bench::freeOf(bench.n1, bench.n2.id) == 3);  // of 15, and 6 wait
+}
+
 TEST_CASE("the same request gets the same grant, and an old one takes nothing back") {
   Two bench;
   REQUIRE(bench.n2->want(bench.now, "{}"));

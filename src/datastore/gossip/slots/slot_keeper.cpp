@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/fnv.hpp"
+#include "datastore/gossip/big_endian.hpp"
 #include "datastore/gossip/slots/slots.hpp"
 
 namespace twill::gossip {
@@ -242,6 +244,23 @@ Result<std::string> SlotKeeper::tableMessage() const {
   whole.runs = state_.table.runs();
   for (const auto& [node, tombstone] : state_.table.tombstones()) whole.tombstones.push_back(tombstone);
   return encode(whole);
+}
+
+std::uint64_t SlotKeeper::digest() const {
+  if (!state_.cluster) return 0;
+  std::uint64_t digest =
+      fnv1a(fmt::format("{} {}", state_.cluster->configVersion, state_.cluster->configWriter.raw()));
+  const auto add = [&](const NodeId& node, std::uint32_t generation) {
+    std::string text(node.raw());
+    appendBig(text, generation, sizeof generation);
+    digest ^= fnv1a(text);
+  };
+  add(state_.id, state_.generation);
+  // Who was ever heard of counts: slots of removed nodes rest until all of those were in reach.
+  for (const auto& [node, generation] : state_.nodes) {
+    if (!state_.table.isRemoved(node, generation)) add(node, generation);
+  }
+  return digest ^ state_.table.digest();
 }
 
 void SlotKeeper::wakeAt(TimePoint time) {

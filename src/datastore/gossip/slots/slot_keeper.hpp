@@ -147,6 +147,9 @@ class SlotKeeper {
   /// This side of a push/pull. Kind::busy: something is not saved yet; exchange without it.
   [[nodiscard]] Result<std::string> tableMessage() const;
 
+  /// Equal on nodes whose tableMessage() would tell each other nothing. Costs by the number of nodes.
+  [[nodiscard]] std::uint64_t digest() const;
+
   /// The slot that is this node's to use, saved.
   [[nodiscard]] std::optional<std::uint32_t> mine() const { return mine_; }
   /// Records with a lease: slots in use, of nodes that were not removed. Point into the keeper.
@@ -222,6 +225,7 @@ class SlotKeeper {
   [[nodiscard]] std::vector<const SlotPeer*> livePeers() const;
   void ask(TimePoint now);
   void send(const NodeId& to, GrantMessage message, bool answer);
+  [[nodiscard]] std::size_t shareOf(const NodeId& asker, std::size_t free) const;
   [[nodiscard]] std::string refusalOf(TimePoint now, const GrantMessage& request) const;
   void answer(TimePoint now, const GrantMessage& request);
   void mergeOwn(TimePoint now, const GrantMessage& message);

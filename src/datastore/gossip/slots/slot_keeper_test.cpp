@@ -262,3 +262,20 @@ TEST_CASE("what cannot be read is refused and changes nothing") {
   }
   CHECK(n1->state() == before);
 }
+
+TEST_CASE("digests differ as long as an exchange would bring something") {
+  Bench bench;
+  auto n1 = bench.founder();
+  auto n2 = bench.joined(2, n1);
+  bench.exchange(n1, n2);
+  CHECK(n1->digest() == n2->digest());
+  auto n3 = bench.joined(3, n1);
+  bench.exchange(n1, n3);
+  CHECK(n1->digest() != n2->digest());  // n2 has never heard of n3
+  bench.exchange(n1, n2);
+  CHECK(n1->digest() == n2->digest());
+  REQUIRE(n1->want(bench.now, Bench::lease("n1")));
+  CHECK(n1->digest() != n2->digest());
+  bench.exchange(n1, n2);
+  CHECK(n1->digest() == n2->digest());
+}

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/gossip/slots/slot_table.hpp"
 
+#include <fmt/format.h>
+
+#include "base/fnv.hpp"
+
 namespace twill::gossip {
 namespace {
 
@@ -8,6 +12,18 @@ bool continues(const SlotRun& run, const SlotRecord& record) {
   SlotRecord expected = run.first;
   expected.slot += run.count;
   return expected == record && record.data.empty();
+}
+
+/// A record that is nobody's counts as none.
+std::uint64_t digestOf(const SlotRecord& record) {
+  if (record.version == 0) return 0;
+  return fnv1a(fmt::format("{} {} {} {} {} {} {}", record.slot, record.owner.raw(), record.version,
+                           static_cast<int>(record.use), record.generation, record.revokedUntil,
+                           record.data));
+}
+
+std::uint64_t digestOf(const Tombstone& tombstone) {
+  return fnv1a(fmt::format("{} {} {}", tombstone.node.raw(), tombstone.generation, tombstone.remover.raw()));
 }
 
 }  // namespace
@@ -23,6 +39,7 @@ bool SlotTable::isRemoved(const NodeId& node, std::uint32_t generation) const {
 
 bool SlotTable::merge(const SlotRecord& record) {
   if (record.slot >= records_.size() || !isNewer(record, records_[record.slot])) return false;
+  digest_ ^= digestOf(records_[record.slot]) ^ digestOf(record);
   records_[record.slot] = record;
   return true;
 }
@@ -32,13 +49,16 @@ bool SlotTable::merge(const Tombstone& tombstone) {
   if (found == tombstones_.end()) {
     if (tombstones_.size() >= kMostTombstones) return false;
     tombstones_.emplace(tombstone.node, tombstone);
+    digest_ ^= digestOf(tombstone);
     return true;
   }
   Tombstone& known = found->second;
   const bool newer = tombstone.generation != known.generation ? tombstone.generation > known.generation
                                                               : tombstone.remover < known.remover;
-  if (newer) known = tombstone;
-  return newer;
+  if (!newer) return false;
+  digest_ ^= digestOf(known) ^ digestOf(tombstone);
+  known = tombstone;
+  return true;
 }
 
 std::vector<SlotRun> SlotTable::runs() const {

@@ -129,3 +129,20 @@ TEST_CASE("neighbouring slots with equal records are one run") {
   CHECK(runs[1] == SlotRun{.first = used, .count = 1});
   CHECK(recordOf(runs[2], 4) == recordOf(12, 1, 1));
 }
+
+TEST_CASE("tables that are equal have one digest, however they came to be") {
+  SlotTable one(8), other(8);
+  CHECK(one.digest() == 0);
+  const SlotRecord first = recordOf(3, 1, 1), second = recordOf(3, 2, 2);
+  const Tombstone gone{.node = idOf(4), .generation = 2, .remover = idOf(2)};
+  CHECK(one.merge(first));
+  const auto before = one.digest();
+  CHECK(one.merge(second));
+  CHECK(one.digest() != before);
+  CHECK(one.merge(gone));
+  CHECK(other.merge(gone));
+  CHECK(other.digest() != one.digest());
+  CHECK(other.merge(second));
+  CHECK_FALSE(other.merge(first));
+  CHECK(other.digest() == one.digest());
+}
