@@ -56,6 +56,8 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   [[nodiscard]] bool foundsAlone() const;
   [[nodiscard]] Result<void> openKeeper();
   [[nodiscard]] std::string firstData() const;
+  [[nodiscard]] std::string ownData() const;
+  [[nodiscard]] std::optional<std::string> comesSecond() const;
   void openSeeds(const Endpoint& endpoint);
   [[nodiscard]] Result<std::string> answerRequest(const std::string& request);
 

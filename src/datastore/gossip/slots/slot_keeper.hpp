@@ -147,6 +147,7 @@ class SlotKeeper {
   /// This side of a push/pull. Kind::busy: something is not saved yet; exchange without it.
   [[nodiscard]] Result<std::string> tableMessage() const;
 
+  [[nodiscard]] const std::string& name() const { return options_.name; }
   /// The slot that is this node's to use, saved.
   [[nodiscard]] std::optional<std::uint32_t> mine() const { return mine_; }
   /// Records with a lease: slots in use, of nodes that were not removed. Point into the keeper.
