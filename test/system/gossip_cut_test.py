@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes that hold the map themselves, over a bad network: one that is cut in two for a while, and one that loses 30 % of all packets.
+"""Nodes that hold the map themselves, over a bad network: one that is cut in two for a while, and one that loses 30 % of all
+packets.
 
 usage: gossip_cut_test.py BINARIES [SECONDS]   how long the network is cut, 40 if not said
 """
@@ -96,7 +97,7 @@ def packets_are_lost(lab, seconds=30):
     calm(lab)
     wait_for("all are alive", lambda: all_alive(lab), 30)
     assert all_ping(lab, {name: at for name, at in address.items() if name != "node3/con1"})
-    assert "peer rm" in problems(lab, "node1") or old in json.dumps(ask(lab, "node1", "leases")), "the old lease is gone"
+    assert "peer rm" in problems(lab, "node1"), "the old node3 was forgotten, and with it who has its subnet"
     print(f"30 % lost: somebody was held for failed in {accused} of {polls} looks; all leases were changed after {news:.1f} s, "
           f"a new node was known to all after {joined:.1f} s")
 
