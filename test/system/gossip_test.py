@@ -12,7 +12,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from gossip_lab import KEY, NODES, leases, pid_of, says, sh, states, subnets  # noqa: E402
+from gossip_lab import KEY, NODES, owners, pid_of, says, sh, states, subnets  # noqa: E402
 from lab import Lab, wait_for  # noqa: E402
 
 
@@ -76,7 +76,7 @@ def a_node_fails(lab):
     began = time.monotonic()
     wait_for("node3 is seen to fail", lambda: states(lab, "node1")["node3"] == "failed", 60)
     print(f"a stopped agent was noticed after {time.monotonic() - began:.0f} s")
-    assert "node3" in leases(lab, "node1")
+    assert "node3" in owners(lab, "node1")
     refused = lab.execute("node1", "sh", "-c", f"{lab.twill} peer rm node3 2>&1", check=False)
     assert "10 min" in refused, refused
     lab.execute("node3", "kill", "-CONT", pid)
@@ -92,7 +92,7 @@ def a_cable_is_cut(lab):
     wait_for("pings again", lambda: " 0% packet loss" in
              lab.execute("node3/con1", "ping", "-c1", "-W1", target, check=False), 10)
     print(f"the cable is back; a container pings after {time.monotonic() - began:.1f} s")
-    wait_for("all see all", lambda: all(len(leases(lab, node)) == 3 for node in NODES), 30)
+    wait_for("all see all", lambda: all(len(owners(lab, node)) == 3 for node in NODES), 30)
     lab.test()
 
 
@@ -104,7 +104,7 @@ def one_way_is_cut(lab):
                       lab.status("node1")["gossip"]["others_without_direct_way"]}
     wait_for("node1 knows that node3 has no direct way", lambda: others().get("node3") == ["node2"], 60)
     assert "node3 says that it reaches node2" in lab.execute("node1", lab.twill, "status")
-    assert all(len(leases(lab, node)) == 3 for node in NODES)
+    assert all(len(owners(lab, node)) == 3 for node in NODES)
     lab.execute("node2", "nft", "delete table inet cut")
     wait_for("all have a direct way", lambda: not others(), 60)
 
@@ -141,7 +141,7 @@ def a_node_leaves(lab):
     wait_for("its free subnets are another's", lambda: shares()["node3"]["free"] == 0, 20)
     assert sum(share["free"] for share in shares().values()) == free and shares()["node3"]["in_use"] == 1
     wait_for("it has left", lambda: '"left"' in lab.execute("node1", lab.twill, "nodes", "--json"), 20)
-    assert "node3" in leases(lab, "node1"), "its containers are still there"
+    assert "node3" in owners(lab, "node1"), "its containers are still there"
     restart(lab, "node3")
     wait_for("it is back", lambda: '"left"' not in lab.execute("node1", lab.twill, "nodes", "--json"), 20)
     lab.test()
@@ -163,20 +163,20 @@ def new_hardware(lab):
 
 def another_cluster(lab):
     """A node that lost its state and founded a cluster of its own is not merged, and both sides say why."""
-    had = leases(lab, "node1")
+    had = owners(lab, "node1")
     sh(lab, "node3", """sed -i '/^join/d' /etc/twill/twilld.toml
         rm /var/lib/twill/gossip.*; kill -9 $(cat /run/twill/twilld.lock)""")
     wait_for("node3 has its own", lambda: lab.status("node3")["ready"], 20)
     sh(lab, "node3", """sed -i '1i join = ["10.0.0.10"]' /etc/twill/twilld.toml
         kill -9 $(cat /run/twill/twilld.lock)""")
     wait_for("both say why", lambda: all("clusters do not merge" in says(lab, node) for node in ("node1", "node3")), 30)
-    assert "node3" in leases(lab, "node2")
+    assert "node3" in owners(lab, "node2")
     sh(lab, "node3", "rm /var/lib/twill/gossip.*; kill -9 $(cat /run/twill/twilld.lock)")
     wait_for("it joins as a new node", lambda: "clusters do not merge" not in says(lab, "node3") and
-             leases(lab, "node3").keys() >= set(NODES), 30)
+             owners(lab, "node3").keys() >= set(NODES), 30)
     wait_for("somebody says how to free the subnet of the node3 that is no more", lambda: "peer rm" in says(lab, "node1"), 20)
     wait_for("all agree on another subnet for node3", lambda: lab.status("node3")["ready"] and
-             had != leases(lab, "node1") == leases(lab, "node3"), 20)
+             had != owners(lab, "node1") == owners(lab, "node3"), 20)
 
 
 def main():

@@ -35,7 +35,7 @@ class GossipStore : public Store {
 
   std::unique_ptr<Datastore> open(boost::asio::io_context& loop, int node) override {
     GossipDatastoreOptions options;
-    options.node = "node" + std::to_string(node);
+    options.node = prefix + std::to_string(node);
     options.endpoint = [port = ports_.at(node)] {
       return gossip::Endpoint{IpAddress::parse("127.0.0.1").value(), port};
     };
@@ -47,6 +47,8 @@ class GossipStore : public Store {
     if (node == 1) founder_ = opened.get();
     return opened;
   }
+  std::string prefix = "node";  ///< of the names of nodes that are opened from now on
+
   [[nodiscard]] bool grants() const override { return true; }
   void setNetwork(const std::string& netConf) override {
     founder_->configure(netConf, [](const Result<void>& done) { CHECK(done); });
@@ -79,4 +81,25 @@ TEST_CASE("gossip keeps the rules of all datastores") {
       rule.check(store);
     }
   }
+}
+
+TEST_CASE("a node that gets another name keeps its subnet, and its lease has the new name") {
+  GossipStore store;
+  boost::asio::io_context loop;
+  std::optional<Prefix> before;
+  {
+    Node node(store, loop, 1);
+    REQUIRE(runUntil(loop, [&] { return (before = node.subnet()).has_value(); }));
+    Lease mine = lease(1, 0);
+    mine.subnet = before;
+    REQUIRE(published(loop, node, mine));
+  }
+  store.prefix = "renamed";
+  Node node(store, loop, 1);
+  Lease mine = lease(1, 0);
+  mine.node = "renamed1";
+  mine.subnet = before;
+  REQUIRE(runUntil(loop, [&] { return node.sees({mine}); }));
+  REQUIRE(published(loop, node, mine));
+  CHECK(store.fingerprint().find("renamed1") != std::string::npos);
 }

@@ -143,7 +143,7 @@ Result<void> GossipNode::openKeeper() {
 /// What this node's record says until the agent knows better: what it said before, else no more than whose it
 /// is.
 std::string GossipNode::firstData() const {
-  if (keeper_->mine()) return keeper_->state().table.at(*keeper_->mine()).data;
+  if (keeper_->mine()) return ownData();
   Lease mine;
   mine.node = options_.node;
   return toData(mine);

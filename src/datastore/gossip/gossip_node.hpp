@@ -60,6 +60,8 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   [[nodiscard]] std::string stateFile() const { return options_.stateDir + "/gossip.json"; }
   [[nodiscard]] std::string firstData() const;
   void openSeeds();
+  [[nodiscard]] std::string ownData() const;
+  [[nodiscard]] std::optional<std::string> comesSecond() const;
   [[nodiscard]] Result<std::string> answerRequest(const std::string& request);
 
   void lookLater();

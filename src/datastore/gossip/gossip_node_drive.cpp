@@ -97,12 +97,14 @@ void GossipNode::tellMembers() {
   std::vector<SlotPeer> peers;
   std::vector<Endpoint> living;
   living_ = {{options_.node, keeper_->state().id}};
+  const Endpoint own = peer_->serf().membership().endpoint();
   for (const auto& [name, member] : peer_->serf().members()) {
     if (name == options_.node) continue;
     const bool alive = member.status == MemberStatus::alive || member.status == MemberStatus::leaving;
     if (alive) living.push_back(member.endpoint);
     const auto tags = nodeTagsOf(parseTags(member.meta));
-    if (!tags) continue;
+    // This node by the name that it had before: no copy of its disk can be at its own address.
+    if (!tags || (tags->id == keeper_->state().id && member.endpoint == own)) continue;
     if (alive) living_[name] = tags->id;
     peers.push_back({.id = tags->id,
                      .name = name,

@@ -16,8 +16,30 @@ std::vector<std::string> GossipNode::troubles() const {
   return all;
 }
 
+/// Empty while it has no slot.
+std::string GossipNode::ownData() const {
+  return keeper_->mine() ? keeper_->state().table.at(*keeper_->mine()).data : std::string();
+}
+
+/// Why this node must not act, and the kernel stays as it is: somebody else, who was here first, goes by what
+/// this one goes by. One that acts already goes on, as its containers are in use.
+std::optional<std::string> GossipNode::comesSecond() const {
+  if (told_ && told_->has_value()) return std::nullopt;
+  const auto warnings = keeper_->warnings();
+  const auto copied = std::find_if(warnings.begin(), warnings.end(), [](const SlotWarning& warning) {
+    return warning.kind == SlotWarning::Kind::copied;
+  });
+  if (copied != warnings.end()) return copied->text;
+  // A new name that is another's. The other one would look like what this node was before, and its route go.
+  const auto conflict = conflicts_.find(options_.node);
+  const auto before = nodeOf(ownData());
+  const bool isNew = before && *before != options_.node;
+  return isNew && conflict != conflicts_.end() ? std::optional(conflict->second) : std::nullopt;
+}
+
 Result<Cluster> GossipNode::picture() const {
   if (!keeper_) return fail(startTrouble_.empty() ? "starting" : startTrouble_, Error::Kind::busy);
+  if (const auto why = comesSecond()) return fail(*why, Error::Kind::busy);
   auto picture = pictureOf(*keeper_, living_);
   std::string why;
   for (const auto& trouble : troubles()) why += "; " + trouble;
@@ -82,8 +104,9 @@ Result<void> GossipNode::publish(const Lease& mine) {
     for (const auto& warning : keeper_->warnings()) why += warning.text + "; ";
     return fail(why + "subnets come from the slot table", Error::Kind::conflict);
   }
-  if (*own == mine) return {};
-  TWILL_CHECK(keeper_->want(Clock::now(), toData(mine)));
+  const std::string data = toData(mine);
+  if (data == ownData()) return {};
+  TWILL_CHECK(keeper_->want(Clock::now(), data));
   driveSoon();
   return {};
 }

@@ -2,6 +2,7 @@
 #include "datastore/gossip/peer.hpp"
 
 #include <array>
+#include <set>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -23,8 +24,9 @@ constexpr std::size_t kLongestDatagram = 64U << 10U;
 /// Datagrams taken at one go before timers and other sockets have their turn.
 constexpr int kDatagramsInARow = 64;
 constexpr std::chrono::seconds kStreamTimeout{10};
-/// A flood of garbage is one line in the log now and then.
+/// A flood of garbage is a few lines in the log now and then: one of each address, but of so many only.
 constexpr std::chrono::seconds kComplaintPause{60};
+constexpr std::size_t kMostComplaints = 4;
 
 std::uint64_t seedOf(const PeerOptions& options) {
   return std::random_device{}() ^ (std::uint64_t{std::hash<std::string>{}(options.name)} << 1U);
@@ -223,13 +225,18 @@ class Peer::State final : public Carrier, public std::enable_shared_from_this<St
   }
 
   void drop(const Endpoint& from, const Error& error) {
-    std::uint64_t& counter = error.kind == Error::Kind::conflict ? dropped.wrongKey : dropped.garbage;
+    const bool isLocked = error.kind == Error::Kind::conflict;
+    std::uint64_t& counter = isLocked ? dropped.wrongKey : dropped.garbage;
     ++counter;
     const auto now = std::chrono::steady_clock::now();
-    if (now < complainAgainAt_) return;
-    complainAgainAt_ = now + kComplaintPause;
-    spdlog::warn("gossip: dropped what came from {}: {} (so far {} that no key opens, {} malformed)",
-                 from.text(), error.text, dropped.wrongKey, dropped.garbage);
+    if (now >= complainAgainAt_) {
+      complainAgainAt_ = now + kComplaintPause;
+      complainedOf_.clear();
+    }
+    if (complainedOf_.size() >= kMostComplaints || !complainedOf_.insert(from.address).second) return;
+    spdlog::warn("gossip: dropped what came from {}: {} (so far {} that no key opens, {} malformed){}",
+                 from.text(), error.text, dropped.wrongKey, dropped.garbage,
+                 isLocked ? "; if it is a node of this cluster, give it a copy of this node's key file" : "");
   }
 
   void arm() {
@@ -251,6 +258,7 @@ class Peer::State final : public Carrier, public std::enable_shared_from_this<St
   boost::asio::steady_timer timer_;
   Time armedFor_{};
   Time complainAgainAt_{};
+  std::set<IpAddress> complainedOf_;  ///< until then
   std::array<char, kLongestDatagram> buffer_{};
 };
 

@@ -75,6 +75,14 @@ std::string toData(const Lease& lease) {
   return toJson(kept);
 }
 
+std::optional<std::string> nodeOf(const std::string& data) {
+  const auto entry = nlohmann::json::parse(data, nullptr, false);
+  const auto node = entry.is_object() ? entry.find("Node") : entry.end();
+  return entry.is_object() && node != entry.end() && node->is_string()
+             ? std::optional(node->get<std::string>())
+             : std::nullopt;
+}
+
 Result<Cluster> pictureOf(const SlotKeeper& keeper, const std::map<std::string, NodeId>& living) {
   if (!keeper.state().cluster) return fail("this node is in no cluster yet", Error::Kind::busy);
   Cluster cluster;
@@ -91,6 +99,7 @@ Result<Cluster> pictureOf(const SlotKeeper& keeper, const std::map<std::string, 
       warn(*record, "cannot be read: " + lease.error().text);
       continue;
     }
+    if (isOwn) lease->node = keeper.name();  // the record may be of the time before it got that name
     const auto now = living.find(lease->node);
     if (now != living.end() && now->second != record->owner) {
       warn(*record,

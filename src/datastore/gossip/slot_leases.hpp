@@ -16,9 +16,13 @@ namespace twill::gossip {
 /// A lease as a slot's record carries it: all but the subnets, which follow from the slot.
 [[nodiscard]] std::string toData(const Lease& lease);
 
-/// The map. This node's own slot is in it in any case, the others' once they are complete. A slot of a node
-/// that was there before under a name which is another's now (one that was set up anew) is left out, and
-/// named in the warnings, as are records that cannot be read. `living`: who goes by which name.
+/// Whose lease it is, in what toData() made; nothing where that does not say.
+[[nodiscard]] std::optional<std::string> nodeOf(const std::string& data);
+
+/// The map. This node's own slot is in it in any case and under its name of today, the others' once they are
+/// complete. A slot of a node that was there before under a name which is another's now (one that was set up
+/// anew) is left out, and named in the warnings, as are records that cannot be read. `living`: who goes by
+/// which name.
 [[nodiscard]] Result<Cluster> pictureOf(const SlotKeeper& keeper,
                                         const std::map<std::string, NodeId>& living);
 

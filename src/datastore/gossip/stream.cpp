@@ -20,6 +20,9 @@ constexpr std::size_t kPiece = 64U << 10U;
 /// Connections that are answered at the same time; memberlist allows 128 push/pulls.
 constexpr int kMostSessions = 64;
 constexpr std::chrono::seconds kSessionTimeout{10};
+/// What cannot be opened is not answered, so as to tell a stranger nothing.
+constexpr const char* kNoWord =
+    "it gave no answer, as a node with another key does; if that is so, give both the same key file";
 
 /// One connection, whichever side opened it: a socket, a limit in time, and what has come so far.
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -45,16 +48,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void read(OnMessage onMessage) {
-    socket.async_read_some(
-        boost::asio::buffer(piece_), [self = shared_from_this(), onMessage = std::move(onMessage)](
-                                         ErrorCode error, std::size_t size) mutable {
-          if (error)
-            return onMessage(fail(error == boost::asio::error::eof ? "ended too early" : error.message()));
-          auto message = self->reader_.take({self->piece_.data(), size});
-          if (!message) return onMessage(Failure(message.error()));
-          if (*message) return onMessage(std::move(**message));
-          self->read(std::move(onMessage));
-        });
+    socket.async_read_some(boost::asio::buffer(piece_),
+                           [self = shared_from_this(), onMessage = std::move(onMessage)](
+                               ErrorCode error, std::size_t size) mutable {
+                             if (error == boost::asio::error::eof)
+                               return onMessage(fail("ended too early", Error::Kind::missing));
+                             if (error) return onMessage(fail(error.message()));
+                             auto message = self->reader_.take({self->piece_.data(), size});
+                             if (!message) return onMessage(Failure(message.error()));
+                             if (*message) return onMessage(std::move(**message));
+                             self->read(std::move(onMessage));
+                           });
   }
 
   void write(std::string bytes, std::function<void(ErrorCode)> onWritten) {
@@ -124,7 +128,8 @@ void callPeer(boost::asio::io_context& loop, const Endpoint& from, const Endpoin
       if (broken) return call->fails(broken.message());
       call->connection->restartTimer();
       call->connection->read([call](Result<StreamMessage> answer) {
-        if (!answer) return call->fails(answer.error().text);
+        if (!answer)
+          return call->fails(answer.error().kind == Error::Kind::missing ? kNoWord : answer.error().text);
         call->onAnswer(std::move(answer));
       });
     });

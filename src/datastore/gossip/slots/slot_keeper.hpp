@@ -150,6 +150,7 @@ class SlotKeeper {
   /// Equal on nodes whose tableMessage() would tell each other nothing. Costs by the number of nodes.
   [[nodiscard]] std::uint64_t digest() const;
 
+  [[nodiscard]] const std::string& name() const { return options_.name; }
   /// The slot that is this node's to use, saved.
   [[nodiscard]] std::optional<std::uint32_t> mine() const { return mine_; }
   /// Records with a lease: slots in use, of nodes that were not removed. Point into the keeper.

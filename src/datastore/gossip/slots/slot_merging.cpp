@@ -25,7 +25,7 @@ Result<void> SlotKeeper::checkCluster(const ClusterId& cluster, const NodeId& fr
   if (cluster == state_.cluster->id) return {};
   return fail(
       fmt::format("{} is in cluster {} and this node in cluster {}: each gives out the same subnets, so "
-                  "they are never merged. To move a node, remove its slot state and start it with "
+                  "they are never merged. To move a node, remove its gossip.json and start it with "
                   "--join",
                   textOf(from), cluster.text(), state_.cluster->id.text()),
       Error::Kind::conflict);

@@ -99,10 +99,11 @@ std::vector<SlotWarning> SlotKeeper::warnings() const {
   std::vector<SlotWarning> warnings;
   if (isCopied(state_.id)) {
     warnings.push_back(
-        {Kind::copied, fmt::format("another machine runs as {}, with a copy of its disk: both would use the "
-                                   "same subnets, so this one takes none and gives none. Stop the copy, "
-                                   "remove its slot state and start it again",
-                                   textOf(state_.id))});
+        {Kind::copied,
+         fmt::format("another machine runs as {}, with a copy of its disk: both would use the "
+                     "same subnets, so this one takes none and gives none. Stop the copy, "
+                     "remove its gossip.json (in /var/lib/twill, if not said otherwise) and start it again",
+                     textOf(state_.id))});
   }
   if (!saveError_.empty()) {
     warnings.push_back(
