@@ -158,7 +158,7 @@ TEST_CASE(
   }
   world.run(60s);
   CHECK(follow());
-  for (const auto& [name, node] : world.nodes()) CHECK(node->conflicts <= 5);
+  for (const auto& [name, node] : world.nodes()) CHECK(node->conflicts <= 20);
 }
 
 TEST_CASE("a false accusation is refuted by the accused") {
