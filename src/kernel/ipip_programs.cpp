@@ -91,8 +91,8 @@ Result<void> IpipPrograms::load(const Place& place) {
   place_ = place;
   filled_.reset();
   owners_.clear();
+  attached_.clear();
   clean_ = false;
-  doubted_ = true;
   return {};
 }
 

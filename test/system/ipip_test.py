@@ -54,6 +54,10 @@ def run_python(lab, place, program, *arguments):
     return lab.execute(place, "/usr/bin/python3", "-c", program, *map(str, arguments))
 
 
+def reaches(lab, place, target):
+    return " 0% packet loss" in lab.execute(place, "ping", "-c1", "-W1", target, check=False)
+
+
 def ping(lab, place, target, *options):
     return lab.execute(place, "ping", "-c2", "-i0.2", "-W1", *options, target, check=False)
 
@@ -129,9 +133,9 @@ def troubles(lab):
     assert gone == 0
     for link in ("eth0", "twill-ipip"):
         lab.execute("node1", "tc", "qdisc", "del", "dev", link, "clsact")
-        wait_for(f"the program at {link} is back", lambda: " 0% " in ping(lab, "node1/con1", "172.16.2.2"), 10)
+        wait_for(f"the program at {link} is back", lambda: reaches(lab, "node1/con1", "172.16.2.2"), 3)
     lab.execute("node1", "ip", "link", "del", "twill-ipip")
-    wait_for("the device is back", lambda: " 0% " in ping(lab, "node1/con1", "172.16.2.2"), 10)
+    wait_for("the device is back", lambda: reaches(lab, "node1/con1", "172.16.2.2"), 3)
     lab.test()
 
 
