@@ -12,12 +12,14 @@ std::string clash(const Holding& mine, const Holding& other) {
   // A VNI is a part of the device's name as well.
   if (mine.vni && other.vni)
     return mine.vni == other.vni ? fmt::format("Backend.VNI {} is that", *mine.vni) : "";
+  if (mine.port == 0 && other.port == 0) return "Backend.Type ipip is that";
   return mine.port == other.port ? fmt::format("Backend.Port {} is that", mine.port) : "";
 }
 
 }  // namespace
 
 std::optional<Holding> holdingOf(std::string_view type, const BackendConfig& config) {
+  if (type == "ipip") return Holding{.port = 0, .vni = std::nullopt};
   const auto port = tunnelPort(type, config);
   if (port == 0) return std::nullopt;
   return Holding{.port = port, .vni = type == "vxlan" ? std::optional(config.vni) : std::nullopt};

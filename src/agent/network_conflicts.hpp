@@ -11,9 +11,10 @@
 
 namespace twill {
 
-/// What a tunnel holds on a node: its UDP port, and of VXLAN, whose networks can share a port, a VNI.
+/// What a tunnel holds on a node: its UDP port, and of VXLAN, whose networks can share a port, a VNI. That of
+/// ipip, which has neither, is one for the node.
 struct Holding {
-  std::uint16_t port = 0;
+  std::uint16_t port = 0;  ///< 0: ipip's
   std::optional<std::uint32_t> vni;
 };
 /// None: a backend of that type holds nothing.

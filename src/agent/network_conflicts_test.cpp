@@ -44,6 +44,10 @@ TEST_CASE("a tunnel belongs to one network") {
   CHECK(conflict(with(one, R"({"Type":"udp","Port":8472})"), with(two, R"({"Type":"vxlan"})")) ==
         "Backend.Port 8472 is that");
   CHECK(conflict(with(one, R"({"Type":"host-gw"})"), with(two, R"({"Type":"host-gw"})")).empty());
+  CHECK(conflict(with(one, R"({"Type":"ipip"})"), with(two, R"({"Type":"ipip"})")) ==
+        "Backend.Type ipip is that");
+  CHECK(conflict(with(one, R"({"Type":"ipip"})"), with(two, R"({"Type":"udp"})")).empty());
+  CHECK(conflict(with(one, R"({"Type":"host-gw"})"), with(two, R"({"Type":"ipip"})")).empty());
   CHECK(conflict(with(one, R"({"Type":"vxlan","Port":9})"), with(two, R"({"Type":"vxlan"})")) ==
         "Backend.VNI 1 is that");
   const std::vector lingering{*holdingOf("vxlan", {.type = "vxlan"})};
