@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -19,20 +20,45 @@ using ErrorCode = boost::system::error_code;
 constexpr std::size_t kPiece = 64U << 10U;
 /// Connections that are answered at the same time; memberlist allows 128 push/pulls.
 constexpr int kMostSessions = 64;
+/// Anybody may open connections and begin a message on each. Three of the largest fit.
+constexpr std::size_t kMostUnread = 3 * StreamReader::kLimit;
 constexpr std::chrono::seconds kSessionTimeout{10};
 /// What cannot be opened is not answered, so as to tell a stranger nothing.
 constexpr const char* kNoWord =
     "it gave no answer, as a node with another key does; if that is so, give both the same key file";
+
+/// What came in on a connection and is no whole message yet, as a part of what all of them hold.
+class Unread {
+ public:
+  explicit Unread(std::shared_ptr<std::size_t> ofAll) : ofAll_(std::move(ofAll)) {}
+  ~Unread() { clear(); }
+  Unread(const Unread&) = delete;
+  Unread& operator=(const Unread&) = delete;
+
+  /// False when it is too much for all together.
+  [[nodiscard]] bool add(std::size_t bytes) {
+    own_ += bytes;
+    *ofAll_ += bytes;
+    return *ofAll_ <= kMostUnread;
+  }
+  void clear() { *ofAll_ -= std::exchange(own_, 0); }
+
+ private:
+  std::shared_ptr<std::size_t> ofAll_;
+  std::size_t own_ = 0;
+};
 
 /// One connection, whichever side opened it: a socket, a limit in time, and what has come so far.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using OnMessage = std::function<void(Result<StreamMessage>)>;
 
-  Connection(tcp::socket opened, std::shared_ptr<const Keyring> keys, std::chrono::seconds timeout)
+  Connection(tcp::socket opened, std::shared_ptr<const Keyring> keys, std::chrono::seconds timeout,
+             std::shared_ptr<std::size_t> unreadOfAll)
       : socket(std::move(opened)),
         keys_(std::move(keys)),
         reader_(*keys_),
+        unread_(std::move(unreadOfAll)),
         timer_(this->socket.get_executor()),
         timeout_(timeout) {}
 
@@ -48,17 +74,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void read(OnMessage onMessage) {
-    socket.async_read_some(boost::asio::buffer(piece_),
-                           [self = shared_from_this(), onMessage = std::move(onMessage)](
-                               ErrorCode error, std::size_t size) mutable {
-                             if (error == boost::asio::error::eof)
-                               return onMessage(fail("ended too early", Error::Kind::missing));
-                             if (error) return onMessage(fail(error.message()));
-                             auto message = self->reader_.take({self->piece_.data(), size});
-                             if (!message) return onMessage(Failure(message.error()));
-                             if (*message) return onMessage(std::move(**message));
-                             self->read(std::move(onMessage));
-                           });
+    socket.async_read_some(boost::asio::buffer(piece_), [self = shared_from_this(),
+                                                         onMessage = std::move(onMessage)](
+                                                            ErrorCode error, std::size_t size) mutable {
+      if (error == boost::asio::error::eof) return onMessage(fail("ended too early", Error::Kind::missing));
+      if (error) return onMessage(fail(error.message()));
+      if (!self->unread_.add(size))
+        return onMessage(fail("a stream at a time when too much has come in others", Error::Kind::invalid));
+      auto message = self->reader_.take({self->piece_.data(), size});
+      if (!message) return onMessage(Failure(message.error()));
+      if (*message) {
+        self->unread_.clear();
+        return onMessage(std::move(**message));
+      }
+      self->read(std::move(onMessage));
+    });
   }
 
   void write(std::string bytes, std::function<void(ErrorCode)> onWritten) {
@@ -74,6 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   std::shared_ptr<const Keyring> keys_;
   StreamReader reader_;
+  Unread unread_;
   std::array<char, kPiece> piece_{};
   std::string out_;
   boost::asio::steady_timer timer_;
@@ -109,8 +140,10 @@ void callPeer(boost::asio::io_context& loop, const Endpoint& from, const Endpoin
               const StreamMessage& message, std::shared_ptr<const Keyring> keys, std::chrono::seconds timeout,
               OnAnswer onAnswer) {
   auto sealed = sealStream(message, true, *keys);
-  auto call = std::make_shared<Call>(Call{
-      std::make_shared<Connection>(tcp::socket(loop), std::move(keys), timeout), to, std::move(onAnswer)});
+  auto call =
+      std::make_shared<Call>(Call{std::make_shared<Connection>(tcp::socket(loop), std::move(keys), timeout,
+                                                               std::make_shared<std::size_t>(0)),
+                                  to, std::move(onAnswer)});
   ErrorCode error;
   auto& socket = call->connection->socket;
   if (sealed) socket.open(to.address.isV4() ? tcp::v4() : tcp::v6(), error);
@@ -172,7 +205,7 @@ class StreamServer::State : public std::enable_shared_from_this<State> {
     const auto remote = socket.remote_endpoint(error);
     if (error) return;
     const Endpoint from{fromAsio(remote.address()), remote.port()};
-    auto connection = std::make_shared<Connection>(std::move(socket), keys_, kSessionTimeout);
+    auto connection = std::make_shared<Connection>(std::move(socket), keys_, kSessionTimeout, unread_);
     ++sessions_;
     connection->restartTimer();
     connection->read([weak = weak_from_this(), connection, from](Result<StreamMessage> message) {
@@ -192,6 +225,7 @@ class StreamServer::State : public std::enable_shared_from_this<State> {
   OnMessage onMessage_;
   OnGarbage onGarbage_;
   int sessions_ = 0;
+  std::shared_ptr<std::size_t> unread_ = std::make_shared<std::size_t>(0);
   boost::asio::steady_timer pause_;
 };
 
