@@ -28,17 +28,19 @@ void addDevice(const NetworkConfig& config, const Self& self, KernelState& out) 
                .owner = kOwner});
 }
 
-/// A peer as the programs know it. All of them: who is on this segment may be elsewhere tomorrow, and who is
-/// reached in another way may still send by this one while the cluster changes from one to another.
-void addPeer(const NetworkConfig& config, const Lease& peer, const Self& self, IpipTunnel& out) {
-  if (!peer.publicIp || isOwnAddress(*peer.publicIp, self)) return;
-  IpipTunnel::Peer entry{.endpoint = *peer.publicIp, .prefixes = {}};
-  for (const Family inner : {Family::v4, Family::v6}) {
-    if (config.family(inner) == nullptr) continue;
-    if (const auto& subnet = peer.subnetOf(inner)) entry.prefixes.push_back(*subnet);
-    if (const auto& node = peer.publicIpOf(inner)) entry.prefixes.push_back(Prefix::host(*node));
+/// All peers are in it: who is on this segment may be elsewhere tomorrow, and who is reached in another way
+/// may still send by this one while the cluster changes from one to another.
+IpipTunnel tunnelOf(const Cluster& cluster, const Self& self) {
+  IpipTunnel tunnel{.device = kIpipDevice,
+                    .underlay = self.underlay.link,
+                    .local = self.underlay.v4->address,
+                    .own = prefixesOf(cluster.network, self.lease),
+                    .peers = {}};
+  for (const auto& peer : cluster.leases) {
+    if (isOwn(peer, self) || !peer.publicIp || isOwnAddress(*peer.publicIp, self)) continue;
+    tunnel.peers.push_back({.endpoint = *peer.publicIp, .prefixes = prefixesOf(cluster.network, peer)});
   }
-  out.peers.push_back(std::move(entry));
+  return tunnel;
 }
 
 /// The routes to one of a peer's subnets and to its address, or why there are none.
@@ -74,10 +76,7 @@ void addFamily(const Cluster& cluster, Family family, const Self& self, Desired&
     out.notices.push_back(fmt::format("no IPv6 over {}: {}", kIpipDevice, reason));
     return;
   }
-  const auto& subnet = *self.lease.subnetOf(family);
-  addOverlayEnd(kIpipDevice, subnet, self, out.state);
-  out.ipip->own.push_back(subnet);
-  if (const auto& own = self.lease.publicIpOf(family)) out.ipip->own.push_back(Prefix::host(*own));
+  addOverlayEnd(kIpipDevice, *self.lease.subnetOf(family), self, out.state);
   forPeers(kType, family, cluster, self, notices, [&](const Lease& peer, const Prefix& prefix) {
     return connect(config, peer, prefix, self, out.state);
   });
@@ -90,16 +89,9 @@ void desired(const Cluster& cluster, const Self& self, Desired& out) {
     return;
   }
   noteUnusedMtu(config, self.underlay, out.notices);
-  out.ipip = IpipTunnel{.device = kIpipDevice,
-                        .underlay = self.underlay.link,
-                        .local = self.underlay.v4->address,
-                        .own = {},
-                        .peers = {}};
+  out.ipip = tunnelOf(cluster, self);
   addDevice(config, self, out.state);
   keepContainersOut(cluster, self, out.state);
-  for (const auto& peer : cluster.leases) {
-    if (!isOwn(peer, self)) addPeer(config, peer, self, *out.ipip);
-  }
   Notices notices;
   for (const Family family : {Family::v4, Family::v6}) {
     if (config.family(family) != nullptr && self.lease.subnetOf(family))

@@ -42,6 +42,16 @@ std::string reasonAgainstPeer(const Lease& peer, Family family, const Self& self
   return fmt::format("{} here has no {} address to reach it from; add one", self.underlay.link, familyName);
 }
 
+std::vector<Prefix> prefixesOf(const NetworkConfig& config, const Lease& lease) {
+  std::vector<Prefix> prefixes;
+  for (const Family family : {Family::v4, Family::v6}) {
+    if (config.family(family) == nullptr) continue;
+    if (const auto& subnet = lease.subnetOf(family)) prefixes.push_back(*subnet);
+    if (const auto& node = lease.publicIpOf(family)) prefixes.push_back(Prefix::host(*node));
+  }
+  return prefixes;
+}
+
 Route routeTo(const Lease& peer, const FamilyConfig& network, const Prefix& subnet) {
   Route route;
   route.dst = subnet;

@@ -26,6 +26,9 @@ namespace twill {
 /// Why a peer cannot be sent to in that family; empty when nothing speaks against it.
 [[nodiscard]] std::string reasonAgainstPeer(const Lease& peer, Family family, const Self& self);
 
+/// What is behind a node: its subnets and its addresses, of the families that are on.
+[[nodiscard]] std::vector<Prefix> prefixesOf(const NetworkConfig& config, const Lease& lease);
+
 /// The route to one of a peer's subnets, but for where it leads.
 [[nodiscard]] Route routeTo(const Lease& peer, const FamilyConfig& network, const Prefix& subnet);
 

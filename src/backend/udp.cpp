@@ -67,13 +67,8 @@ void addPeer(const NetworkConfig& config, const Lease& peer, const Self& self, T
   if (!family || isOwnAddress(*peer.publicIpOf(*family), self)) return;
   TunnelConfig::Peer entry{.name = peer.name(),
                            .endpoint = *peer.publicIpOf(*family),
-                           .prefixes = {},
+                           .prefixes = prefixesOf(config, peer),
                            .partialChecksums = takesPartialChecksums(peer)};
-  for (const Family inner : {Family::v4, Family::v6}) {
-    if (config.family(inner) == nullptr) continue;
-    if (const auto& subnet = peer.subnetOf(inner)) entry.prefixes.push_back(*subnet);
-    if (const auto& node = peer.publicIpOf(inner)) entry.prefixes.push_back(Prefix::host(*node));
-  }
   if (!entry.prefixes.empty()) out.peers.push_back(std::move(entry));
 }
 

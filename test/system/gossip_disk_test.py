@@ -84,6 +84,23 @@ def disk_cloned(lab):
     print(f"node1's state was on node3: {flood.lost()}")
 
 
+def machine_cloned(lab):
+    """The whole of node1 on node3, its name and its machine-id too: the copy takes no part, and no route moves."""
+    had, flood = picture(lab), Flood(lab, addresses(lab)["node2/con1"])
+    clone, config = sh(lab, "node1", f"cat {STATE}"), "/etc/twill/twilld.toml"
+    sh(lab, "node3", f"cp {STATE} {config} /run/; cat > /run/clone <<'END'\n{clone}END")
+    operations = lab.status("node2")["operations"]["total"]
+    restart(lab, "node3", f"cp /run/clone {STATE}; sed -i '/^node-name/d; 1i node-name = \"node1\"' {config}")
+    for node in ("node1", "node3"):
+        wait_for(f"{node} names the copy", lambda: "another machine runs as" in problems(lab, node), 30)
+    time.sleep(5)
+    assert not lab.status("node3")["ready"] and picture(lab)["node2"] == had["node2"]
+    assert lab.status("node2")["operations"]["total"] == operations, "a route came and went"
+    restart(lab, "node3", f"cp /run/gossip.json {STATE}; cp /run/twilld.toml {config}")
+    wait_for("node3 is well again", lambda: lab.status("node3")["ready"] and all_alive(lab) and picture(lab) == had, 60)
+    print(f"node1 was on node3 as well: {flood.lost()}")
+
+
 def clock_jumps(lab):
     """By a day, back and forward, while the agent runs; only what it reads as wall clock, as when somebody sets it."""
     if not os.path.exists(FAKETIME):
@@ -146,6 +163,7 @@ def main():
     with Lab(sys.argv[1], "gossipdisk", "--datastore", "gossip", "--nodes", "3", "--containers", "1") as lab:
         state_cut_off(lab)
         disk_cloned(lab)
+        machine_cloned(lab)
         clock_jumps(lab)
         disk_full(lab)
 

@@ -62,6 +62,8 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   void openSeeds();
   [[nodiscard]] std::string ownData() const;
   [[nodiscard]] std::optional<std::string> comesSecond() const;
+  [[nodiscard]] bool isLeaseOfCopy() const;
+  void suspectCopy(const Alive& other);
   [[nodiscard]] Result<std::string> answerRequest(const std::string& request);
 
   void lookLater();
@@ -100,6 +102,12 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   SlotActions actions_;  ///< what the keeper wants done
 
   std::map<std::string, NodeId> living_;  ///< Twill nodes, this one too
+  /// Who runs elsewhere with this node's name and state, or may. SWIM knows one member by a name.
+  struct Copy {
+    SlotPeer peer;
+    IpAddress at;
+  };
+  std::map<std::uint64_t, Copy> copies_;  ///< by boot
   bool started_ = false;
   bool settled_ = false;               ///< what is on the disk was compared with a peer's, or cannot be
   std::vector<Peers::OnDone> onLeft_;  ///< who waits until this node may go

@@ -115,6 +115,7 @@ void GossipNode::tellMembers() {
                                                                    : SlotPeer::Sign::failed,
                      .since = member.since});
   }
+  for (const auto& [boot, copy] : copies_) peers.push_back(copy.peer);
   keeper_->members(Clock::now(), std::move(peers));
   if (seeds_ && !living.empty()) seeds_->remember(std::move(living));
 }

@@ -21,15 +21,24 @@ std::string GossipNode::ownData() const {
   return keeper_->mine() ? keeper_->state().table.at(*keeper_->mine()).data : std::string();
 }
 
+/// Of two that run with one name and one state the lease names the address of the first.
+bool GossipNode::isLeaseOfCopy() const {
+  const auto addresses = addressesOf(ownData());
+  return std::any_of(copies_.begin(), copies_.end(), [&](const auto& copy) {
+    return std::find(addresses.begin(), addresses.end(), copy.second.at) != addresses.end();
+  });
+}
+
 /// Why this node must not act, and the kernel stays as it is: somebody else, who was here first, goes by what
 /// this one goes by. One that acts already goes on, as its containers are in use.
 std::optional<std::string> GossipNode::comesSecond() const {
-  if (told_ && told_->has_value()) return std::nullopt;
   const auto warnings = keeper_->warnings();
   const auto copied = std::find_if(warnings.begin(), warnings.end(), [](const SlotWarning& warning) {
     return warning.kind == SlotWarning::Kind::copied;
   });
-  if (copied != warnings.end()) return copied->text;
+  if (copied != warnings.end() && isLeaseOfCopy()) return copied->text;
+  if (told_ && told_->has_value()) return std::nullopt;
+  if (copied != warnings.end() && copies_.empty()) return copied->text;
   // A new name that is another's. The other one would look like what this node was before, and its route go.
   const auto conflict = conflicts_.find(options_.node);
   const auto before = nodeOf(ownData());

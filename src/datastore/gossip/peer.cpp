@@ -77,6 +77,14 @@ class Peer::State final : public Carrier, public std::enable_shared_from_this<St
     exchange(seed, true, [onJoined = std::move(onJoined)](Result<void> done) { onJoined(std::move(done)); });
   }
 
+  void ping(const Endpoint& to, const std::string& name, std::function<void(bool)> onAnswered) {
+    callPeer(
+        loop_, endpoint_, to, Ping{0, name, endpoint_, serf_.membership().name()}, keys, kStreamTimeout,
+        [weak = weak_from_this(), onAnswered = std::move(onAnswered)](const Result<StreamMessage>& answer) {
+          if (!weak.expired()) onAnswered(answer && std::holds_alternative<Ack>(*answer));
+        });
+  }
+
   void request(const Endpoint& to, const std::string& bytes, OnReply onReply) {
     callPeer(
         loop_, endpoint_, to, User{bytes}, keys, kStreamTimeout,
@@ -275,6 +283,9 @@ Result<void> Peer::move(const Endpoint& endpoint) {
 }
 void Peer::join(const Endpoint& seed, OnJoined onJoined) {
   state_->join(seed, std::move(onJoined));
+}
+void Peer::ping(const Endpoint& to, const std::string& name, std::function<void(bool)> onAnswered) {
+  state_->ping(to, name, std::move(onAnswered));
 }
 void Peer::request(const Endpoint& to, const std::string& bytes, OnReply onReply) {
   state_->request(to, bytes, std::move(onReply));

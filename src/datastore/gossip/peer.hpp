@@ -49,6 +49,8 @@ class Peer {
   [[nodiscard]] Result<void> move(const Endpoint& endpoint);
   /// Exchanges states with whoever is there, and says that this node is meant to be a member.
   void join(const Endpoint& seed, OnJoined onJoined);
+  /// Whether a node of that name answers there, by TCP.
+  void ping(const Endpoint& to, const std::string& name, std::function<void(bool)> onAnswered);
   /// Asks one node, which must be one of ours.
   void request(const Endpoint& to, const std::string& bytes, OnReply onReply);
 

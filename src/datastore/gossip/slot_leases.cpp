@@ -49,6 +49,12 @@ bool readNumber(const Tags& tags, const char* name, int base, Number& number) {
   return read.ec == std::errc() && read.ptr == end;
 }
 
+std::optional<std::string> textIn(const nlohmann::json& entry, const char* key) {
+  if (!entry.is_object()) return std::nullopt;
+  const auto found = entry.find(key);
+  return found != entry.end() && found->is_string() ? std::optional(found->get<std::string>()) : std::nullopt;
+}
+
 std::string listed(const std::set<std::string>& briefs) {
   std::vector<std::string> first;
   for (const auto& brief : briefs) {
@@ -76,11 +82,17 @@ std::string toData(const Lease& lease) {
 }
 
 std::optional<std::string> nodeOf(const std::string& data) {
+  return textIn(nlohmann::json::parse(data, nullptr, false), "Node");
+}
+
+std::vector<IpAddress> addressesOf(const std::string& data) {
   const auto entry = nlohmann::json::parse(data, nullptr, false);
-  const auto node = entry.is_object() ? entry.find("Node") : entry.end();
-  return entry.is_object() && node != entry.end() && node->is_string()
-             ? std::optional(node->get<std::string>())
-             : std::nullopt;
+  std::vector<IpAddress> addresses;
+  for (const char* key : {"PublicIP", "PublicIPv6"}) {
+    const auto text = textIn(entry, key);
+    if (const auto address = IpAddress::parse(text.value_or("")); address) addresses.push_back(*address);
+  }
+  return addresses;
 }
 
 Result<Cluster> pictureOf(const SlotKeeper& keeper, const std::map<std::string, NodeId>& living) {

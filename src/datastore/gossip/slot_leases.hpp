@@ -15,6 +15,8 @@ namespace twill::gossip {
 
 /// A lease as a slot's record carries it: all but the subnets, which follow from the slot.
 [[nodiscard]] std::string toData(const Lease& lease);
+/// The public addresses in it; none if it is no lease.
+[[nodiscard]] std::vector<IpAddress> addressesOf(const std::string& data);
 
 /// Whose lease it is, in what toData() made; nothing where that does not say.
 [[nodiscard]] std::optional<std::string> nodeOf(const std::string& data);

@@ -11,7 +11,7 @@ namespace {
 using std::chrono::seconds;
 
 /// How long a node must be out of reach before it can be removed, and in reach before all that it holds is
-/// taken as heard: some twenty exchanges with each peer.
+/// taken as heard: some hundred probes, each of which finds whether states differ.
 constexpr std::chrono::minutes kLongEnough{10};
 /// How long a removed node's slots rest. It may have given some away before it died.
 constexpr seconds kRevokedFor{3600};
