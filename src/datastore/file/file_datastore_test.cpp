@@ -17,6 +17,7 @@
 #include "base/lock.hpp"
 #include "datastore/file/cluster_files.hpp"
 #include "datastore_conformance.hpp"
+#include "temporary_directory.hpp"
 
 using namespace twill;
 using namespace twill::datastore_conformance;
@@ -28,16 +29,9 @@ namespace {
 class FileStore : public OutsideStore {
  public:
   FileStore() {
-    std::string pattern = (fs::temp_directory_path() / "twill-store.XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    root = pattern;
-    directory = root / "cluster";
     fs::create_directory(directory);
     setNetwork(kNetwork);
   }
-  ~FileStore() override { fs::remove_all(root); }
-  FileStore(const FileStore&) = delete;
-  FileStore& operator=(const FileStore&) = delete;
 
   std::unique_ptr<Datastore> open(boost::asio::io_context& loop, int /*node*/) override {
     return std::make_unique<FileDatastore>(loop, FileDatastoreOptions{directory.string()});
@@ -61,8 +55,9 @@ class FileStore : public OutsideStore {
     return readFile((directory / name).string()).value_or("unreadable");
   }
 
-  fs::path root;
-  fs::path directory;
+  test::TemporaryDirectory temporary;
+  fs::path root = temporary.path();
+  fs::path directory = root / "cluster";
 
  private:
   std::string good_;

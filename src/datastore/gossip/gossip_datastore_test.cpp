@@ -6,10 +6,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
-#include <stdlib.h>
 
 #include "base/file.hpp"
 #include "datastore_conformance.hpp"
+#include "temporary_directory.hpp"
 
 using namespace twill;
 using namespace twill::datastore_conformance;
@@ -21,17 +21,11 @@ namespace {
 class GossipStore : public Store {
  public:
   GossipStore() {
-    std::string pattern = (fs::temp_directory_path() / "twill-gossip.XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    root_ = pattern;
     for (int node : {1, 2}) {
       fs::create_directory(directoryOf(node));
       ports_[node] = freePort();
     }
   }
-  ~GossipStore() override { fs::remove_all(root_); }
-  GossipStore(const GossipStore&) = delete;
-  GossipStore& operator=(const GossipStore&) = delete;
 
   std::unique_ptr<Datastore> open(boost::asio::io_context& loop, int node) override {
     GossipDatastoreOptions options;
@@ -42,7 +36,7 @@ class GossipStore : public Store {
     if (node == 1) options.network = kNetwork;
     if (node != 1) options.join = {{"127.0.0.1", ports_.at(1)}};
     options.stateDir = directoryOf(node);
-    options.keyFile = root_ / "key";
+    options.keyFile = root_.path("key");
     auto opened = std::make_unique<GossipDatastore>(loop, std::move(options));
     if (node == 1) founder_ = opened.get();
     return opened;
@@ -65,9 +59,9 @@ class GossipStore : public Store {
     boost::asio::ip::tcp::acceptor acceptor(loop, {boost::asio::ip::address_v4::loopback(), 0});
     return acceptor.local_endpoint().port();
   }
-  [[nodiscard]] fs::path directoryOf(int node) const { return root_ / ("node" + std::to_string(node)); }
+  [[nodiscard]] fs::path directoryOf(int node) const { return root_.path("node" + std::to_string(node)); }
 
-  fs::path root_;
+  test::TemporaryDirectory root_;
   std::map<int, std::uint16_t> ports_;
   GossipDatastore* founder_ = nullptr;  ///< node 1's, which the rule owns
 };

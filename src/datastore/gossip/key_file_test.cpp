@@ -9,21 +9,15 @@
 
 #include "base/file.hpp"
 #include "datastore/gossip/base64.hpp"
+#include "temporary_directory.hpp"
 
 using namespace twill;
 using namespace twill::gossip;
 
 namespace {
 
-/// A directory for the files of one case.
-class Directory {
+class Directory : public test::TemporaryDirectory {
  public:
-  Directory() { REQUIRE(::mkdtemp(name_.data()) != nullptr); }
-  ~Directory() { std::filesystem::remove_all(name_); }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-
-  [[nodiscard]] std::string path(const std::string& name) const { return name_ + "/" + name; }
   /// A file of that text for its owner alone; its path.
   [[nodiscard]] std::string with(const std::string& text, mode_t mode = 0600) const {
     const std::string file = path("key");
@@ -31,9 +25,6 @@ class Directory {
     REQUIRE(::chmod(file.c_str(), mode) == 0);
     return file;
   }
-
- private:
-  std::string name_ = (std::filesystem::temp_directory_path() / "twill-key.XXXXXX").string();
 };
 
 mode_t modeOf(const std::string& path) {

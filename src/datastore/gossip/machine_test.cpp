@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/gossip/machine.hpp"
 
-#include <filesystem>
-
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include "base/file.hpp"
+#include "temporary_directory.hpp"
 
 using namespace twill;
 using namespace twill::gossip;
 
 TEST_CASE("a state of another machine can be adopted, once, and a damaged one not at all") {
-  std::string directory = (std::filesystem::temp_directory_path() / "twill-machine.XXXXXX").string();
-  REQUIRE(::mkdtemp(directory.data()) != nullptr);
-  const std::string path = directory + "/gossip.json";
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.path("gossip.json");
   const Machine old{.machineId = "4f1e", .productUuid = "uuid-1"};
   const Machine here{.machineId = "4f1e", .productUuid = "uuid-2"};
   const SlotState state = newState(NodeId::parse("0123456789abcdef0123456789abcdef").value(), old);
@@ -30,6 +27,5 @@ TEST_CASE("a state of another machine can be adopted, once, and a damaged one no
 
   REQUIRE(writeFile(path, toText(state).substr(1), Durability::process, 0600));
   CHECK(adoptState(path, here).error().kind == Error::Kind::invalid);
-  CHECK(adoptState(directory + "/none", here).error().kind == Error::Kind::missing);
-  std::filesystem::remove_all(directory);
+  CHECK(adoptState(directory.path("none"), here).error().kind == Error::Kind::missing);
 }
