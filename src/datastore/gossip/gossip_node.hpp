@@ -63,7 +63,7 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   [[nodiscard]] std::string ownData() const;
   [[nodiscard]] std::optional<std::string> comesSecond() const;
   [[nodiscard]] bool isLeaseOfCopy() const;
-  void suspectCopy(const Alive& other);
+  void suspectCopy(const Alive& other, const NodeTags& tags);
   [[nodiscard]] Result<std::string> answerRequest(const std::string& request);
 
   void lookLater();

@@ -83,29 +83,34 @@ void GossipNode::forgetStrangers() {
   driveSoon();
 }
 
+/// One id at two addresses is a node that was started at another one, or a copy, which the two find out.
 void GossipNode::nameConflict(const SwimMember& member, const Alive& other) {
-  conflicts_[member.name] =
-      fmt::format("two nodes go by the name {}, one at {} and one at {}; give each its own by --node-name",
-                  member.name, member.endpoint.text(), other.endpoint.text());
-  if (member.name == options_.node) suspectCopy(other);
+  const auto known = nodeTagsOf(parseTags(member.meta));
+  const auto tags = nodeTagsOf(parseTags(other.meta));
+  if (!known || !tags || known->id != tags->id) {
+    conflicts_[member.name] =
+        fmt::format("two nodes go by the name {}, one at {} and one at {}; give each its own by --node-name",
+                    member.name, member.endpoint.text(), other.endpoint.text());
+  } else if (member.name == options_.node) {
+    suspectCopy(other, *tags);
+  }
   forgetStrangersLater();
 }
 
 /// Somebody has this node's name and its id: a copy of its disk, or what others still know of this node from
 /// before it was started at another address. The first one answers.
-void GossipNode::suspectCopy(const Alive& other) {
-  const auto tags = nodeTagsOf(parseTags(other.meta));
-  if (!tags || tags->id != keeper_->state().id || tags->boot == boot_) return;
-  const SlotPeer copy{.id = tags->id,
+void GossipNode::suspectCopy(const Alive& other, const NodeTags& tags) {
+  if (tags.boot == boot_) return;
+  const SlotPeer copy{.id = tags.id,
                       .name = other.node,
-                      .generation = tags->generation,
-                      .boot = tags->boot,
+                      .generation = tags.generation,
+                      .boot = tags.boot,
                       .sign = SlotPeer::Sign::alive,
                       .since = Clock::now()};
-  if (!copies_.emplace(tags->boot, Copy{copy, other.endpoint.address}).second) return;
+  if (!copies_.emplace(tags.boot, Copy{copy, other.endpoint.address}).second) return;
   membersChanged_ = true;
   peer_->ping(other.endpoint, other.node,
-              [weak = weak_from_this(), boot = tags->boot, at = other.endpoint](bool answered) {
+              [weak = weak_from_this(), boot = tags.boot, at = other.endpoint](bool answered) {
                 const auto self = weak.lock();
                 if (!self || !self->peer_) return;
                 if (answered) return self->peer_->join(at, [](const auto&) {});  // so that it knows, too
