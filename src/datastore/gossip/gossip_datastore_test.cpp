@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/gossip/gossip_datastore.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -34,14 +35,18 @@ class GossipStore : public Store {
       return gossip::Endpoint{IpAddress::parse("127.0.0.1").value(), port};
     };
     if (node == 1) options.network = kNetwork;
-    if (node != 1) options.join = {{"127.0.0.1", ports_.at(1)}};
+    if (node != 1) {
+      options.network = joinersNetwork;
+      options.join = {{"127.0.0.1", ports_.at(1)}};
+    }
     options.stateDir = directoryOf(node);
     options.keyFile = root_.path("key");
     auto opened = std::make_unique<GossipDatastore>(loop, std::move(options));
     if (node == 1) founder_ = opened.get();
     return opened;
   }
-  std::string prefix = "node";  ///< of the names of nodes that are opened from now on
+  std::string prefix = "node";      ///< of the names of nodes that are opened from now on
+  std::string joinersNetwork = {};  ///< node 2's own network config
 
   [[nodiscard]] bool grants() const override { return true; }
   void setNetwork(const std::string& netConf) override {
@@ -96,4 +101,29 @@ TEST_CASE("a node that gets another name keeps its subnet, and its lease has the
   REQUIRE(runUntil(loop, [&] { return node.sees({mine}); }));
   REQUIRE(published(loop, node, mine));
   CHECK(store.fingerprint().find("renamed1") != std::string::npos);
+}
+
+TEST_CASE("a node whose network config has another pool takes no part, and both sides say why") {
+  GossipStore store;
+  store.joinersNetwork = R"({"Network":"10.99.0.0/16","Backend":{"Type":"host-gw"}})";
+  boost::asio::io_context loop;
+  Node founder(store, loop, 1);
+  const Lease mine = publishOwn(loop, founder);
+  Node joiner(store, loop, 2);
+  const auto says = [](const Node& node, const std::string& text) {
+    if (node.told.empty()) return false;
+    const auto& told = node.told.back();
+    const auto warnings = told ? told->warnings : std::vector<std::string>{told.error().text};
+    return std::any_of(warnings.begin(), warnings.end(),
+                       [&](const auto& warning) { return warning.find(text) != std::string::npos; });
+  };
+  CHECK(runUntil(loop, [&] { return says(joiner, "this node's network config says 10.99.0.0/16"); }));
+  CHECK(runUntil(loop, [&] { return says(founder, "node node2 takes no part, it says: cluster "); }));
+  CHECK(says(founder, "this node's network config says 10.99.0.0/16"));
+  CHECK(founder.sees({mine}));
+  joiner.datastore.reset();
+  store.joinersNetwork.clear();
+  Node again(store, loop, 2);
+  const Lease of2 = publishOwn(loop, again);
+  CHECK(runUntil(loop, [&] { return founder.sees({mine, of2}) && !says(founder, "takes no part"); }));
 }

@@ -120,6 +120,8 @@ class GossipNode final : public SerfUser, public std::enable_shared_from_this<Go
   bool mayHaveMoved_ = false;          ///< this node's address is to be asked for again
   std::string startTrouble_;
   std::string seedTrouble_;
+  std::string unfit_;                             ///< why this node and another's slot table do not fit
+  std::vector<std::string> unfitOthers_;          ///< the same of others, as they say
   std::map<std::string, std::string> refused_;    ///< by name: why a node was not let in
   std::map<std::string, std::string> conflicts_;  ///< by name: who else goes by it
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <boost/asio/post.hpp>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "base/file.hpp"
@@ -97,6 +98,7 @@ void GossipNode::tellMembers() {
   std::vector<SlotPeer> peers;
   std::vector<Endpoint> living;
   living_ = {{options_.node, keeper_->state().id}};
+  unfitOthers_.clear();
   const Endpoint own = peer_->serf().membership().endpoint();
   for (const auto& [name, member] : peer_->serf().members()) {
     if (name == options_.node) continue;
@@ -106,6 +108,8 @@ void GossipNode::tellMembers() {
     // This node by the name that it had before: no copy of its disk can be at its own address.
     if (!tags || (tags->id == keeper_->state().id && member.endpoint == own)) continue;
     if (alive) living_[name] = tags->id;
+    if (alive && !tags->unfit.empty())
+      unfitOthers_.push_back(fmt::format("node {} takes no part, it says: {}", name, tags->unfit));
     peers.push_back({.id = tags->id,
                      .name = name,
                      .generation = tags->generation,

@@ -11,6 +11,8 @@ std::vector<std::string> GossipNode::troubles() const {
   std::vector<std::string> all;
   if (!startTrouble_.empty()) all.push_back(startTrouble_);
   if (!seedTrouble_.empty()) all.push_back("no other node lets this one in: " + seedTrouble_);
+  if (!unfit_.empty()) all.push_back(unfit_);
+  all.insert(all.end(), unfitOthers_.begin(), unfitOthers_.end());
   for (const auto& [name, why] : refused_) all.push_back(why);
   for (const auto& [name, why] : conflicts_) all.push_back(why);
   return all;
@@ -88,7 +90,8 @@ NodeTags GossipNode::ownTags() const {
           .id = state.id,
           .generation = state.generation,
           .boot = boot_,
-          .noDirectWay = noDirectWay_};
+          .noDirectWay = noDirectWay_,
+          .unfit = state.cluster ? std::string() : unfit_};
 }
 
 void GossipNode::updateTags(const Result<Cluster>& picture) {

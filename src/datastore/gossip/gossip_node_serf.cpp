@@ -75,6 +75,7 @@ void GossipNode::forgetStrangersLater() {
 }
 
 void GossipNode::forgetStrangers() {
+  unfit_.clear();
   refused_.clear();
   conflicts_.clear();
   membersChanged_ |= !copies_.empty();
@@ -160,11 +161,11 @@ std::optional<std::uint64_t> GossipNode::digestFor(const std::string& meta) {
 
 void GossipNode::mergeExtraState(const std::string& state) {
   if (const auto exchanged = keeper_->exchanged(Clock::now(), state); !exchanged) {
-    spdlog::warn("gossip: {}", exchanged.error().text);
-    refused_["its slot table"] = exchanged.error().text;
+    if (unfit_ != exchanged.error().text) spdlog::warn("gossip: {}", exchanged.error().text);
+    unfit_ = exchanged.error().text;
     forgetStrangersLater();
   } else {
-    pictureChanged_ |= refused_.erase("its slot table") > 0;
+    pictureChanged_ |= !std::exchange(unfit_, {}).empty();
     settle();
   }
   driveSoon();

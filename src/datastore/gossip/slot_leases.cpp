@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/gossip/slot_leases.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
@@ -18,10 +19,12 @@ constexpr const char* kId = "id";
 constexpr const char* kGeneration = "gen";
 constexpr const char* kBoot = "boot";
 constexpr const char* kNoDirectWay = "via";
+constexpr const char* kUnfit = "unfit";
 constexpr const char* kNoCluster = "-";
 /// So many of those without a direct way are named to all others; with more it is the node itself that is cut
 /// off.
 constexpr std::size_t kNamed = 6;
+constexpr std::size_t kUnfitLength = 240;
 
 /// The subnets are the slot's, whatever its owner may have written.
 Result<Lease> leaseOf(const SlotRecord& record, const NetworkConfig& network) {
@@ -53,6 +56,14 @@ std::optional<std::string> textIn(const nlohmann::json& entry, const char* key) 
   if (!entry.is_object()) return std::nullopt;
   const auto found = entry.find(key);
   return found != entry.end() && found->is_string() ? std::optional(found->get<std::string>()) : std::nullopt;
+}
+
+/// It goes to logs and terminals of others.
+std::string printable(const std::string& text) {
+  std::string out = text.substr(0, kUnfitLength);
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return out;
 }
 
 std::string listed(const std::set<std::string>& briefs) {
@@ -140,6 +151,7 @@ Tags toTags(const NodeTags& node, const std::optional<Lease>& lease) {
     if (!encodeTags(tags)) tags.erase(name);
   };
   add(kNoDirectWay, listed(node.noDirectWay));
+  add(kUnfit, node.unfit.substr(0, kUnfitLength));
   if (!lease) return tags;
   if (lease->subnet) tags["s4"] = lease->subnet->text();
   if (lease->subnet6) tags["s6"] = lease->subnet6->text();
@@ -162,6 +174,7 @@ std::optional<NodeTags> nodeTagsOf(const Tags& tags) {
     return std::nullopt;
   node.id = *parsed;
   node.noDirectWay = parseListed(tags);
+  if (const auto unfit = tags.find(kUnfit); unfit != tags.end()) node.unfit = printable(unfit->second);
   if (cluster->second == kNoCluster) return node;
   const auto clusterId = ClusterId::parse(cluster->second);
   if (!clusterId) return std::nullopt;

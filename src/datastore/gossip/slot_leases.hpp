@@ -35,12 +35,13 @@ struct NodeTags {
   std::uint32_t generation = 1;
   std::uint64_t boot = 0;
   std::set<std::string> noDirectWay;  ///< the nodes that it reaches by others only, by NodeId::brief()
+  std::string unfit;                  ///< why it takes no part in the cluster that it has met
 
   bool operator==(const NodeTags&) const = default;
 };
 
-/// `lease`: this node's, if it has one. What does not fit into Serf's limit is left out, and of
-/// `noDirectWay` all but the first few.
+/// `lease`: this node's, if it has one. What does not fit into Serf's limit is left out, of `noDirectWay` all
+/// but the first few, and of `unfit` what is longer than a line.
 [[nodiscard]] Tags toTags(const NodeTags& node, const std::optional<Lease>& lease);
 /// Nothing: not a Twill node, but a stock Serf agent.
 [[nodiscard]] std::optional<NodeTags> nodeTagsOf(const Tags& tags);

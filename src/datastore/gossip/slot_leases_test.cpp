@@ -14,7 +14,8 @@ NodeTags nodeOf(std::size_t withoutWay) {
                 .id = NodeId::parse("fedcba9876543210fedcba9876543210").value(),
                 .generation = 3,
                 .boot = UINT64_MAX,
-                .noDirectWay = {}};
+                .noDirectWay = {},
+                .unfit = {}};
   for (std::size_t i = 0; i < withoutWay; ++i) node.noDirectWay.insert(fmt::format("{:08x}", i));
   return node;
 }
@@ -58,4 +59,12 @@ TEST_CASE("of nodes without a way no more are read than are written, whatever co
   Tags tags = toTags(nodeOf(0), std::nullopt);
   tags["via"] = std::string(200, ',');
   CHECK(nodeTagsOf(tags)->noDirectWay.size() <= 6);
+}
+
+TEST_CASE("why a node takes no part is a line, and what others write there cannot steer a terminal") {
+  NodeTags node = nodeOf(0);
+  node.unfit = std::string(300, 'x');
+  CHECK(nodeTagsOf(toTags(node, std::nullopt))->unfit == std::string(240, 'x'));
+  node.unfit = "a\x1b[2J\nb\xc3";
+  CHECK(nodeTagsOf(toTags(node, std::nullopt))->unfit == "a?[2J?b?");
 }
