@@ -13,6 +13,7 @@ void addNodeCommands(CLI::App& app);
 void addClusterCommands(CLI::App& app);
 void addPeerCommands(CLI::App& app);
 void addGossipCommands(CLI::App& app);
+void addBgpCommands(CLI::App& app);
 void addLabCommands(CLI::App& app);
 void addTraceCommands(CLI::App& app);
 void addAttachCommands(CLI::App& app);

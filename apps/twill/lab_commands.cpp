@@ -66,7 +66,12 @@ void addUp(CLI::App& app) {
   spec->datastore.clear();
   command->add_option("--datastore", spec->datastore, "where the map of nodes lives")
       ->default_str(lab::Spec().datastore)
-      ->check(CLI::IsMember({"etcd", "file", "gossip"}));
+      ->check(CLI::IsMember({"bgp", "etcd", "file", "gossip"}));
+  command
+      ->add_option("--router", spec->router,
+                   "who talks BGP with the nodes between segments, with the datastore bgp")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"bird", "frr", "gobgp"}));
   command
       ->add_option("--etcd-endpoints", spec->etcdEndpoints,
                    "an etcd that runs already, http://HOST:PORT; without, the lab has one of its own")

@@ -167,7 +167,7 @@ Result<lab::Lab> bringUp(const lab::Spec& spec) {
   TWILL_CHECK(awaitAgents(lab));
   TWILL_CHECK(addContainers(lab));
   TWILL_CHECK(awaitAgents(lab));
-  if (!running && spec.datastore == "gossip") TWILL_CHECK(awaitLeases(lab));
+  if (!running && (spec.datastore == "gossip" || spec.datastore == "bgp")) TWILL_CHECK(awaitLeases(lab));
   return lab;
 }
 

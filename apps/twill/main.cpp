@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   twill::addPeerCommands(app);
   twill::addClusterCommands(app);
   twill::addGossipCommands(app);
+  twill::addBgpCommands(app);
   twill::addAttachCommands(app);
   twill::addTraceCommands(app);
   twill::addLabCommands(app);

@@ -3,27 +3,10 @@
 
 #include "base/file.hpp"
 #include "datastore/gossip/machine.hpp"
-#include "kernel/linux.hpp"
+#include "node_address.hpp"
 
 namespace twill {
 namespace {
-
-/// This node's address on the underlay, as the agent will choose it: of IPv4, if there is one.
-Result<InterfaceAddress> underlayAddress(const Options& options, const RouteQuestion& routeTo) {
-  // Not by the agent's: to read the kernel is to drop the notifications that wait there.
-  TWILL_TRY(const auto kernel, LinuxKernel::open());
-  TWILL_TRY(const KernelState actual, kernel->read({}));
-  UnderlayRules rules = options.underlay;
-  auto choice = chooseUnderlay(actual, rules, routeTo);
-  if (!choice) {
-    std::swap(rules.needV4, rules.needV6);
-    choice = chooseUnderlay(actual, rules, routeTo);
-  }
-  if (!choice) return Failure(choice.error());
-  const auto& address = rules.needV4 ? choice->underlay.v4 : choice->underlay.v6;
-  if (!address) return fail("the underlay has no address to talk to other nodes from");
-  return *address;
-}
 
 /// Where nodes find this one: --gossip-bind, else its address on the underlay.
 Result<gossip::Endpoint> gossipEndpoint(const Options& options, const RouteQuestion& routeTo) {

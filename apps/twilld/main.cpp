@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/agent.hpp"
+#include "agent/bgp_calls.hpp"
 #include "agent/cleanup.hpp"
 #include "agent/cluster_calls.hpp"
 #include "agent/http_routes.hpp"
@@ -20,6 +21,7 @@
 #include "base/file.hpp"
 #include "base/lock.hpp"
 #include "base/log.hpp"
+#include "bgp_map.hpp"
 #include "datastore/etcd/etcd_datastore.hpp"
 #include "datastore/file/file_datastore.hpp"
 #include "gossip_map.hpp"
@@ -41,6 +43,7 @@ struct Map {
   std::unique_ptr<Datastore> datastore;
   Administration* administration = nullptr;  ///< the same object
   Peers* peers = nullptr;                    ///< the same, where the map lives on the nodes
+  BgpView* bgp = nullptr;                    ///< the same, where it comes by BGP
 };
 
 template <class Store>
@@ -56,6 +59,13 @@ Result<Map> openMap(boost::asio::io_context& io, const Options& options, const s
     Peers* const peers = store.get();
     Map map = mapIn(std::move(store));
     map.peers = peers;
+    return map;
+  }
+  if (options.datastore == "bgp") {
+    TWILL_TRY(auto store, openBgp(io, options, linkTowards));
+    BgpView* const view = store.get();
+    Map map = mapIn(std::move(store));
+    map.bgp = view;
     return map;
   }
   const std::string below = network.empty() ? "" : "/" + network;
@@ -104,9 +114,10 @@ Result<void> run(const Options& options) {
   }
   Agent agent(io, options, *kernel, datastores, std::move(attachments), linkTowards);
   api::Server server(io);
-  addRoutes(server, agent, maps.front().peers);
+  addRoutes(server, agent, {.peers = maps.front().peers, .bgp = maps.front().bgp});
   addClusterRoutes(server, agent, std::move(administrations));
   addPeerRoutes(server, agent, maps.front().peers);
+  addBgpRoutes(server, agent, maps.front().bgp);
   TWILL_CHECK(server.listenUnix(options.runDir + "/twill.sock"));
   if (!options.listen.empty()) TWILL_CHECK(server.listenTcp(options.listen));
 

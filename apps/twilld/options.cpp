@@ -30,6 +30,7 @@ Examples:
   twilld --datastore etcd --etcd-endpoints https://10.0.0.2:2379
                                            the map in etcd, together with flannel's nodes
   twilld --datastore gossip --join node1   no server: the map lives on the nodes, and node1 is one of them
+  twilld --datastore bgp                   the map by BGP: net-conf.json says who talks with whom
   twilld --datastore etcd --networks blue,red
                                            two networks, at PREFIX/blue and PREFIX/red
   twilld --flannel -iface=eth1 -ip-masq    with flanneld's flags and its variables (FLANNELD_*)
@@ -115,7 +116,7 @@ std::string translateFlannel(std::vector<std::string>& words, std::vector<std::s
 void declareMap(CLI::App& app, Options& options) {
   declare(app, "--datastore", options.datastore, "where the map of nodes lives")
       ->default_str("gossip, or file where --file-dir holds leases.json")
-      ->check(CLI::IsMember({"file", "etcd", "gossip"}));
+      ->check(CLI::IsMember({"bgp", "file", "etcd", "gossip"}));
   declare(app, "--networks", options.networks,
           "several networks, by name: NAME's map is below the prefix or directory, in NAME")
       ->delimiter(',');
@@ -154,6 +155,14 @@ void declareGossip(CLI::App& app, Options& options) {
           "where to talk to other nodes, ADDRESS or ADDRESS:PORT; else the underlay's address, port 7946");
   declare(app, "--gossip-key-file", options.gossip.keyFile,
           "the cluster's keys, the same on all nodes; a node that founds a cluster makes it");
+}
+
+void declareBgp(CLI::App& app, Options& options) {
+  declare(app, "--bird", options.bgp.bird, "datastore bgp: the program, BIRD 2.0.12 or a later version 2");
+  declare(app, "--bgp-include", options.bgp.include,
+          "datastore bgp: files that BIRD reads, too; a pattern, or empty");
+  declare(app, "--bgp-external", options.bgp.external,
+          "datastore bgp: a daemon of your own reads routing table 178 and fills 177; no BIRD is started");
 }
 
 /// CLI11's own way to refuse.
@@ -246,6 +255,7 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
   declare(app, "--node-name", options.node, "this node's name in leases")->default_str("host name");
   declareMap(app, options);
   declareGossip(app, options);
+  declareBgp(app, options);
   declareUnderlay(app, options);
   declareNode(app, options);
   bool flannel = false;  // translateFlannel() has seen to it
@@ -264,8 +274,9 @@ CommandLine parseCommandLine(std::vector<std::string> words) {
     checkEndpoints(options.etcd.endpoints);
     checkGossip(options);
     checkNetworks(options.networks);
-    if (options.datastore == "gossip" && !options.networks.empty())
-      throw CLI::ValidationError("--networks", "not with --datastore gossip, which has one network");
+    if ((options.datastore == "gossip" || options.datastore == "bgp") && !options.networks.empty())
+      throw CLI::ValidationError("--networks",
+                                 "not with --datastore " + options.datastore + ", which has one network");
     if (options.fastPath && options.networks.size() > 1)
       throw CLI::ValidationError("--fast-path",
                                  "not with several --networks: it does not see where one ends");

@@ -12,6 +12,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "agent/bgp_files.hpp"
 #include "agent/tunnel_process.hpp"
 #include "base/lock.hpp"
 #include "kernel/linux.hpp"
@@ -122,6 +123,11 @@ Result<void> cleanUp(const Options& options) {
     TWILL_TRY(const int ended, endTunnel(directory));
     if (ended != 0) fmt::print("end twill-tunnel, process {}\n", ended);
   }
+  TWILL_TRY(const int bird, bgp::endBird(birdFiles(options).socket));
+  if (bird != 0) fmt::print("end BIRD, process {}\n", bird);
+  TWILL_TRY(PrivateRoutes bgpRoutes, PrivateRoutes::open(bgpTables()));
+  TWILL_TRY(const auto announced, bgpRoutes.clear());
+  for (const auto& object : announced) fmt::print("remove {}\n", object);
   TWILL_TRY(const auto links, removePrograms(kTunnelPrograms));
   for (const auto& link : links) fmt::print("remove the tunnel's program at {}\n", link);
   TWILL_TRY(const auto encapsulated, removePrograms(kIpipPrograms));
@@ -166,11 +172,11 @@ Result<void> removeFiles(const Options& options) {
   }));
   TWILL_CHECK(removeEmpty(records));
   TWILL_CHECK(removeNetworks(options));
-  TWILL_CHECK(removeAll(options.stateDir, {"etcd.json"}));
+  TWILL_CHECK(removeAll(options.stateDir, {"etcd.json", "bgp.json"}));
   TWILL_CHECK(removeWithAsides(options.subnetFile));
   // The lock last: until then no agent starts.
-  return removeAll(options.runDir,
-                   {"tunnel.json", "tunnel.sock", "tunnel.sock.lock", "twill.sock", "twilld.lock"});
+  return removeAll(options.runDir, {"bird.conf", "bird.conf.new", "bird.ctl", "bird.pid", "tunnel.json",
+                                    "tunnel.sock", "tunnel.sock.lock", "twill.sock", "twilld.lock"});
 }
 
 }  // namespace twill

@@ -24,7 +24,7 @@ api::Response readiness(const Agent& agent) {
 
 }  // namespace
 
-void addRoutes(api::Server& server, Agent& agent, const Peers* peers) {
+void addRoutes(api::Server& server, Agent& agent, const MapViews& map) {
   using api::Request;
   using Exposure = api::Server::Exposure;
   auto view = [&](const std::string& path, std::string (*render)(const Agent&)) {
@@ -32,14 +32,14 @@ void addRoutes(api::Server& server, Agent& agent, const Peers* peers) {
                  [&agent, render](const Request&) { return api::Response{.body = render(agent)}; });
   };
   server.route("GET", "/v1/status", Exposure::localOnly,
-               [&agent, peers](const Request&) { return api::Response{.body = statusJson(agent, peers)}; });
+               [&agent, map](const Request&) { return api::Response{.body = statusJson(agent, map)}; });
   view("/v1/diff", diffJson);
   view("/v1/operations", operationsJson);
   view("/v1/attachments", attachmentsJson);
   server.route("GET", "/healthz", Exposure::alsoTcp, [](const Request&) { return plain(200, "ok"); });
   server.route("GET", "/readyz", Exposure::alsoTcp, [&agent](const Request&) { return readiness(agent); });
-  server.route("GET", "/metrics", Exposure::alsoTcp, [&agent, peers](const Request&) {
-    return api::Response{.body = metricsText(agent, peers), .contentType = "text/plain; version=0.0.4"};
+  server.route("GET", "/metrics", Exposure::alsoTcp, [&agent, map](const Request&) {
+    return api::Response{.body = metricsText(agent, map), .contentType = "text/plain; version=0.0.4"};
   });
   server.route("POST", "/v1/cni", Exposure::localOnly,
                [&agent](const Request& request) { return cniCall(agent, request); });

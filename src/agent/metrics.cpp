@@ -8,6 +8,7 @@
 
 #include "agent/agent.hpp"
 #include "agent/views.hpp"
+#include "datastore/bgp_view.hpp"
 #include "datastore/peers.hpp"
 
 namespace twill {
@@ -65,10 +66,36 @@ void addGossip(prometheus::Registry& registry, const Peers& peers) {
   for (const auto& [use, number] : uses) slots.Add({{"use", use}}).Set(number);
 }
 
+/// Of each session, by the neighbour's address.
+void addBgp(prometheus::Registry& registry, const BgpView::Status& status) {
+  auto& up = prometheus::BuildGauge()
+                 .Name("twill_bgp_session_up")
+                 .Help("1 while the BGP session is established")
+                 .Register(registry);
+  auto& routes = prometheus::BuildGauge()
+                     .Name("twill_bgp_session_routes")
+                     .Help("Routes of the session: taken in, given out, and refused by the filters")
+                     .Register(registry);
+  for (const auto& session : status.sessions) {
+    up.Add({{"neighbor", session.address}}).Set(session.state == "Established");
+    routes.Add({{"neighbor", session.address}, {"direction", "in"}})
+        .Set(static_cast<double>(session.routesIn));
+    routes.Add({{"neighbor", session.address}, {"direction", "out"}})
+        .Set(static_cast<double>(session.routesOut));
+    routes.Add({{"neighbor", session.address}, {"direction", "refused"}})
+        .Set(static_cast<double>(session.refused));
+  }
+  if (!status.external) gauge(registry, "twill_bgp_bird_up", "1 while BIRD answers", !status.version.empty());
+  gauge(registry, "twill_bgp_learned_prefixes", "Subnets of others that came by BGP",
+        static_cast<double>(status.learned));
+  gauge(registry, "twill_bgp_dead_nodes", "Nodes that do not answer, and whose routes are taken out",
+        static_cast<double>(status.dead.size()));
+}
+
 }  // namespace
 
 // Built anew for each scrape: the agent keeps plain numbers, and nothing on its way has to think of metrics.
-std::string metricsText(const Agent& agent, const Peers* peers) {
+std::string metricsText(const Agent& agent, const MapViews& map) {
   prometheus::Registry registry;
   const Journal& journal = agent.journal();
   const auto tunnel = agent.tunnelNumbers();
@@ -121,7 +148,8 @@ std::string metricsText(const Agent& agent, const Peers* peers) {
             static_cast<double>(path->numbers.local.packets + path->numbers.out.packets +
                                 path->numbers.in.packets));
   }
-  if (peers != nullptr) addGossip(registry, *peers);
+  if (map.peers != nullptr) addGossip(registry, *map.peers);
+  if (map.bgp != nullptr) addBgp(registry, map.bgp->status());
   return prometheus::TextSerializer().Serialize(registry.Collect());
 }
 

@@ -35,6 +35,12 @@ struct Options {
     std::string alloc = "grant";  ///< or "address": each node's subnet follows from its address
     std::string keyFile = "/etc/twill/gossip.key";
   } gossip;
+  /// Datastore bgp.
+  struct Bgp {
+    std::string bird = "/usr/sbin/bird";
+    std::string include = "/etc/twill/bird.d/*.conf";
+    bool external = false;  ///< another's daemon fills and reads the two routing tables
+  } bgp;
   UnderlayRules underlay;  ///< families are filled in from the network config
   bool ipMasq = false;
   bool fastPath = false;  ///< containers' packets go past bridge and routing where they can

@@ -3,20 +3,17 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <filesystem>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <poll.h>
-#include <spawn.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "base/file.hpp"
+#include "base/process.hpp"
 #include "kernel/programs.hpp"
 
 namespace twill {
@@ -37,52 +34,6 @@ TimePoint now() {
 std::string programPath() {
   std::error_code unseen;
   return (std::filesystem::read_symlink("/proc/self/exe", unseen).parent_path() / "twill-tunnel").string();
-}
-
-Result<Fd> connectTo(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return fail(path + " is too long for a socket");
-  std::memcpy(address.sun_path, path.data(), path.size());
-  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const timeval patience{1, 0};
-  (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return failErrno("connect to " + path);
-  return socket;
-}
-
-/// Who listens there; 0 when nobody does.
-int listenerOf(const std::string& path) {
-  const auto socket = connectTo(path);
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (!socket || ::getsockopt(socket->get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;
-  return peer.pid;
-}
-
-/// In a session of its own, so that what ends the agent's does not end it; with no signal blocked, and none
-/// of the agent's descriptors: with its listening socket it would seem to be the agent.
-Result<int> spawn(const std::string& program, const std::string& config, const std::string& socket) {
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-  std::string words[] = {program, "--config", config, "--socket", socket};
-  char* arguments[] = {words[0].data(), words[1].data(), words[2].data(),
-                       words[3].data(), words[4].data(), nullptr};
-  int pid = 0;
-  const int code = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments, environ);
-  ::posix_spawnattr_destroy(&attributes);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (code != 0) return failErrno("start " + program, code);
-  return pid;
 }
 
 }  // namespace
@@ -145,7 +96,7 @@ bool TunnelProcess::adopt() {
 
 void TunnelProcess::start() {
   startedAt_ = now();
-  auto pid = spawn(programPath(), config_, socket_);
+  auto pid = spawnApart({programPath(), "--config", config_, "--socket", socket_});
   if (!pid) {
     problem_ = pid.error().text;
     callAgain(now() + kLongestDelay);
@@ -157,12 +108,12 @@ void TunnelProcess::start() {
 }
 
 void TunnelProcess::watch(int pid, bool child) {
-  const auto descriptor = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  if (descriptor < 0) {
-    problem_ = fmt::format("watch process {}: {}", pid, std::strerror(errno));
+  auto process = openProcess(pid);
+  if (!process) {
+    problem_ = process.error().text;
     return;
   }
-  process_.assign(descriptor);
+  process_.assign(process->release());
   pid_ = pid;
   child_ = child;
   process_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
@@ -255,8 +206,7 @@ std::string engineProblem(std::string_view wanted, std::string_view engine, std:
 Result<int> endTunnel(const std::string& runDir) {
   const int pid = listenerOf(runDir + "/tunnel.sock");
   if (pid == 0) return 0;
-  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!process) return failErrno(fmt::format("watch process {}", pid));
+  TWILL_TRY(const Fd process, openProcess(pid));
   if (::kill(pid, SIGTERM) != 0) return failErrno(fmt::format("end process {}", pid));
   pollfd end{process.get(), POLLIN, 0};
   if (::poll(&end, 1, 2000) == 1) return pid;

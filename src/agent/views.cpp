@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/agent.hpp"
+#include "agent/bgp_calls.hpp"
 #include "agent/peer_views.hpp"
 
 namespace twill {
@@ -167,7 +168,7 @@ void addNetwork(const Network& network, Json& out) {
 }  // namespace
 
 /// What is a network's stands at the top as well, for the first of them.
-std::string statusJson(const Agent& agent, const Peers* peers) {
+std::string statusJson(const Agent& agent, const MapViews& map) {
   Json status = {
       {"node", agent.options().node}, {"ready", agent.ready()}, {"datastore", agent.options().datastore}};
   const auto tunnel = agent.tunnelNumbers();
@@ -185,7 +186,8 @@ std::string statusJson(const Agent& agent, const Peers* peers) {
   status["ipip"] = ipipJson(tunnel);
   status["fast_path"] = fastPathJson(agent);
   status["vxlan"] = vxlanJson(agent);
-  status["gossip"] = peers != nullptr ? membersView(peers->nodes()) : Json(nullptr);
+  status["gossip"] = map.peers != nullptr ? membersView(map.peers->nodes()) : Json(nullptr);
+  status["bgp"] = map.bgp != nullptr ? bgpSummary(map.bgp->status()) : Json(nullptr);
   status["problems"] = agent.problemsWith(tunnel);
   status["drift"] = driftJson(agent.journal());
   status["operations"] = {{"total", agent.journal().total()},

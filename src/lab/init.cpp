@@ -20,6 +20,7 @@
 #include "lab/forwarder.hpp"
 #include "lab/lab_files.hpp"
 #include "lab/machine.hpp"
+#include "lab/router.hpp"
 #include "lab/shaper.hpp"
 #include "lab/shaping.hpp"
 #include "lab/topology.hpp"
@@ -34,6 +35,7 @@ std::string twilldConfig(const Spec& spec, const Topology& topology, const std::
   if (spec.fastPath) out += "fast-path = true\n";
   if (topology.etcd)
     out += fmt::format("datastore = \"etcd\"\netcd-endpoints = [\"{}\"]\n", etcdEndpoint(topology));
+  if (spec.datastore == "bgp") out += "datastore = \"bgp\"\n";
   if (spec.datastore == "file") out += "datastore = \"file\"\n";
   if (spec.datastore == "gossip") {
     // In the directory that all nodes share: the first one makes it.
@@ -148,7 +150,7 @@ class Init {
     for (const NodePlan& node : topology_.nodes) leases.push_back(node.lease);
     const std::string network = task_.directory + "/network";
     TWILL_CHECK(writeFile(network + "/net-conf.json", networkConfigOf(task_.spec), Durability::process));
-    if (task_.spec.datastore == "gossip") return {};
+    if (task_.spec.datastore != "file") return {};
     return writeFile(network + "/leases.json", twill::toJson(leases), Durability::process);
   }
 
@@ -164,7 +166,7 @@ class Init {
       }
       TWILL_CHECK(startMachine({.name = "etcd", .isNode = false, .service = service}, answers));
     }
-    if (topology_.hasRouter()) TWILL_CHECK(startMachine({.name = "router", .isNode = false}, answers));
+    if (topology_.hasRouter()) TWILL_CHECK(startRouter(answers));
     for (const NodePlan& node : topology_.nodes) TWILL_CHECK(startMachine({.name = node.name}, answers));
     go_.read.reset();
     for (Pipe& answer : answers) {
@@ -173,6 +175,16 @@ class Init {
       if (*said != "ok") return fail(said->empty() ? "a machine's process died while it was set up" : *said);
     }
     return {};
+  }
+
+  Result<void> startRouter(std::vector<Pipe>& answers) {
+    Machine router{.name = "router", .isNode = false};
+    if (task_.spec.datastore == "bgp") {
+      TWILL_TRY(RouterService service, routerService(task_.spec, topology_));
+      router.service = std::move(service.command);
+      router.files = std::move(service.files);
+    }
+    return startMachine(std::move(router), answers);
   }
 
   Result<void> startMachine(Machine machine, std::vector<Pipe>& answers) {
@@ -227,7 +239,7 @@ class Init {
   }
 
   Result<void> connectRouter() const {
-    if (task_.spec.backend == "host-gw")
+    if (routerNeedsMap(task_.spec) && task_.spec.datastore != "bgp")
       say(". telling the router which node has which subnet, as host-gw needs");
     TWILL_TRY(const Fd netns, openNamespace(pids_.at("router")));
     TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));

@@ -90,7 +90,9 @@ Result<void> furnish(const Machine& machine) {
   // Last: the lab's own files are often below /run.
   const std::string run = machineDirectory(machine.labDirectory, machine.name) + "/run";
   for (const char* part : {"/netns", "/lock"}) TWILL_CHECK(makeDirectories(run + part));
-  return mountOn("/run", run.c_str(), nullptr, MS_BIND);
+  TWILL_CHECK(mountOn("/run", run.c_str(), nullptr, MS_BIND));
+  for (const auto& [path, text] : machine.files) TWILL_CHECK(writeFile(path, text, Durability::process));
+  return {};
 }
 
 /// How IPv6 behaves on links that are made from now on. For the lab's own cables there is no duplicate

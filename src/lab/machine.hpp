@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ struct Machine {
   std::string twilldConfig;          ///< text of /etc/twill/twilld.toml
   std::string conflist;              ///< text of /etc/cni/net.d/10-twill.conflist
   std::vector<std::string> service;  ///< of one that is no node: a command; empty: there is none
-  bool mapped = false;               ///< the lab runs in a user namespace of somebody who is not root
+  std::map<std::string, std::string> files = {};  ///< of one that is no node: path -> text
+  bool mapped = false;  ///< the lab runs in a user namespace of somebody who is not root
 };
 
 /// The machine's life, in a process made for it; returns its exit status when it cannot go on. Makes the

@@ -35,10 +35,20 @@ Result<void> checkBackend(const Spec& spec) {
 }
 
 Result<void> checkDatastore(const Spec& spec) {
+  if (spec.router != Spec().router && (spec.datastore != "bgp" || spec.segments < 2))
+    return fail(
+        fmt::format("--router {}: there is one that talks BGP with --datastore bgp and --segments 2 or more",
+                    spec.router),
+        Error::Kind::invalid);
+  if (spec.router == "gobgp" && routerNeedsMap(spec))
+    return fail(
+        "--router gobgp: it does not bring routes into the kernel, as host-gw needs there; --router bird or "
+        "frr",
+        Error::Kind::invalid);
   if (spec.datastore != "gossip" || !routerNeedsMap(spec)) return {};
   return fail(
       "--datastore gossip: nodes take the subnets that are free, and with host-gw the router between "
-      "segments has to know them beforehand; --datastore file or etcd, or --backend vxlan or udp",
+      "segments has to know them beforehand; --datastore bgp, file or etcd, or --backend vxlan or udp",
       Error::Kind::invalid);
 }
 
@@ -115,6 +125,7 @@ std::string toJson(const Spec& spec) {
                                 {"directRouting", spec.directRouting},
                                 {"fastPath", spec.fastPath},
                                 {"datastore", spec.datastore},
+                                {"router", spec.router},
                                 {"etcdEndpoints", spec.etcdEndpoints},
                                 {"ipv6", spec.ipv6},
                                 {"attach", modeWord(spec.attach)},
@@ -169,13 +180,13 @@ Result<Spec> parseSpec(std::string_view json) {
     return true;
   };
   std::string attach;
-  bool good = text("name", spec.name) && number("nodes", spec.nodes) &&
-              number("containers", spec.containers) && number("segments", spec.segments) &&
-              text("backend", spec.backend) && text("engine", spec.engine) &&
-              flag("directRouting", spec.directRouting) && flag("fastPath", spec.fastPath) &&
-              text("datastore", spec.datastore) && texts("etcdEndpoints", spec.etcdEndpoints) &&
-              text("attach", attach) && flag("ipv6", spec.ipv6) && numbers("mtu", spec.mtu) &&
-              fraction("loss", spec.loss) && fraction("delay", spec.delay);
+  bool good =
+      text("name", spec.name) && number("nodes", spec.nodes) && number("containers", spec.containers) &&
+      number("segments", spec.segments) && text("backend", spec.backend) && text("engine", spec.engine) &&
+      flag("directRouting", spec.directRouting) && flag("fastPath", spec.fastPath) &&
+      text("datastore", spec.datastore) && text("router", spec.router) &&
+      texts("etcdEndpoints", spec.etcdEndpoints) && text("attach", attach) && flag("ipv6", spec.ipv6) &&
+      numbers("mtu", spec.mtu) && fraction("loss", spec.loss) && fraction("delay", spec.delay);
   if (!good) return fail("lab.json is not what this version of twill writes; take the lab down and up again");
   spec.attach = attach == "routed" ? AttachMode::routed : AttachMode::bridge;
   return spec;
@@ -196,6 +207,7 @@ std::string asOptions(const Spec& spec) {
   add(spec.directRouting, "--direct-routing");
   add(spec.fastPath, "--fast-path");
   add(spec.datastore != usual.datastore, "--datastore " + spec.datastore);
+  add(spec.router != usual.router, "--router " + spec.router);
   add(!spec.etcdEndpoints.empty(), fmt::format("--etcd-endpoints {}", fmt::join(spec.etcdEndpoints, ",")));
   add(spec.ipv6, "--ipv6");
   add(spec.attach != usual.attach, fmt::format("--attach {}", modeWord(spec.attach)));

@@ -20,7 +20,8 @@ struct Spec {
   std::string engine = "auto";  ///< of the backend udp
   bool directRouting = false;
   bool fastPath = false;
-  std::string datastore = "gossip";        ///< or "file", or "etcd" on a machine of its own
+  std::string datastore = "gossip";        ///< or "bgp", or "file", or "etcd" on a machine of its own
+  std::string router = "bird";             ///< between segments, with bgp: or "frr", or "gobgp"
   std::vector<std::string> etcdEndpoints;  ///< outside of the lab, in place of one in it; empty: none
   bool ipv6 = false;
   AttachMode attach = AttachMode::bridge;
@@ -36,7 +37,7 @@ struct Spec {
 /// Limits, so that addresses and interface names fit. The error names the option, its value and the range.
 [[nodiscard]] Result<void> check(const Spec& spec);
 
-/// Whether a router that runs no agent carries containers' packets, so that it has to be told of subnets.
+/// Whether a router that runs no agent carries containers' packets, so that it has to know of subnets.
 [[nodiscard]] bool routerNeedsMap(const Spec& spec);
 
 [[nodiscard]] std::string toJson(const Spec& spec);

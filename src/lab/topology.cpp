@@ -50,6 +50,23 @@ void addAddress(VethPeer& peer, const InterfaceAddress& address, const Interface
   peer.routes.push_back({.dst = Prefix(any, 0), .via = gateway->address});
 }
 
+/// All nodes talk with each other, and with the router on their segment.
+nlohmann::ordered_json bgpConfigOf(const Topology& topology) {
+  nlohmann::ordered_json config;
+  for (const NodePlan& node : topology.nodes)
+    config["Nodes"].push_back({{"Name", node.name}, {"Address", node.v4.address.text()}});
+  if (!topology.hasRouter()) return config;
+  for (std::size_t k = 0; k < topology.segments.size(); ++k) {
+    nlohmann::ordered_json peer = {{"Address", topology.segments[k].router4.address.text()},
+                                   {"AS", kRouterAs}};
+    for (const NodePlan& node : topology.nodes) {
+      if (node.segment == static_cast<int>(k)) peer["Nodes"].push_back(node.name);
+    }
+    config["Peers"].push_back(std::move(peer));
+  }
+  return config;
+}
+
 }  // namespace
 
 Topology topologyOf(const Spec& spec) {
@@ -109,6 +126,7 @@ std::string networkConfigOf(const Spec& spec) {
   config["Backend"] = {{"Type", spec.backend}};
   if (spec.engine != Spec().engine) config["Backend"]["Engine"] = spec.engine;
   if (spec.directRouting) config["Backend"]["DirectRouting"] = true;
+  if (spec.datastore == "bgp") config["BGP"] = bgpConfigOf(topologyOf(spec));
   return config.dump(2) + "\n";
 }
 
@@ -155,7 +173,7 @@ KernelState routerState(const Topology& topology, const Spec& spec) {
   KernelState out;
   out.put(Sysctl{.path = "net/ipv4/ip_forward", .value = "1", .owner = "router"});
   if (spec.ipv6) out.put(Sysctl{.path = "net/ipv6/conf/all/forwarding", .value = "1", .owner = "router"});
-  if (spec.backend != "host-gw") return out;
+  if (spec.backend != "host-gw" || spec.datastore == "bgp") return out;
   for (const NodePlan& node : topology.nodes) {
     const std::string link = fmt::format("eth{}", node.segment + 1);
     out.put(Route{.dst = *node.lease.subnet,

@@ -44,6 +44,9 @@ struct Topology {
 
 [[nodiscard]] Topology topologyOf(const Spec& spec);
 
+/// The AS of the router between segments, with the datastore bgp; that of the nodes is Twill's default.
+inline constexpr std::uint32_t kRouterAs = 65000;
+
 /// Names of all machines; nodes first.
 [[nodiscard]] std::vector<std::string> machinesOf(const Topology& topology);
 
@@ -68,8 +71,9 @@ enum class CableEnd : std::uint8_t { bridge, shaper };
 [[nodiscard]] KernelState wireState(const Topology& topology, const NamespacePath& namespaceOf,
                                     CableEnd nodeCables);
 
-/// The router: it forwards. With `host-gw` it also knows the way to each node's subnet, as the operator of a
-/// routed network has to tell it: no encapsulation hides the containers' addresses from it.
+/// The router: it forwards. With `host-gw`, unless it learns that by BGP, it also knows the way to each
+/// node's subnet, as the operator of a routed network has to tell it: no encapsulation hides the containers'
+/// addresses from it.
 [[nodiscard]] KernelState routerState(const Topology& topology, const Spec& spec);
 
 /// About how many neighbour entries the lab's kernels hold once everybody has talked with everybody.

@@ -26,23 +26,6 @@ constexpr const char* kNoCluster = "-";
 constexpr std::size_t kNamed = 6;
 constexpr std::size_t kUnfitLength = 240;
 
-/// The subnets are the slot's, whatever its owner may have written.
-Result<Lease> leaseOf(const SlotRecord& record, const NetworkConfig& network) {
-  auto entry = nlohmann::json::parse(record.data, nullptr, false);
-  if (!entry.is_object()) return fail("not a JSON object", Error::Kind::invalid);
-  const SlotSubnets subnets = subnetsOf(network, record.slot);
-  const auto put = [&entry](const char* key, const std::optional<Prefix>& subnet) {
-    if (subnet)
-      entry[key] = subnet->text();
-    else
-      entry.erase(key);
-  };
-  put("Subnet", subnets.v4);
-  put("IPv6Subnet", subnets.v6);
-  TWILL_TRY(auto leases, parseLeases(nlohmann::json{{"Leases", {entry}}}.dump()));
-  return leases.front();
-}
-
 template <class Number>
 bool readNumber(const Tags& tags, const char* name, int base, Number& number) {
   const auto tag = tags.find(name);
@@ -85,13 +68,6 @@ std::set<std::string> parseListed(const Tags& tags) {
 
 }  // namespace
 
-std::string toData(const Lease& lease) {
-  Lease kept = lease;
-  kept.subnet.reset();
-  kept.subnet6.reset();
-  return toJson(kept);
-}
-
 std::optional<std::string> nodeOf(const std::string& data) {
   return textIn(nlohmann::json::parse(data, nullptr, false), "Node");
 }
@@ -117,7 +93,8 @@ Result<Cluster> pictureOf(const SlotKeeper& keeper, const std::map<std::string, 
   for (const SlotRecord* record : keeper.leases()) {
     const bool isOwn = record->owner == keeper.state().id;
     if (isOwn && record->slot != mine) continue;
-    auto lease = leaseOf(*record, cluster.network);
+    const SlotSubnets subnets = subnetsOf(cluster.network, record->slot);
+    auto lease = leaseFrom(record->data, subnets.v4, subnets.v6);
     if (!lease) {
       warn(*record, "cannot be read: " + lease.error().text);
       continue;

@@ -8,14 +8,13 @@
 
 #include "datastore/gossip/serf.hpp"
 #include "datastore/gossip/slots/slot_keeper.hpp"
+#include "datastore/lease_data.hpp"
 #include "model/cluster.hpp"
 
 /// Between the slot table and the rest of Twill: leases in records, and what a node's tags say. Pure.
 namespace twill::gossip {
 
-/// A lease as a slot's record carries it: all but the subnets, which follow from the slot.
-[[nodiscard]] std::string toData(const Lease& lease);
-/// The public addresses in it; none if it is no lease.
+/// The public addresses in a record's data (datastore/lease_data.hpp); none if it is no lease.
 [[nodiscard]] std::vector<IpAddress> addressesOf(const std::string& data);
 
 /// Whose lease it is, in what toData() made; nothing where that does not say.

@@ -124,18 +124,6 @@ struct Call {
 
 }  // namespace
 
-boost::asio::ip::address toAsio(const IpAddress& address) {
-  if (address.isV4()) return boost::asio::ip::address_v4(address.v4());
-  boost::asio::ip::address_v6::bytes_type bytes{};
-  std::copy(address.bytes().begin(), address.bytes().end(), bytes.begin());
-  return boost::asio::ip::address_v6(bytes);
-}
-
-IpAddress fromAsio(const boost::asio::ip::address& address) {
-  if (address.is_v4()) return IpAddress::fromV4(address.to_v4().to_uint());
-  return IpAddress::fromBytes(address.to_v6().to_bytes());
-}
-
 void callPeer(boost::asio::io_context& loop, const Endpoint& from, const Endpoint& to,
               const StreamMessage& message, std::shared_ptr<const Keyring> keys, std::chrono::seconds timeout,
               OnAnswer onAnswer) {

@@ -8,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
 
+#include "datastore/asio_address.hpp"
 #include "datastore/gossip/packet.hpp"
 
 namespace boost::asio {
@@ -16,9 +17,6 @@ class io_context;
 
 /// memberlist's TCP: one message each way, then the end. On the loop's thread.
 namespace twill::gossip {
-
-[[nodiscard]] boost::asio::ip::address toAsio(const IpAddress& address);
-[[nodiscard]] IpAddress fromAsio(const boost::asio::ip::address& address);
 
 using OnAnswer = std::function<void(Result<StreamMessage>)>;
 

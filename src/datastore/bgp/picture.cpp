@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/bgp/picture.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "datastore/bgp/bird_config.hpp"
+#include "datastore/lease_data.hpp"
+
+namespace twill::bgp {
+namespace {
+
+/// One node's subnets.
+struct Owner {
+  IpAddress announcer;
+  std::string record;
+
+  auto operator<=>(const Owner&) const = default;
+};
+struct Subnets {
+  std::vector<Prefix> v4, v6;
+};
+
+std::map<Owner, Subnets> ownersOf(const std::vector<Announcement>& learned) {
+  std::map<Owner, Subnets> owners;
+  for (const auto& [prefix, nextHop, record] : learned) {
+    Subnets& subnets = owners[{announcerOf(nextHop), record}];
+    (prefix.isV4() ? subnets.v4 : subnets.v6).push_back(prefix);
+  }
+  return owners;
+}
+
+std::optional<Prefix> at(const std::vector<Prefix>& prefixes, std::size_t index) {
+  return index < prefixes.size() ? std::optional(prefixes[index]) : std::nullopt;
+}
+
+Result<Lease> leaseOf(const Owner& owner, const std::optional<Prefix>& subnet,
+                      const std::optional<Prefix>& subnet6, const NetworkConfig& network) {
+  if (!owner.record.empty()) return leaseFrom(owner.record, subnet, subnet6);
+  Lease lease{.node = {}, .subnet = subnet, .subnet6 = subnet6, .backendType = network.backend.type};
+  (owner.announcer.isV4() ? lease.publicIp : lease.publicIp6) = owner.announcer;
+  return lease;
+}
+
+IpAddress probeAddressOf(const Lease& lease, const IpAddress& announcer, const IpAddress& self) {
+  return lease.publicIpOf(self.family()).value_or(announcer);
+}
+
+/// Each lease with where it is probed; and what cannot be read, to `refuse`.
+template <class Take, class Refuse>
+void forEachLease(const PictureInputs& inputs, Take take, Refuse refuse) {
+  for (const auto& [owner, subnets] : ownersOf(inputs.learned)) {
+    for (std::size_t i = 0; i < std::max(subnets.v4.size(), subnets.v6.size()); ++i) {
+      auto lease = leaseOf(owner, at(subnets.v4, i), at(subnets.v6, i), inputs.network);
+      if (!lease) {
+        refuse(fmt::format("what the node at {} tells of itself by BGP cannot be read: {}",
+                           owner.announcer.text(), lease.error().text));
+        break;
+      }
+      const IpAddress probed = probeAddressOf(*lease, owner.announcer, inputs.address);
+      take(std::move(*lease), probed, owner.announcer);
+    }
+  }
+}
+
+}  // namespace
+
+Cluster pictureOf(const PictureInputs& inputs) {
+  Cluster cluster{.network = inputs.network, .leases = {}, .warnings = {}};
+  if (inputs.own) cluster.leases.push_back(*inputs.own);
+  forEachLease(
+      inputs,
+      [&](Lease lease, const IpAddress& probed, const IpAddress& announcer) {
+        if (inputs.dead.contains(probed)) return;
+        if (lease.node == inputs.node) {
+          cluster.warnings.push_back(
+              fmt::format("the node at {} goes by this node's name, {}; give each its own by --node-name",
+                          announcer.text(), inputs.node));
+          return;
+        }
+        cluster.leases.push_back(std::move(lease));
+      },
+      [&](std::string why) { cluster.warnings.push_back(std::move(why)); });
+  for (const auto& dead : inputs.dead)
+    cluster.warnings.push_back(fmt::format(
+        "the node at {} does not answer, and its routes are taken out until it does", dead.text()));
+  return cluster;
+}
+
+std::set<IpAddress> probeAddresses(const PictureInputs& inputs) {
+  std::set<IpAddress> out;
+  forEachLease(
+      inputs, [&](const Lease&, const IpAddress& probed, const IpAddress&) { out.insert(probed); },
+      [](const std::string&) {});
+  out.erase(inputs.address);
+  return out;
+}
+
+}  // namespace twill::bgp

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/private_routes.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include "kernel/link.hpp"
+#include "kernel/route.hpp"
+
+namespace twill {
+namespace {
+
+/// Room for the notifications of some 50,000 routes.
+constexpr int kEventBuffer = 16 << 20;
+
+Route blackhole(const Prefix& prefix, std::uint32_t table) {
+  return {.dst = prefix, .table = table, .type = RouteType::blackhole};
+}
+
+}  // namespace
+
+Result<PrivateRoutes> PrivateRoutes::open(Tables tables) {
+  TWILL_TRY(auto requests, netlink::Socket::open(NETLINK_ROUTE));
+  TWILL_TRY(auto events, netlink::Socket::open(NETLINK_ROUTE));
+  events.setReceiveBuffer(kEventBuffer);
+  for (const unsigned group : {RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_LINK})
+    TWILL_CHECK(events.join(group));
+  return PrivateRoutes(std::move(tables), std::move(requests), std::move(events));
+}
+
+bool PrivateRoutes::drain() {
+  bool ours = false;
+  for (;;) {
+    const auto datagram = events_.poll();
+    if (!datagram) return true;
+    if (datagram->empty()) return ours;
+    netlink::forEachMessage(*datagram, [&](const netlink::Received& message) {
+      if (message.type == RTM_NEWLINK || message.type == RTM_DELLINK) {
+        const netlink::Attributes attributes(message.payload, sizeof(ifinfomsg));
+        ours = ours || attributes.text(IFLA_IFNAME) == tables_.placeholder;
+      } else if (const auto route = netlink::decodeRouteOfAnyTable(message.payload)) {
+        ours = ours || route->table == tables_.learned || route->table == tables_.announced;
+      }
+    });
+  }
+}
+
+Result<void> PrivateRoutes::makePlaceholder() {
+  netlink::Message make(RTM_NEWLINK, NLM_F_CREATE);
+  auto& header = make.header<ifinfomsg>();
+  header.ifi_flags = IFF_UP;
+  header.ifi_change = IFF_UP;
+  make.putText(IFLA_IFNAME, tables_.placeholder);
+  make.nest(IFLA_LINKINFO, [&] { make.putText(IFLA_INFO_KIND, "bridge"); });
+  auto made = requests_.run(make);
+  if (!made) return Failure(std::move(made.error()).in("make " + tables_.placeholder));
+  return {};
+}
+
+Result<void> PrivateRoutes::dump(std::uint32_t table,
+                                 const std::function<void(const netlink::Received&)>& each) {
+  for (const Family family : {Family::v4, Family::v6}) {
+    netlink::Message request(RTM_GETROUTE, NLM_F_DUMP);
+    netlink::encodeRouteFilter(request, family, table);
+    auto done = requests_.dump(request, [&](const netlink::Received& message) {
+      const auto route = netlink::decodeRouteOfAnyTable(message.payload);
+      if (route && route->table == table) each(message);
+    });
+    if (!done) return Failure(std::move(done.error()).in(fmt::format("read routing table {}", table)));
+  }
+  return {};
+}
+
+Result<std::vector<PrivateRoutes::Learned>> PrivateRoutes::learned() {
+  struct Found {
+    std::uint32_t metric;
+    Learned route;
+  };
+  std::map<Prefix, Found> found;
+  TWILL_CHECK(dump(tables_.learned, [&](const netlink::Received& message) {
+    const auto [route, index, otherIndex, table] = *netlink::decodeRouteOfAnyTable(message.payload);
+    if (route.type != RouteType::unicast || !route.via) return;
+    const auto realm = netlink::Attributes(message.payload, sizeof(rtmsg)).u32(RTA_FLOW).value_or(0);
+    const auto [entry, isNew] =
+        found.try_emplace(route.dst, Found{route.metric, {route.dst, *route.via, realm}});
+    if (!isNew && route.metric < entry->second.metric)
+      entry->second = {route.metric, {route.dst, *route.via, realm}};
+  }));
+  std::vector<Learned> out;
+  out.reserve(found.size());
+  for (const auto& [prefix, one] : found) out.push_back(one.route);
+  return out;
+}
+
+Result<std::vector<Prefix>> PrivateRoutes::announced() {
+  std::set<Prefix> found;
+  TWILL_CHECK(dump(tables_.announced, [&](const netlink::Received& message) {
+    const Route route = netlink::decodeRouteOfAnyTable(message.payload)->route;
+    if (route.type == RouteType::blackhole && route.ours()) found.insert(route.dst);
+  }));
+  return std::vector<Prefix>(found.begin(), found.end());
+}
+
+Result<void> PrivateRoutes::announce(const std::vector<Prefix>& prefixes) {
+  TWILL_TRY(const auto there, announced());
+  netlink::Batch batch;
+  for (const Prefix& prefix : prefixes) {
+    if (std::find(there.begin(), there.end(), prefix) != there.end()) continue;
+    netlink::Message add(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+    netlink::encodeRoute(add, blackhole(prefix, tables_.announced), 0);
+    batch.add(add);
+  }
+  for (const Prefix& prefix : there) {
+    if (std::find(prefixes.begin(), prefixes.end(), prefix) != prefixes.end()) continue;
+    netlink::Message remove(RTM_DELROUTE, 0);
+    netlink::encodeDeleteRoute(remove, blackhole(prefix, tables_.announced), 0);
+    batch.add(remove);
+  }
+  for (auto& done : requests_.run(batch)) {
+    if (!done)
+      return Failure(std::move(done.error()).in(fmt::format("write routing table {}", tables_.announced)));
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> PrivateRoutes::clear() {
+  std::vector<std::string> removed;
+  netlink::Batch batch;
+  for (const auto table : {tables_.learned, tables_.announced}) {
+    TWILL_CHECK(dump(table, [&](const netlink::Received& message) {
+      auto [route, index, otherIndex, of] = *netlink::decodeRouteOfAnyTable(message.payload);
+      route.table = of;
+      netlink::Message remove(RTM_DELROUTE, 0);
+      netlink::encodeDeleteRoute(remove, route, index);
+      batch.add(remove);
+      removed.push_back(fmt::format("route {} in table {}", route.dst.text(), of));
+    }));
+  }
+  for (auto& done : requests_.run(batch)) {
+    if (!done && done.error().kind != Error::Kind::missing)
+      return Failure(std::move(done.error()).in("remove a route"));
+  }
+  const unsigned index = ::if_nametoindex(tables_.placeholder.c_str());
+  if (index == 0) return removed;
+  netlink::Message remove(RTM_DELLINK, 0);
+  remove.header<ifinfomsg>().ifi_index = static_cast<int>(index);
+  if (auto done = requests_.run(remove); !done)
+    return Failure(std::move(done.error()).in("remove " + tables_.placeholder));
+  removed.push_back("link " + tables_.placeholder);
+  return removed;
+}
+
+}  // namespace twill
