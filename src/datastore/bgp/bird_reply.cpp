@@ -203,7 +203,8 @@ std::vector<BirdRoute> routesIn(const BirdReply& reply) {
   std::vector<BirdRoute> routes;
   std::optional<Prefix> prefix;
   std::string protocol;
-  bool known = false;  // the route that the lines are about is in `routes`
+  bool known = false;      // the route that the lines are about is in `routes`
+  bool continues = false;  // the last line was a list of large communities
   for (const auto& [code, text] : reply.lines) {
     std::string_view line = text;
     if (code == 1007) {
@@ -224,10 +225,17 @@ std::vector<BirdRoute> routesIn(const BirdReply& reply) {
         if (known) routes.push_back({.prefix = *prefix, .nextHop = *parsed, .protocol = protocol});
       } else if (const auto communities = valueOf(line, "BGP.large_community:"); communities && known) {
         routes.back().communities = communitiesIn(*communities);
+        continues = true;
+        continue;
+      } else if (continues && known && line.starts_with("\t\t")) {
+        const auto more = communitiesIn(trimmed(line));  // BIRD breaks long lists
+        routes.back().communities.insert(routes.back().communities.end(), more.begin(), more.end());
+        continue;
       } else if (const auto med = valueOf(line, "BGP.med:"); med && known) {
         std::uint32_t number = 0;
         if (readNumber(*med, number)) routes.back().med = number;
       }
+      continues = false;
     }
   }
   return routes;
