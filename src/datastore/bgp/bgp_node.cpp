@@ -70,6 +70,8 @@ void BgpNode::watch(Datastore::OnCluster onCluster) {
 
 void BgpNode::start() {
   startedAt_ = Clock::now();
+  applied_ =
+      readFile(options_.bird.config, 1U << 26U).value_or(std::string());  // a BIRD that still runs has it
   loadOwn();
   if (auto watched = DirectoryWatch::open(options_.directory)) {
     files_.emplace(std::move(*watched));

@@ -146,6 +146,7 @@ void BgpNode::applyConfig() {
 Result<void> BgpNode::applyText(const std::string& text) {
   if (text == applied_) {
     refused_.clear();
+    if (!client_) startBird();
     return {};
   }
   const std::string fresh = options_.bird.config + ".new";
@@ -163,12 +164,14 @@ Result<void> BgpNode::applyText(const std::string& text) {
   std::filesystem::rename(fresh, options_.bird.config, error);
   if (error) return failErrno(fmt::format("rename {}", fresh), error.value());
   refused_.clear();
+  const bool restart = endsSessions(applied_, text);
   applied_ = text;
   inForce_ = false;
-  if (client_ && client_->isUp())
+  startBird();
+  if (restart)
+    process_.kill();
+  else if (client_->isUp())
     reconfigure();
-  else
-    startBird();
   return {};
 }
 
@@ -184,6 +187,7 @@ void BgpNode::reconfigure() {
   });
 }
 
+/// Unless it was started.
 void BgpNode::startBird() {
   process_.keep();
   trouble("process", process_.problem());

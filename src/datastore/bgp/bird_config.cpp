@@ -2,6 +2,8 @@
 #include "datastore/bgp/bird_config.hpp"
 
 #include <algorithm>
+#include <map>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -53,6 +55,21 @@ std::string addCommunities(const std::vector<std::string>& communities) {
     if (!text) continue;  // the config was checked
     const bool large = std::count(text->begin(), text->end(), ',') == 2;
     out += fmt::format("{}.add({}); ", large ? "bgp_large_community" : "bgp_community", *text);
+  }
+  return out;
+}
+
+/// By the line that begins it, what is written of each session and of their template, but for what is sent
+/// and taken.
+std::map<std::string, std::string> sessionsOf(const std::string& config) {
+  std::map<std::string, std::string> out;
+  std::istringstream lines(config);
+  std::string* session = nullptr;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("router id ")) out[line.substr(0, 9)] = line;
+    if (line.starts_with("protocol bgp ") || line.starts_with("template bgp ")) session = &out[line];
+    if (line.starts_with('}')) session = nullptr;
+    if (session != nullptr && !line.starts_with("  ipv")) *session += line + '\n';
   }
   return out;
 }
@@ -299,6 +316,15 @@ class Writer {
 };
 
 }  // namespace
+
+bool endsSessions(const std::string& before, const std::string& after) {
+  const auto now = sessionsOf(after);
+  for (const auto& [name, lines] : sessionsOf(before)) {
+    const auto found = now.find(name);
+    if (found != now.end() && found->second != lines) return true;
+  }
+  return false;
+}
 
 Result<std::string> birdConfig(const BirdSettings& settings) {
   return Writer(settings).write();

@@ -32,6 +32,11 @@ struct BirdSettings {
 /// The whole of bird.conf. The error says what the settings lack.
 [[nodiscard]] Result<std::string> birdConfig(const BirdSettings& settings);
 
+/// Whether BIRD ends sessions, and so withdraws routes, when it changes from one config of birdConfig() to
+/// another: where something else than filters is another for a neighbour that is in both. A restart with
+/// recovery does the same without a loss.
+[[nodiscard]] bool endsSessions(const std::string& before, const std::string& after);
+
 /// A node's number in BGP and in next hops that stand for it: its IPv4 address, or one that is made from its
 /// IPv6 address.
 [[nodiscard]] IpAddress routerIdOf(const IpAddress& address);

@@ -109,6 +109,22 @@ TEST_CASE("both families go over one session, each with a next hop that stands f
   CHECK(birdConfig(settings).error().text.find("10.0.0.1") != std::string::npos);
 }
 
+TEST_CASE("a new neighbour, a filter and a record end no session, what both sides agreed on does") {
+  const auto before = written(settingsOf(kThree));
+  auto settings = settingsOf(kThree);
+  settings.record = "another";
+  settings.config.exports = {Prefix::parse("10.244.0.0/20").value()};
+  settings.config.nodes.push_back({.name = "node4", .address = IpAddress::parse("10.0.0.40").value()});
+  CHECK_FALSE(endsSessions(before, written(settings)));
+  CHECK_FALSE(endsSessions(written(settings), before));
+  settings.config.holdSeconds = 9;
+  CHECK(endsSessions(before, written(settings)));
+  settings = settingsOf(kThree);
+  settings.config.nodes[1].as = 64599;
+  CHECK(endsSessions(before, written(settings)));
+  CHECK_FALSE(endsSessions("", before));
+}
+
 TEST_CASE("a next hop leads back to who announced it") {
   const auto v4 = IpAddress::parse("10.0.0.10").value();
   const auto v6 = IpAddress::parse("fd00::10").value();

@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kSteady = 1s;
 constexpr std::chrono::milliseconds kFirstDelay = 100ms;
 constexpr std::chrono::milliseconds kLongestDelay = 5s;
+constexpr const char* kHint = "; install Debian's package bird2, or say where it is by --bird";
 constexpr auto kCheckPatience = 5s;
 
 }  // namespace
@@ -49,7 +50,7 @@ void BirdProcess::start() {
   startedAt_ = Clock::now();
   const auto pid = spawnApart(words);
   if (!pid) {
-    problem_ = pid.error().text + "; install Debian's package bird2, or say where it is by --bird";
+    problem_ = pid.error().text + kHint;
     return keepLater(kLongestDelay);
   }
   spdlog::info("bgp: started BIRD, process {}{}", *pid,
@@ -107,7 +108,9 @@ Result<void> BirdProcess::check(const std::string& file) const {
 }
 
 Result<std::string> BirdProcess::version() const {
-  TWILL_TRY(std::string said, outputOf({files_.program, "--version"}, kCheckPatience));
+  auto output = outputOf({files_.program, "--version"}, kCheckPatience);
+  if (!output) return fail(output.error().text + kHint, output.error().kind);
+  const std::string said = std::move(*output);
   constexpr std::string_view kBefore = "BIRD version ";
   std::string version =
       said.starts_with(kBefore) ? said.substr(kBefore.size()) : said.substr(0, said.find('\n'));

@@ -35,7 +35,7 @@ class BirdProcess {
   [[nodiscard]] bool runs() const { return pid_ != 0; }
   /// Why it does not; empty: it does, or is coming up.
   [[nodiscard]] const std::string& problem() const { return problem_; }
-  /// It hangs; what comes in its place recovers what it had.
+  /// What comes in its place recovers what it had: the other nodes see nothing of it.
   void kill();
 
   /// Whether it takes `file`; an error has its words, with the line.

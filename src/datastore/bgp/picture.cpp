@@ -64,6 +64,26 @@ void forEachLease(const PictureInputs& inputs, Take take, Refuse refuse) {
   }
 }
 
+bool overlap(const std::optional<Prefix>& one, const std::optional<Prefix>& other) {
+  return one && other && one->overlaps(*other);
+}
+
+/// A subnet of this node that another has announced, too, and keeps by the rule for all nodes: as if this
+/// node had none, so that it takes another. Two that chose one at the same moment come to this.
+void yieldOwn(const std::string& node, Cluster& cluster) {
+  const Lease own = cluster.leases.front();
+  const auto contested = [&own](const Lease& other) {
+    return overlap(own.subnet, other.subnet) || overlap(own.subnet6, other.subnet6);
+  };
+  if (std::none_of(cluster.leases.begin() + 1, cluster.leases.end(), contested)) return;
+  for (const auto& conflict : makeSound(cluster).conflicts) {
+    if (conflict.loser != node) continue;
+    cluster.warnings.push_back(conflict.text + "; this node takes another subnet");
+    cluster.leases.erase(cluster.leases.begin());
+    return;
+  }
+}
+
 }  // namespace
 
 Cluster pictureOf(const PictureInputs& inputs) {
@@ -82,6 +102,7 @@ Cluster pictureOf(const PictureInputs& inputs) {
         cluster.leases.push_back(std::move(lease));
       },
       [&](std::string why) { cluster.warnings.push_back(std::move(why)); });
+  if (inputs.own) yieldOwn(inputs.node, cluster);
   for (const auto& dead : inputs.dead)
     cluster.warnings.push_back(fmt::format(
         "the node at {} does not answer, and its routes are taken out until it does", dead.text()));

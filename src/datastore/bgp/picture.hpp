@@ -31,7 +31,8 @@ struct PictureInputs {
 
 /// The map: this node's lease, and those of all that are not dead. A lease of a router that says nothing has
 /// neither name nor data, and the network's backend. Several owners of one subnet are all in it: which one
-/// holds is makeSound()'s to decide, on every node alike.
+/// holds is makeSound()'s to decide, on every node alike. But if that is not this one, its own lease is left
+/// out.
 [[nodiscard]] Cluster pictureOf(const PictureInputs& inputs);
 
 /// Where to ask each node whether it is there, in the family of `inputs.address`.

@@ -1,0 +1,147 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Datastore bgp over two segments: BIRD and agents that are killed or hang, a config that changes, a node that dies, and two nodes
+that own one subnet.
+
+usage: bgp_test.py BINARIES
+"""
+import json
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from bgp_lab import (ADDRESS, NODES, Routes, all_up, bgp, bird_pid, config, configure, log, pid_of, problems,  # noqa: E402
+                     routes, sessions, sh, subnet)
+from lab import Lab, wait_for  # noqa: E402
+
+STATE = "/var/lib/twill/bgp.json"
+
+
+def flood(lab, target, seconds):
+    return lab.background("node1/con1", "ping", "-q", "-i", "0.01", "-c", str(seconds * 100), target)
+
+
+def lost(ping):
+    report = ping.communicate(timeout=120)[0]
+    sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())
+    assert sent > 100, report
+    return sent - received
+
+
+def container_of(lab, node):
+    return re.sub(r"0/24$", "2", subnet(lab, node))
+
+
+def crashes_change_nothing(lab):
+    """Neither in the kernels nor for packets."""
+    ping, watch = flood(lab, container_of(lab, "node3"), 9), Routes(lab)
+    for node in ("node1", "node3"):
+        before = bird_pid(lab, node)
+        sh(lab, node, f"kill -9 {before}")
+        wait_for(f"{node}'s BIRD is back", lambda: bird_pid(lab, node) != before and all_up(lab), 20)
+    for node in ("node1", "node2"):
+        before = pid_of(lab, node)
+        sh(lab, node, f"kill -9 {before}")
+        wait_for(f"{node}'s agent is back", lambda: pid_of(lab, node) != before and lab.status(node)["ready"], 20)
+    gone, changes = lost(ping), watch.changes()
+    print(f"BIRD killed twice, agents twice: {gone} of 900 packets lost, changes of routes: {changes}")
+    assert gone == 0 and not any(changes.values()), changes
+
+
+def a_restart_without_recovery_shows(lab):
+    """So the test above can fail: a BIRD that forgets says so to all."""
+    watch = Routes(lab)
+    before = bird_pid(lab, "node2")
+    sh(lab, "node2", f"kill -TERM {before}")  # in this way the others are told
+    wait_for("node2's BIRD is back", lambda: bird_pid(lab, "node2") != before and all_up(lab), 20)
+    wait_for("all is as before", lambda: all(row["ok"] for row in lab.rows()), 20)
+    assert any(watch.changes().values())
+
+
+def who_hangs_is_not_dead(lab):
+    """An agent, for three seconds; and BIRD, until it is replaced."""
+    ping, watch = flood(lab, container_of(lab, "node3"), 20), Routes(lab)
+    agent = pid_of(lab, "node3")
+    sh(lab, "node3", f"kill -STOP {agent}; sleep 3; kill -CONT {agent}")
+    before = bird_pid(lab, "node1")
+    sh(lab, "node1", f"kill -STOP {before}")
+    wait_for("node1 says so", lambda: "says nothing" in problems(lab, "node1"), 12)
+    wait_for("another BIRD is there", lambda: bird_pid(lab, "node1") != before and all_up(lab), 25)
+    wait_for("all is well", lambda: not lab.status("node1")["problems"], 10)
+    gone, changes = lost(ping), watch.changes()
+    print(f"agent stopped for 3 s, BIRD until it was replaced: {gone} of 2000 packets lost, changes of routes: {changes}")
+    assert gone == 0 and not any(changes.values()), changes
+
+
+def a_new_peer_disturbs_nobody(lab):
+    conf = config(lab)
+    watch = Routes(lab)
+    conf["BGP"]["Nodes"].append({"Name": "node9", "Address": "10.0.0.99"})
+    configure(lab, conf)
+    for node in NODES:
+        wait_for(f"{node} tries to reach it", lambda: sessions(lab, node).get("node9") not in (None, "Established"), 20)
+    conf["BGP"]["Nodes"].pop()
+    conf["BGP"]["HoldTime"] = 60
+    configure(lab, conf)
+    wait_for("the new hold time is there", lambda: all("hold time 60" in sh(lab, node, "cat /run/twill/bird.conf")
+                                                       for node in NODES), 20)
+    wait_for("and node9 gone", lambda: all("node9" not in sessions(lab, node) for node in NODES) and all_up(lab), 20)
+    time.sleep(1)
+    changes = watch.changes()
+    assert not any(changes.values()), changes
+
+
+def dead_nodes_are_left_out(lab):
+    """Long before BGP notices, on every other node; and come back with the first answer."""
+    there = routes(lab, "node1")
+    prefix = subnet(lab, "node3")
+    began = time.monotonic()
+    sh(lab, "wire", "ip link set node3 down")
+    wait_for("its route goes", lambda: prefix not in sh(lab, "node1", "ip route show proto 116"), 5)
+    took = time.monotonic() - began
+    wait_for("node2's, too", lambda: prefix not in sh(lab, "node2", "ip route show proto 116"), 5)
+    print(f"the route to a dead node went after {took:.2f} s, with the test's own steps")
+    assert took < 3 and ADDRESS["node3"] in problems(lab, "node1") and bgp(lab, "node1")["dead"] == [ADDRESS["node3"]]
+    sh(lab, "wire", "ip link set node3 up")
+    wait_for("all is as before", lambda: routes(lab, "node1") == there and lab.status("node1")["ready"], 20)
+    lab.test()
+
+
+def two_owners_are_named(lab):
+    """Of one subnet, by every node, and never are both used; here one whose agent is stopped cannot take another."""
+    theirs, agent = subnet(lab, "node2"), pid_of(lab, "node3")
+    sh(lab, "node3", f"kill -STOP {agent}; ip route add blackhole {theirs} proto 116 table 178")
+    for node in ("node1", "node2"):
+        wait_for(f"{node} names both", lambda: f"node2 ({theirs} at 10.0.0.20) and node3 ({theirs} at 10.0.1.10)" in
+                 problems(lab, node), 20)
+    ways = sh(lab, "node1", f"ip route show {theirs}").splitlines()
+    assert len(ways) == 1 and "10.0.0.20" in ways[0], ways
+    sh(lab, "node3", f"kill -CONT {agent}")
+    wait_for("it is over", lambda: not any(lab.status(node)["problems"] for node in NODES), 20)
+    assert subnet(lab, "node2") == theirs
+
+
+def a_node_gives_way(lab):
+    """One that comes up with a subnet that another has takes another one."""
+    mine, theirs = subnet(lab, "node3"), subnet(lab, "node2")
+    sh(lab, "node3", f"sed -i 's,{mine},{theirs},' {STATE}; kill -9 $(cat /run/twill/twilld.lock)")
+    wait_for("it says so", lambda: "this node takes another subnet" in "\n".join(log(lab, "node3")), 20)
+    wait_for("each has its own", lambda: subnet(lab, "node3") not in (None, theirs) and subnet(lab, "node2") == theirs and
+             all(lab.status(node)["ready"] for node in ("node1", "node2")), 20)
+    wait_for("others know it", lambda: subnet(lab, "node3") in sh(lab, "node1", "ip route show proto 116"), 5)
+
+
+def main():
+    with Lab(sys.argv[1], "bgp", "--datastore", "bgp", "--backend", "ipip", "--segments", "2", "--nodes", "3",
+             "--containers", "1") as lab:
+        wait_for("all is there", lambda: all_up(lab) and all(row["ok"] for row in lab.rows()), 20)
+        for case in (crashes_change_nothing, a_restart_without_recovery_shows, a_new_peer_disturbs_nobody,
+                     dead_nodes_are_left_out, who_hangs_is_not_dead, two_owners_are_named, a_node_gives_way):
+            began = time.monotonic()
+            case(lab)
+            print(f"{case.__name__}: {time.monotonic() - began:.1f} s", flush=True)
+
+
+main()
