@@ -68,14 +68,21 @@ bool overlap(const std::optional<Prefix>& one, const std::optional<Prefix>& othe
   return one && other && one->overlaps(*other);
 }
 
-/// A subnet of this node that another has announced, too, and keeps by the rule for all nodes: as if this
-/// node had none, so that it takes another. Two that chose one at the same moment come to this.
+/// A subnet of this node that another has announced, too, and keeps by the rule for all nodes, or that is not
+/// in the network (any more): as if this node had none, so that it takes another. Two that chose one at the
+/// same moment come to this.
 void yieldOwn(const std::string& node, Cluster& cluster) {
   const Lease own = cluster.leases.front();
   const auto contested = [&own](const Lease& other) {
     return overlap(own.subnet, other.subnet) || overlap(own.subnet6, other.subnet6);
   };
-  if (std::none_of(cluster.leases.begin() + 1, cluster.leases.end(), contested)) return;
+  const auto isOutside = [&cluster](const std::optional<Prefix>& subnet) {
+    const auto* network = subnet ? cluster.network.family(subnet->family()) : nullptr;
+    return network != nullptr && !network->network.contains(*subnet);
+  };
+  if (!isOutside(own.subnet) && !isOutside(own.subnet6) &&
+      std::none_of(cluster.leases.begin() + 1, cluster.leases.end(), contested))
+    return;
   for (const auto& conflict : makeSound(cluster).conflicts) {
     if (conflict.loser != node) continue;
     cluster.warnings.push_back(conflict.text + "; this node takes another subnet");

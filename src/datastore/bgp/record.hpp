@@ -10,7 +10,7 @@
 #include "base/result.hpp"
 
 /// What a node tells of itself along with its subnets: its lease, as text in BGP's large communities, which
-/// routers hand on untouched (docs/adr/0017). Pure.
+/// routers hand on untouched (docs/adr/0016). Pure.
 namespace twill::bgp {
 
 /// RFC 8092: three numbers, the first one an AS's.
