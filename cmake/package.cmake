@@ -13,6 +13,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bird2 (>= 2.0.12)")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "container network with a free choice of backend and datastore")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "Twill gives every container its own address and lets all containers and nodes
