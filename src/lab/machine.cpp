@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/fnv.hpp"
 #include "kernel/sysctl.hpp"
 
 namespace twill::lab {
@@ -71,6 +72,14 @@ Result<void> emptyDirectories(const Machine& machine) {
   return {};
 }
 
+/// Each real node has one; a system without systemd may not.
+Result<void> ensureMachineId(const Machine& machine) {
+  constexpr const char* kPath = "/etc/machine-id";
+  if (!readFile(kPath, 4096).value_or("").empty()) return {};
+  const std::uint64_t id = fnv1a(machine.labDirectory + "/" + machine.name);
+  return writeFile(kPath, fmt::format("{0:016x}{0:016x}\n", id), Durability::process);
+}
+
 /// The paths that twilld, a runtime and twill-cni use on any node.
 Result<void> furnish(const Machine& machine) {
   TWILL_CHECK(overlay(machine, "/etc", "etc"));
@@ -78,6 +87,7 @@ Result<void> furnish(const Machine& machine) {
   // Of an overlay only the top is surely ours to write to. The plugins that are installed stay in sight.
   const bool hasPlugins = ::access("/opt/cni/bin", F_OK) == 0;
   TWILL_CHECK(overlay(machine, hasPlugins ? "/opt/cni/bin" : "/opt", "opt"));
+  TWILL_CHECK(ensureMachineId(machine));
   TWILL_CHECK(emptyDirectories(machine));
   if (machine.isNode) {
     TWILL_CHECK(bindMount(machine.labDirectory + "/network", "/etc/twill/network"));
