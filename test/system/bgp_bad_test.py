@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Datastore bgp and what it cannot use: configs that make no sense, that BIRD refuses, passwords that differ, a BIRD of another
 version, and something at BIRD's socket that is none. Each is named with what to do; routes and leases stay; and it is over when
-its cause is.
+its cause is. Then sessions over IPv6.
 
 usage: bgp_bad_test.py BINARIES
 """
@@ -133,10 +133,27 @@ def another_version(lab):
     lab.test()
 
 
+def sessions_over_ipv6(lab):
+    """By what the config says; subnets of both families go over them."""
+    good = config(lab)
+    conf = json.loads(json.dumps(good).replace('"10.0.0.', '"fd00::'))
+    assert conf != good
+    configure(lab, conf)
+    wait_for("all talk IPv6", lambda: well(lab) and all(row["address"].startswith("fd00::") for node in NODES
+                                                        for row in bgp(lab, node)["sessions"]), 40)
+    lab.test()
+    conf["BGP"]["Nodes"][1]["Address"] = "fd00::99"
+    configure(lab, conf)
+    wait_for("node2 has another address", told(lab, "node2", "BGP.Nodes has node2 at fd00::99", "10.0.0.20"), 20)
+    configure(lab, good)
+    wait_for("all is well", lambda: well(lab), 40)
+
+
 def main():
-    with Lab(sys.argv[1], "bgpbad", "--datastore", "bgp", "--nodes", "3", "--containers", "1") as lab:
+    with Lab(sys.argv[1], "bgpbad", "--datastore", "bgp", "--nodes", "3", "--containers", "1", "--ipv6", "--backend", "vxlan") as lab:
         wait_for("all is there", lambda: well(lab) and all(row["ok"] for row in lab.rows()), 20)
-        for case in (configs_that_make_no_sense, what_bird_refuses, passwords, who_is_not_bird, another_version):
+        for case in (configs_that_make_no_sense, what_bird_refuses, passwords, who_is_not_bird, another_version,
+                     sessions_over_ipv6):
             began = time.monotonic()
             case(lab)
             print(f"{case.__name__}: {time.monotonic() - began:.1f} s", flush=True)

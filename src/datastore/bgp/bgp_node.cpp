@@ -149,7 +149,12 @@ void BgpNode::refresh() {
   const auto looked = [this]() -> Result<std::vector<LearnedRoute>> {
     TWILL_CHECK(options_.tables->prepare());
     if (inForce_ || options_.external) TWILL_CHECK(options_.tables->announce(ownPrefixes()));
-    return options_.tables->learned();
+    TWILL_TRY(auto learned, options_.tables->learned());
+    // What is left of a family that the config has switched off: BIRD does not look after it any more.
+    std::erase_if(learned, [this](const LearnedRoute& route) {
+      return network_ && network_->family(route.prefix.family()) == nullptr;
+    });
+    return learned;
   }();
   trouble("tables", looked ? std::string() : looked.error().text);
   if (!looked) return;

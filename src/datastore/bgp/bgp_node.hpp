@@ -49,6 +49,7 @@ class BgpNode final : public std::enable_shared_from_this<BgpNode> {
 
   // The network config, and what BIRD is told.
   void readConfig();
+  void takeAddresses();
   [[nodiscard]] Result<std::map<std::string, std::string>> passwords() const;
   void applyConfig();
   [[nodiscard]] Result<void> applyText(const std::string& text);

@@ -96,11 +96,25 @@ void BgpNode::readConfig() {
     return {};
   }();
   trouble("config", read ? std::string() : read.error().text);
-  const auto addresses = options_.addresses();
-  trouble("address", addresses ? std::string() : addresses.error().text);
-  if (addresses) addresses_ = *addresses;
+  takeAddresses();
   applyConfig();
   tell();
+}
+
+/// The session's address is the one that the config has for this node, if it has one; else that of IPv4.
+void BgpNode::takeAddresses() {
+  auto addresses = options_.addresses();
+  trouble("address", addresses ? std::string() : addresses.error().text);
+  if (!addresses) return;
+  const auto* self = bgp_.node(options_.node, std::nullopt);
+  if (self != nullptr && addresses->other == self->address) std::swap(addresses->address, *addresses->other);
+  addresses_ = *addresses;
+  const bool other = self != nullptr && self->address != addresses->address;
+  trouble("own address",
+          other ? fmt::format("BGP.Nodes has {} at {}, and its address on the underlay is {}; correct the "
+                              "one, or choose the other by --iface or --public-ip",
+                              options_.node, self->address.text(), addresses->address.text())
+                : std::string());
 }
 
 /// Those that are missing are complained of where they are needed.
