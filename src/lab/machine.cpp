@@ -72,11 +72,11 @@ Result<void> emptyDirectories(const Machine& machine) {
   return {};
 }
 
-/// Each real node has one; a system without systemd may not.
+/// Each real node has one, and those of a lab have their system's; one without systemd may have none.
 Result<void> ensureMachineId(const Machine& machine) {
   constexpr const char* kPath = "/etc/machine-id";
   if (!readFile(kPath, 4096).value_or("").empty()) return {};
-  const std::uint64_t id = fnv1a(machine.labDirectory + "/" + machine.name);
+  const std::uint64_t id = fnv1a(machine.labDirectory);
   return writeFile(kPath, fmt::format("{0:016x}{0:016x}\n", id), Durability::process);
 }
 

@@ -73,13 +73,13 @@ def disk_cloned(lab):
         wait_for(f"{node} names the copy", lambda: "another machine runs as" in (said := problems(lab, node)) and
                  "gossip.json" in said and "Stop the copy" in said, 30)
     assert leases(lab, "node2") >= {lease for lease in had["node2"][0] if lease[0] != "node3"}
-    sh(lab, "node3", "head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \\n' > /etc/machine-id")
+    sh(lab, "node3", "cp /etc/machine-id /run/machine-id; head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \\n' > /etc/machine-id")
     restart(lab, "node3")
     refusal = ("written on another machine (machine-id", STATE, "remove the file to start as a new node")
     wait_for("node3 sees that it is another machine", lambda: all(part in problems(lab, "node3") for part in refusal), 20)
     wait_for("node1 is rid of its copy", lambda: "another machine runs" not in problems(lab, "node1"), 30)
     assert routes(lab, "node1") == had["node1"][1]
-    restart(lab, "node3", "cp /run/own " + STATE + "; rm /etc/machine-id; cp /proc/1/root/etc/machine-id /etc/machine-id")
+    restart(lab, "node3", "cp /run/own " + STATE + "; cp /run/machine-id /etc/machine-id")
     well(lab, "node3", had)
     print(f"node1's state was on node3: {flood.lost()}")
 
