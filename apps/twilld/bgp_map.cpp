@@ -23,7 +23,7 @@ class KernelTables final : public bgp::RouteTables {
     TWILL_TRY(const auto found, routes_.learned());
     std::vector<bgp::LearnedRoute> out;
     out.reserve(found.size());
-    for (const auto& [prefix, nextHop, realm] : found) out.push_back({prefix, nextHop, realm});
+    for (const auto& [prefix, nextHop, mark] : found) out.push_back({prefix, nextHop, mark});
     return out;
   }
 

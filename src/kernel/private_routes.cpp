@@ -86,11 +86,12 @@ Result<std::vector<PrivateRoutes::Learned>> PrivateRoutes::learned() {
   TWILL_CHECK(dump(tables_.learned, [&](const netlink::Received& message) {
     const auto [route, index, otherIndex, table] = *netlink::decodeRouteOfAnyTable(message.payload);
     if (route.type != RouteType::unicast || !route.via) return;
-    const auto realm = netlink::Attributes(message.payload, sizeof(rtmsg)).u32(RTA_FLOW).value_or(0);
+    const netlink::Attributes attributes(message.payload, sizeof(rtmsg));
+    const auto mark = attributes.nest(RTA_METRICS).u32(RTAX_WINDOW).value_or(0);
     const auto [entry, isNew] =
-        found.try_emplace(route.dst, Found{route.metric, {route.dst, *route.via, realm}});
+        found.try_emplace(route.dst, Found{route.metric, {route.dst, *route.via, mark}});
     if (!isNew && route.metric < entry->second.metric)
-      entry->second = {route.metric, {route.dst, *route.via, realm}};
+      entry->second = {route.metric, {route.dst, *route.via, mark}};
   }));
   std::vector<Learned> out;
   out.reserve(found.size());

@@ -25,7 +25,7 @@ class PrivateRoutes {
   struct Learned {
     Prefix prefix;
     IpAddress nextHop;
-    std::uint32_t realm = 0;  ///< RTA_FLOW; in IPv6 there is none, and it is 0
+    std::uint32_t mark = 0;  ///< RTAX_WINDOW, a metric of TCP that means nothing where nothing is forwarded
 
     auto operator<=>(const Learned&) const = default;
   };

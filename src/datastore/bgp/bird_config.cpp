@@ -139,7 +139,7 @@ class Writer {
     // In this order: device, onlink, gateway.
     line(
         "function tw_learn{}() {{ ifname = \"{}\"; onlink = true; gw = bgp_next_hop; "
-        "if defined(bgp_med) then krt_realm = bgp_med; accept; }}",
+        "if defined(bgp_med) then krt_window = bgp_med; accept; }}",
         f, kPlaceholder);
     TWILL_TRY(const auto communities, toCommunities(settings_.record));
     std::string add = fmt::format("bgp_med = {}; ", digestOf(settings_.record));

@@ -28,7 +28,7 @@ constexpr const char* kRoutes =
     "1008-\tType: BGP univ\n"
     "1012-\tBGP.origin: IGP\n \tBGP.as_path: \n \tBGP.next_hop: 10.9.0.1\n \tBGP.med: 7\n \tBGP.local_pref: "
     "100\n"
-    " \tBGP.large_community: (4201936745, 1, 4294967291) (1, 2, 3)\n \t\t(4, 5, 6)\n \tKernel.realm: 7\n"
+    " \tBGP.large_community: (4201936745, 1, 4294967291) (1, 2, 3)\n \t\t(4, 5, 6)\n \tKernel.window: 7\n"
     "1007-fd44::/64            unicast [tw_n_10_9_0_1 2026-11-29 from 10.9.0.9] * (100) [AS64513i]\n"
     "1012-\tBGP.next_hop: fd74:7769:6c6c::a09:1 fe80::1\n"
     "0000 \n";

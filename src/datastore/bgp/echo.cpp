@@ -9,6 +9,8 @@
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
+#include <linux/icmp.h>
+#include <netinet/icmp6.h>
 #include <spdlog/spdlog.h>
 
 #include "datastore/asio_address.hpp"
@@ -90,9 +92,21 @@ class Echo::State : public std::enable_shared_from_this<State> {
     icmp_.open(at.protocol(), error);
     if (!error) icmp_.non_blocking(true, error);
     if (!error) icmp_.bind(at, error);
-    if (!error) return;
+    if (!error) return takeRepliesOnly();
     spdlog::warn("bgp: no ICMP echo ({}): a node whose agent stops will be taken for dead", error.message());
     icmp_.close(error);
+  }
+
+  /// Else all that comes to this node by ICMP would fill the socket.
+  void takeRepliesOnly() {
+    icmp_filter v4{~(1U << kIcmpReply)};
+    icmp6_filter v6{};
+    ICMP6_FILTER_SETBLOCKALL(&v6);
+    ICMP6_FILTER_SETPASS(kIcmp6Reply, &v6);
+    const bool isV4 = self_.isV4();
+    (void)::setsockopt(icmp_.native_handle(), isV4 ? SOL_RAW : IPPROTO_ICMPV6,
+                       isV4 ? ICMP_FILTER : ICMP6_FILTER, isV4 ? static_cast<const void*>(&v4) : &v6,
+                       isV4 ? sizeof v4 : sizeof v6);
   }
 
   void receive() {

@@ -33,8 +33,8 @@ inline constexpr std::size_t kLongestRecord = 1400;
 /// are no whole record.
 [[nodiscard]] Result<std::string> fromCommunities(std::span<const LargeCommunity> communities);
 
-/// Never 0. Goes with the route as its metric (MED), and into the kernel as its realm: there another record
-/// is seen without asking BIRD.
+/// Never 0. Goes with the route as its metric (MED), and into the kernel as its TCP window: there another
+/// record is seen without asking BIRD.
 [[nodiscard]] std::uint32_t digestOf(std::string_view text);
 
 }  // namespace twill::bgp

@@ -12,7 +12,7 @@ namespace twill::bgp {
 struct LearnedRoute {
   Prefix prefix;
   IpAddress nextHop;
-  std::uint32_t digest = 0;  ///< of the record that goes with it; 0: none, or of IPv6
+  std::uint32_t digest = 0;  ///< of the record that goes with it; 0: none
 
   auto operator<=>(const LearnedRoute&) const = default;
 };
