@@ -38,6 +38,13 @@ TEST_CASE("what does not fit is refused by the option's name") {
   CHECK(refusal({.nodes = 2, .segments = 3}).starts_with("--segments 3"));
   CHECK(refusal({.segments = 0}).starts_with("--segments 0"));
   CHECK(refusal({.segments = 2}).starts_with("--datastore gossip"));
+  CHECK(check({.segments = 2, .datastore = "bgp"}));
+  CHECK(check({.segments = 2, .backend = "ipip", .datastore = "bgp", .router = "gobgp"}));
+  CHECK(refusal({.segments = 2, .datastore = "bgp", .router = "gobgp"})
+            .starts_with("--router gobgp: it does not"));
+  CHECK(refusal({.datastore = "bgp", .router = "frr"}).starts_with("--router frr: there is one"));
+  CHECK(refusal({.segments = 2, .backend = "vxlan", .router = "frr"})
+            .starts_with("--router frr: there is one"));
   CHECK(refusal({.segments = 2, .backend = "vxlan", .mtu = {9000, 576}}).empty());
   CHECK(refusal({.mtu = {575}}).starts_with("--mtu 575"));
   CHECK(refusal({.segments = 2, .backend = "vxlan", .mtu = {1500, 9001}}).starts_with("--mtu 1500,9001"));

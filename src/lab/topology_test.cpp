@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "model/bgp_config.hpp"
 #include "plan/diff.hpp"
 
 using namespace twill;
@@ -123,4 +124,17 @@ TEST_CASE("each router on the way takes one from the TTL") {
   CHECK(routersBetween(topologyOf(routed), routed, *parsePlace("node1/con1"), *parsePlace("node1/con2")) ==
         1);
   CHECK(routersBetween(topologyOf(routed), routed, *parsePlace("node1"), *parsePlace("node1/con2")) == 0);
+}
+
+TEST_CASE("with BGP all nodes talk with each other and with the router on their segment") {
+  const Spec spec{.nodes = 3, .segments = 2, .backend = "ipip", .datastore = "bgp"};
+  const auto bgp = parseBgpConfig(networkConfigOf(spec));
+  REQUIRE(bgp);
+  REQUIRE(bgp->nodes.size() == 3);
+  CHECK(bgp->nodes[2].name == "node3");
+  CHECK(bgp->nodes[2].address.text() == "10.0.1.10");
+  REQUIRE(bgp->peers.size() == 2);
+  CHECK(bgp->peers[0].address.text() == "10.0.0.1");
+  CHECK(bgp->peers[0].nodes == std::vector<std::string>{"node1", "node2"});
+  CHECK(bgp->peers[1].nodes == std::vector<std::string>{"node3"});
 }
