@@ -133,12 +133,59 @@ def a_node_gives_way(lab):
     wait_for("others know it", lambda: subnet(lab, "node3") in sh(lab, "node1", "ip route show proto 116"), 5)
 
 
+def forwarding(changes):
+    """Those of routes that packets go by, not of BIRD's private table."""
+    return {node: [line for line in lines if "table 177" not in line] for node, lines in changes.items()}
+
+
+def reflectors_come_and_go(lab):
+    """From a mesh to a reflector, which is killed, and back: sessions end and routes are withdrawn, and none goes that is used."""
+    mesh = config(lab)
+    ping, watch = flood(lab, container_of(lab, "node3"), 15), Routes(lab)
+    conf = config(lab)
+    conf["BGP"].update({"Nodes": [{"Name": "node1", "Address": ADDRESS["node1"], "Reflector": True}], "NodePrefixes": ["10.0.0.0/16"]})
+    configure(lab, conf)
+    clients = lambda: {row["address"] for row in bgp(lab, "node1")["sessions"] if row["state"] == "Established"}  # noqa: E731
+    both = {ADDRESS["node2"], ADDRESS["node3"]}
+    wait_for("node1 reflects", lambda: both <= clients() and all(set(sessions(lab, node)) & set(NODES) == {"node1"} for node in
+                                                                 ("node2", "node3")), 20)
+    wait_for("all have all", lambda: all(bgp(lab, node)["learned"] == 2 for node in NODES), 10)
+    before = bird_pid(lab, "node1")
+    sh(lab, "node1", f"kill -9 {before}")
+    wait_for("it is back", lambda: bird_pid(lab, "node1") != before and both <= clients(), 20)
+    configure(lab, mesh)
+    wait_for("all talk with all", lambda: all_up(lab), 20)
+    gone, changes = lost(ping), forwarding(watch.changes())
+    print(f"to a reflector, which was killed, and back: {gone} of 1500 packets lost, changes of routes: {changes}")
+    assert gone == 0 and not any(changes.values()), changes
+
+
+def a_node_without_bird_is_no_dead_node(lab):
+    """Others forget its routes, by BGP; but its agent says that it has them."""
+    conf = config(lab)
+    conf["BGP"]["RestartTime"] = 10
+    configure(lab, conf)
+    wait_for("the restart time is there", lambda: all("graceful restart time 10;" in sh(lab, node, "cat /run/twill/bird.conf")
+                                                      for node in NODES) and all_up(lab), 30)
+    watch = Routes(lab)
+    prefix = subnet(lab, "node3")
+    sh(lab, "node3", "echo 'bird = \"/run/none\"' >> /etc/twill/twilld.toml; kill -9 $(cat /run/twill/twilld.lock) $(cat /run/twill/bird.pid)")
+    wait_for("node1's BIRD has forgotten it", lambda: prefix not in sh(lab, "node1", "ip route show table 177"), 40)
+    time.sleep(2)
+    changes = forwarding(watch.changes())
+    assert not any(changes.values()), changes
+    sh(lab, "node3", "sed -i '$ d' /etc/twill/twilld.toml; kill $(cat /run/twill/twilld.lock)")
+    wait_for("all is well", lambda: all_up(lab) and not any(lab.status(node)["problems"] for node in NODES), 30)
+    lab.test()
+
+
 def main():
     with Lab(sys.argv[1], "bgp", "--datastore", "bgp", "--backend", "ipip", "--segments", "2", "--nodes", "3",
              "--containers", "1") as lab:
         wait_for("all is there", lambda: all_up(lab) and all(row["ok"] for row in lab.rows()), 20)
         for case in (crashes_change_nothing, a_restart_without_recovery_shows, a_new_peer_disturbs_nobody,
-                     dead_nodes_are_left_out, who_hangs_is_not_dead, two_owners_are_named, a_node_gives_way):
+                     dead_nodes_are_left_out, who_hangs_is_not_dead, two_owners_are_named, a_node_gives_way, reflectors_come_and_go,
+                     a_node_without_bird_is_no_dead_node):
             began = time.monotonic()
             case(lab)
             print(f"{case.__name__}: {time.monotonic() - began:.1f} s", flush=True)

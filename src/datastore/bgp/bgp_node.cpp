@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/file.hpp"
+#include "datastore/bgp/lingering.hpp"
 #include "datastore/lease_data.hpp"
 #include "datastore/while_alive.hpp"
 
@@ -180,7 +181,7 @@ void BgpNode::askAbout(const std::set<Prefix>& prefixes) {
   commands.reserve(prefixes.size());
   for (const Prefix& prefix : prefixes)
     commands.push_back(fmt::format("show route {} all table tw_bgp{}", prefix.text(), prefix.isV4() ? 4 : 6));
-  collect(std::move(commands),
+  collect(commands,
           [this, prefixes](const std::vector<BirdRoute>& routes) { learned_.answer(prefixes, routes); });
 }
 
@@ -189,15 +190,15 @@ void BgpNode::askAll() {
   if (network_ && network_->v4) commands.emplace_back("show route all table tw_bgp4");
   if (network_ && network_->v6) commands.emplace_back("show route all table tw_bgp6");
   if (commands.empty()) return;
-  collect(std::move(commands), [this](const std::vector<BirdRoute>& routes) {
+  collect(commands, [this](const std::vector<BirdRoute>& routes) {
     learned_.answerAll(routes);
     read_ = true;
   });
 }
 
 /// Asks one after the other. An error of BIRD's own means that there is no such route.
-void BgpNode::collect(std::vector<std::string> commands,
-                      std::function<void(const std::vector<BirdRoute>&)> done) {
+void BgpNode::collect(const std::vector<std::string>& commands,
+                      const std::function<void(const std::vector<BirdRoute>&)>& done) {
   struct Answers {
     std::size_t missing;
     bool lost = false;
@@ -241,7 +242,7 @@ void BgpNode::settle() {
 
 PictureInputs BgpNode::inputs() const {
   return {.network = *network_,
-          .learned = learned_.announcements(),
+          .learned = announced_,
           .node = options_.node,
           .own = own_,
           .dead = echo_.dead(),
@@ -259,8 +260,18 @@ Result<Cluster> BgpNode::picture() const {
   return cluster;
 }
 
+/// What BGP has withdrawn stays while its owner says that nothing has changed.
+void BgpNode::linger() {
+  const IpAddress self = addresses_ ? addresses_->address : IpAddress();
+  announced_ = withLingering(announced_, learned_.announcements(), [&](const Announcement& one) {
+    return echo_.heardFrom(probeAddressOf(one, self));
+  });
+  echo_.say(own_ ? signOf(toData(*own_), ownPrefixes()) : 0);
+}
+
 void BgpNode::tell() {
   if (!onCluster_) return;
+  linger();
   if (network_) echo_.follow(probeAddresses(inputs()));
   if (!settled_ && !told_ && troubles_.empty()) return;  // to wait for others at the start is no failure
   const auto now = picture();

@@ -69,8 +69,10 @@ class BgpNode final : public std::enable_shared_from_this<BgpNode> {
   void refresh();
   void askAbout(const std::set<Prefix>& prefixes);
   void askAll();
-  void collect(std::vector<std::string> commands, std::function<void(const std::vector<BirdRoute>&)> done);
+  void collect(const std::vector<std::string>& commands,
+               const std::function<void(const std::vector<BirdRoute>&)>& done);
   void settle();
+  void linger();
   void tell();
   [[nodiscard]] PictureInputs inputs() const;
   [[nodiscard]] std::vector<Prefix> ownPrefixes() const;
@@ -98,10 +100,11 @@ class BgpNode final : public std::enable_shared_from_this<BgpNode> {
 
   std::optional<Lease> own_;
   LearnedRoutes learned_;
-  bool read_ = false;     ///< BIRD was asked for all routes
-  bool asking_ = false;   ///< it is being asked
-  bool again_ = false;    ///< and then again
-  bool settled_ = false;  ///< what is known is fit to be told
+  std::vector<Announcement> announced_;  ///< by others: what was learned, and what lingers
+  bool read_ = false;                    ///< BIRD was asked for all routes
+  bool asking_ = false;                  ///< it is being asked
+  bool again_ = false;                   ///< and then again
+  bool settled_ = false;                 ///< what is known is fit to be told
   std::chrono::steady_clock::time_point startedAt_;
 
   std::string version_;

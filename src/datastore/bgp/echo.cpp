@@ -3,11 +3,13 @@
 
 #include <array>
 #include <cstring>
+#include <map>
 #include <random>
 
 #include <boost/asio/ip/icmp.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <endian.h>
 #include <fmt/format.h>
 #include <linux/icmp.h>
 #include <netinet/icmp6.h>
@@ -26,12 +28,13 @@ using ErrorCode = boost::system::error_code;
 using asio::ip::icmp;
 using asio::ip::udp;
 
-/// "twl", then whether it is the question or the answer; eight bytes that an answer repeats; four more of
-/// zeros.
+/// "twl", then whether it is the question or the answer; eight bytes that an answer repeats; and in an answer
+/// the sign, in network order.
 constexpr std::array<char, 3> kMark{'t', 'w', 'l'};
 constexpr char kQuestion = '?';
 constexpr char kAnswer = '!';
 constexpr std::size_t kSize = 16;
+constexpr std::size_t kSignAt = 12;
 using Datagram = std::array<char, kSize>;
 
 /// Echo request and reply (RFC 792, RFC 4443): type, code, checksum, identifier, sequence, then our eight
@@ -45,8 +48,8 @@ constexpr int kInARow = 256;
 
 class Echo::State : public std::enable_shared_from_this<State> {
  public:
-  State(asio::io_context& loop, std::function<void()> changed)
-      : changed_(std::move(changed)), udp_(loop), icmp_(loop), timer_(loop) {
+  State(asio::io_context& loop, std::function<void()> onChange)
+      : onChange_(std::move(onChange)), udp_(loop), icmp_(loop), timer_(loop) {
     std::random_device dice;
     nonce_ = std::uint64_t{dice()} << 32U | dice();
   }
@@ -83,6 +86,11 @@ class Echo::State : public std::enable_shared_from_this<State> {
 
   void follow(const std::set<IpAddress>& peers) { liveness_.follow(peers); }
   [[nodiscard]] std::set<IpAddress> dead() const { return liveness_.dead(); }
+  void say(std::uint32_t sign) { sign_ = sign; }
+  [[nodiscard]] std::optional<std::uint32_t> heardFrom(const IpAddress& peer) const {
+    const auto answer = answers_.find(peer);
+    return answer == answers_.end() ? std::nullopt : std::optional(answer->second.sign);
+  }
 
  private:
   /// Without it (CAP_NET_RAW) a node whose agent has ended is taken for dead.
@@ -99,14 +107,15 @@ class Echo::State : public std::enable_shared_from_this<State> {
 
   /// Else all that comes to this node by ICMP would fill the socket.
   void takeRepliesOnly() {
-    icmp_filter v4{~(1U << kIcmpReply)};
-    icmp6_filter v6{};
-    ICMP6_FILTER_SETBLOCKALL(&v6);
-    ICMP6_FILTER_SETPASS(kIcmp6Reply, &v6);
-    const bool isV4 = self_.isV4();
-    (void)::setsockopt(icmp_.native_handle(), isV4 ? SOL_RAW : IPPROTO_ICMPV6,
-                       isV4 ? ICMP_FILTER : ICMP6_FILTER, isV4 ? static_cast<const void*>(&v4) : &v6,
-                       isV4 ? sizeof v4 : sizeof v6);
+    if (self_.isV4()) {
+      const icmp_filter filter{~(1U << kIcmpReply)};
+      (void)::setsockopt(icmp_.native_handle(), SOL_RAW, ICMP_FILTER, &filter, sizeof filter);
+      return;
+    }
+    icmp6_filter filter{};
+    ICMP6_FILTER_SETBLOCKALL(&filter);
+    ICMP6_FILTER_SETPASS(kIcmp6Reply, &filter);
+    (void)::setsockopt(icmp_.native_handle(), IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
   }
 
   void receive() {
@@ -127,12 +136,15 @@ class Echo::State : public std::enable_shared_from_this<State> {
   void turn() {
     drainUdp();
     drainIcmp();
-    for (const IpAddress& peer : liveness_.turn(std::chrono::steady_clock::now())) {
+    const auto now = std::chrono::steady_clock::now();
+    forgetSilent(now);
+    for (const IpAddress& peer : liveness_.turn(now)) {
       if (peer.family() != self_.family()) continue;
       ask(peer);
-      if (!answers_.contains(peer) && icmp_.is_open()) askByIcmp(peer);
+      const auto answer = answers_.find(peer);
+      const bool answersByUdp = answer != answers_.end() && now - answer->second.at < 3 * liveness_.step();
+      if (!answersByUdp && icmp_.is_open()) askByIcmp(peer);
     }
-    if (odd_ = !odd_; odd_) answers_.clear();
     tellIfChanged();
     turnLater();
   }
@@ -143,8 +155,10 @@ class Echo::State : public std::enable_shared_from_this<State> {
     udp_.send_to(asio::buffer(datagram(kQuestion, nonce_)), {toAsio(peer), port_}, 0, ignored);
   }
 
-  static Datagram datagram(char kind, std::uint64_t nonce) {
+  static Datagram datagram(char kind, std::uint64_t nonce, std::uint32_t sign = 0) {
     Datagram out{};
+    const std::uint32_t ordered = htobe32(sign);
+    std::memcpy(out.data() + kSignAt, &ordered, sizeof ordered);
     std::copy(kMark.begin(), kMark.end(), out.begin());
     out[3] = kind;
     std::memcpy(out.data() + 4, &nonce, sizeof nonce);
@@ -174,13 +188,30 @@ class Echo::State : public std::enable_shared_from_this<State> {
       std::uint64_t nonce = 0;
       std::memcpy(&nonce, in.data() + 4, sizeof nonce);
       if (in[3] == kQuestion) {
-        udp_.send_to(asio::buffer(datagram(kAnswer, nonce)), from, 0, error);
+        udp_.send_to(asio::buffer(datagram(kAnswer, nonce, sign_)), from, 0, error);
       } else if (in[3] == kAnswer && nonce == nonce_) {
-        const IpAddress peer = fromAsio(from.address());
-        answers_.insert(peer);
-        liveness_.heard(peer, std::chrono::steady_clock::now());
+        std::uint32_t sign = 0;
+        std::memcpy(&sign, in.data() + kSignAt, sizeof sign);
+        answered(fromAsio(from.address()), be32toh(sign));
       }
     }
+  }
+
+  void answered(const IpAddress& peer, std::uint32_t sign) {
+    const auto now = std::chrono::steady_clock::now();
+    liveness_.heard(peer, now);
+    Answer& last = answers_[peer];
+    changed_ = changed_ || last.sign != sign;
+    last = {sign, now};
+  }
+
+  /// Those that have not answered by UDP for as long as makes a node dead.
+  void forgetSilent(TimePoint now) {
+    changed_ = std::erase_if(answers_,
+                             [&](const auto& entry) {
+                               return now - entry.second.at >= Liveness::kSilentSteps * liveness_.step();
+                             }) > 0 ||
+               changed_;
   }
 
   void drainIcmp() {
@@ -202,7 +233,7 @@ class Echo::State : public std::enable_shared_from_this<State> {
 
   void tellIfChanged() {
     auto dead = liveness_.dead();
-    if (dead == dead_) return;
+    if (dead == dead_ && !std::exchange(changed_, false)) return;
     for (const auto& peer : dead) {
       if (!dead_.contains(peer)) spdlog::warn("bgp: {} does not answer any more; its routes go", peer.text());
     }
@@ -210,10 +241,15 @@ class Echo::State : public std::enable_shared_from_this<State> {
       if (!dead.contains(peer)) spdlog::info("bgp: {} is not missing any more", peer.text());
     }
     dead_ = std::move(dead);
-    changed_();
+    onChange_();
   }
 
-  std::function<void()> changed_;
+  struct Answer {
+    std::uint32_t sign = 0;
+    TimePoint at;
+  };
+
+  std::function<void()> onChange_;
   udp::socket udp_;
   icmp::socket icmp_;
   asio::steady_timer timer_;
@@ -221,9 +257,10 @@ class Echo::State : public std::enable_shared_from_this<State> {
   std::uint16_t port_ = 0;
   std::uint64_t nonce_ = 0;  ///< what only who hears this node's questions can answer with
   Liveness liveness_;
-  std::set<IpAddress> answers_;  ///< who answered by UDP lately
-  bool odd_ = false;
-  std::set<IpAddress> dead_;  ///< as was told
+  std::map<IpAddress, Answer> answers_;  ///< by UDP, the last of each
+  std::uint32_t sign_ = 0;               ///< this node's
+  bool changed_ = false;                 ///< answers_ has other signs than were told
+  std::set<IpAddress> dead_;             ///< as was told
 };
 
 Echo::Echo(asio::io_context& loop, std::function<void()> changed)
@@ -243,6 +280,14 @@ void Echo::follow(const std::set<IpAddress>& peers) {
 
 std::set<IpAddress> Echo::dead() const {
   return state_->dead();
+}
+
+void Echo::say(std::uint32_t sign) {
+  state_->say(sign);
+}
+
+std::optional<std::uint32_t> Echo::heardFrom(const IpAddress& peer) const {
+  return state_->heardFrom(peer);
 }
 
 }  // namespace twill::bgp

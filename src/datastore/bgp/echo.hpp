@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "net/address.hpp"
@@ -13,14 +14,15 @@ class io_context;
 
 namespace twill::bgp {
 
-/// Nodes ask each other by UDP whether they are there, and answer: 16 bytes each way, so that nobody gets
-/// more than he sent. Whoever does not answer is asked by ICMP, too: that is answered by the kernel of a node
-/// whose agent has ended or hangs.
+/// Nodes ask each other by UDP whether they are there, and answer with a number that stands for what they
+/// have: 16 bytes each way, so that nobody gets more than he sent. Whoever does not answer is asked by ICMP,
+/// too: that is answered by the kernel of a node whose agent has ended or hangs.
 ///
 /// Threading: on the loop's thread; `changed` is not called from inside a call.
 class Echo {
  public:
-  /// `changed`: other nodes are dead than before.
+  /// `changed`: other nodes are dead than before, or one answers with another number than before, or by UDP
+  /// no more.
   Echo(boost::asio::io_context& loop, std::function<void()> changed);
   ~Echo();
   Echo(const Echo&) = delete;
@@ -30,6 +32,10 @@ class Echo {
   [[nodiscard]] Result<void> open(const IpAddress& self, std::uint16_t port);
   void follow(const std::set<IpAddress>& peers);
   [[nodiscard]] std::set<IpAddress> dead() const;
+  /// What this node answers with.
+  void say(std::uint32_t sign);
+  /// What that one answers with, if it does.
+  [[nodiscard]] std::optional<std::uint32_t> heardFrom(const IpAddress& peer) const;
 
  private:
   class State;

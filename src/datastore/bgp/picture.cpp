@@ -116,6 +116,12 @@ Cluster pictureOf(const PictureInputs& inputs) {
   return cluster;
 }
 
+IpAddress probeAddressOf(const Announcement& one, const IpAddress& self) {
+  const IpAddress announcer = announcerOf(one.nextHop);
+  const auto lease = leaseFrom(one.record, std::nullopt, std::nullopt);
+  return lease ? probeAddressOf(*lease, announcer, self) : announcer;
+}
+
 std::set<IpAddress> probeAddresses(const PictureInputs& inputs) {
   std::set<IpAddress> out;
   forEachLease(

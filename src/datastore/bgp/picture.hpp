@@ -35,6 +35,9 @@ struct PictureInputs {
 /// out.
 [[nodiscard]] Cluster pictureOf(const PictureInputs& inputs);
 
+/// Where to ask who announces this whether he is there, in the family of `self`, if he has an address of it.
+[[nodiscard]] IpAddress probeAddressOf(const Announcement& one, const IpAddress& self);
+
 /// Where to ask each node whether it is there, in the family of `inputs.address`.
 [[nodiscard]] std::set<IpAddress> probeAddresses(const PictureInputs& inputs);
 
