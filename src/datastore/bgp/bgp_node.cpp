@@ -230,12 +230,12 @@ void BgpNode::collect(const std::vector<std::string>& commands,
 void BgpNode::settle() {
   if (settled_ || !read_) return;
   const auto waited = Clock::now() - startedAt_;
+  // A router outside has nothing to tell that this node would wait for.
   const bool allUp =
-      !sessions_.empty() && std::all_of(sessions_.begin(), sessions_.end(), [](const auto& session) {
-        return session.state == "Established" || !session.neighbor;
+      !version_.empty() && std::all_of(sessions_.begin(), sessions_.end(), [](const auto& session) {
+        return session.state == "Established" || !session.protocol.starts_with("tw_n");
       });
-  const bool alone = sessions_.empty() && !version_.empty();
-  if (!allUp && !alone && waited < kWaitForSessions) return;
+  if (!allUp && waited < kWaitForSessions) return;
   if (!learned_.isComplete() && waited < kWaitForRecovery) return;
   settled_ = true;
 }

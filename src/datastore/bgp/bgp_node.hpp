@@ -107,7 +107,7 @@ class BgpNode final : public std::enable_shared_from_this<BgpNode> {
   bool settled_ = false;                 ///< what is known is fit to be told
   std::chrono::steady_clock::time_point startedAt_;
 
-  std::string version_;
+  std::string version_;        ///< known once the sessions are
   std::optional<Error> lost_;  ///< why there is no connection to BIRD
   std::optional<std::chrono::steady_clock::time_point> lostAt_;
   int silences_ = 0;  ///< so often in a row it said nothing

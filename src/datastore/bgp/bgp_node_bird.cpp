@@ -262,16 +262,18 @@ void BgpNode::pollLater() {
 
 void BgpNode::poll() {
   if (!client_ || !client_->isUp()) return;
-  client_->ask("show status", [weak = weak_from_this()](const Result<BirdReply>& reply) {
-    const auto self = weak.lock();
-    if (!self || !reply || reply->lines.empty()) return;
-    const auto& text = reply->lines.front().text;
-    self->version_ = text.substr(text.find(' ') + 1);
-  });
   client_->ask("show protocols all \"tw_*\"", [weak = weak_from_this()](const Result<BirdReply>& reply) {
     const auto self = weak.lock();
     if (!self || !self->onCluster_ || !reply) return;
     self->sessions_ = sessionsIn(*reply);
+    self->settle();
+    self->tell();
+  });
+  client_->ask("show status", [weak = weak_from_this()](const Result<BirdReply>& reply) {
+    const auto self = weak.lock();
+    if (!self || !self->onCluster_ || !reply || reply->lines.empty()) return;
+    const auto& text = reply->lines.front().text;
+    self->version_ = text.substr(text.find(' ') + 1);
     self->settle();
     self->tell();
   });
