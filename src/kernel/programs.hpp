@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,7 +23,11 @@ inline constexpr std::string_view kFastPathPrograms = "twill_fast_";  ///< bpf/f
 Result<std::vector<std::string>> removePrograms(std::string_view names,
                                                 const std::set<std::uint32_t>& but = {});
 
-/// Whether a program whose name begins so is at the link's entrance; asks in the socket's network namespace.
+/// The id of a program whose name begins so at the link's entrance, else at its exit; none when there is
+/// none. Asks in the socket's network namespace.
+[[nodiscard]] Result<std::optional<std::uint32_t>> findProgram(netlink::Socket& socket, int link,
+                                                               bool entrance, std::string_view names);
+/// Whether one is at the link's entrance.
 [[nodiscard]] Result<bool> hasProgram(netlink::Socket& socket, int link, std::string_view names);
 
 }  // namespace twill

@@ -86,6 +86,21 @@ def sizes(lab):
     assert sent["end"]["sum_received"]["bytes"] >= 40_000_000, sent["end"]
 
 
+def trace_sees_it(lab):
+    """What is inside the tunnel, its road, and where a packet ends that nobody takes out."""
+    found = json.loads(lab.run("trace", "--lab", lab.name, "--json", "node1/con1", "node3/con1"))
+    tunnel = found["hops"][1]["tunnel"]
+    assert (found["outcome"], tunnel["type"], tunnel["protocol"]) == ("delivered", "ipip", 4), found
+    assert (tunnel["src"], tunnel["dst"], tunnel["added"], tunnel["mtu"]) == ("10.0.0.10", "10.0.1.10", 20, 1500), tunnel
+    assert [hop["place"] for hop in tunnel["road"]["hops"]] == ["node1", "router", "node3"], tunnel
+    lab.execute("router", "ip", "link", "set", "eth2", "mtu", "1400")
+    narrow = json.loads(lab.run("trace", "--lab", lab.name, "--json", "--size", "1480", "node1/con1", "node3/con1",
+                                check=False))
+    lab.execute("router", "ip", "link", "set", "eth2", "mtu", "1500")
+    assert narrow["reason"] == "mtu" and "1400 at router" in narrow["text"], narrow
+    assert "twill-ipip no carrier" not in lab.run("diagram", "--lab", lab.name)
+
+
 def who_may_send(lab):
     """node3 from its own containers' addresses; nothing else gets in, and is counted."""
     numbers = lambda: lab.status("node1")["ipip"]  # noqa: E731
@@ -162,7 +177,7 @@ def nothing_is_left(lab):
 def main():
     with Lab(sys.argv[1], "ipip", "--backend", "ipip", "--segments", "2", "--nodes", "3", "--containers", "1") as lab:
         wait_for("all is there", lambda: all(row["ok"] for row in lab.rows()), 20)
-        for case in (on_the_wire, sizes, who_may_send, congestion, troubles, other_backends, nothing_is_left):
+        for case in (on_the_wire, sizes, trace_sees_it, who_may_send, congestion, troubles, other_backends, nothing_is_left):
             case(lab)
 
 
