@@ -181,7 +181,7 @@ void readSettings(Place& place) {
 }
 
 Result<std::optional<IpipTunnel>> ipipAt(netlink::Socket& socket, int link, bool entrance) {
-  TWILL_TRY(const auto program, findProgram(socket, link, entrance, kIpipPrograms));
+  TWILL_TRY(const auto program, findProgram(socket, link, entrance, entrance ? kIpipReceiver : kIpipSender));
   if (!program) return std::nullopt;
   TWILL_TRY(auto tunnel, lookAtIpip(*program));
   return std::optional(std::move(tunnel));
