@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <span>
 #include <string_view>
+#include <vector>
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
@@ -37,9 +37,23 @@ std::string linkNamed(std::uint32_t index) {
   return ::if_indextoname(index, name.data()) == nullptr ? "" : name.data();
 }
 
-/// The program's map with that name.
-Result<Fd> mapOf(const bpf_prog_info& program, std::string_view name, std::size_t valueSize) {
-  const std::span ids(reinterpret_cast<const __u32*>(program.map_ids), program.nr_map_ids);
+/// Ids of the maps that a program uses.
+Result<std::vector<__u32>> mapsOf(std::uint32_t program) {
+  const Fd fd(::bpf_prog_get_fd_by_id(program));
+  if (!fd) return failErrno(fmt::format("open program {} of ipip", program));
+  std::vector<__u32> ids(16);
+  bpf_prog_info info{};
+  info.nr_map_ids = static_cast<__u32>(ids.size());
+  info.map_ids = reinterpret_cast<__u64>(ids.data());
+  __u32 size = sizeof info;
+  if (::bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0)
+    return failErrno(fmt::format("look at program {} of ipip", program));
+  ids.resize(std::min<std::size_t>(info.nr_map_ids, ids.size()));
+  return ids;
+}
+
+/// That one of the maps which has this name.
+Result<Fd> mapOf(const std::vector<__u32>& ids, std::string_view name, std::size_t valueSize) {
   for (const __u32 id : ids) {
     Fd map(::bpf_map_get_fd_by_id(id));
     if (!map) return failErrno(fmt::format("open map {}", id));
@@ -49,7 +63,7 @@ Result<Fd> mapOf(const bpf_prog_info& program, std::string_view name, std::size_
       return failErrno(fmt::format("look at map {}", id));
     if (name == info.name && info.value_size == valueSize) return map;
   }
-  return fail(fmt::format("program {} of ipip has no map {}; another version's?", program.id, name));
+  return fail(fmt::format("a program of ipip has no map {}; is it another version's?", name));
 }
 
 Result<std::vector<std::pair<ipip_key, ipip_owner>>> entriesOf(const Fd& owners) {
@@ -66,18 +80,8 @@ Result<std::vector<std::pair<ipip_key, ipip_owner>>> entriesOf(const Fd& owners)
 }  // namespace
 
 Result<IpipTunnel> lookAtIpip(std::uint32_t program) {
-  const Fd fd(::bpf_prog_get_fd_by_id(program));
-  if (!fd) return failErrno(fmt::format("open program {} of ipip", program));
-  std::array<__u32, 16> maps{};
-  bpf_prog_info info{};
-  info.nr_map_ids = maps.size();
-  info.map_ids = reinterpret_cast<__u64>(maps.data());
-  __u32 size = sizeof info;
-  if (::bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0)
-    return failErrno(fmt::format("look at program {} of ipip", program));
-  info.nr_map_ids = std::min<__u32>(info.nr_map_ids, maps.size());
-
-  TWILL_TRY(const Fd constants, mapOf(info, "ipip.rodata", sizeof(Settings)));
+  TWILL_TRY(const auto maps, mapsOf(program));
+  TWILL_TRY(const Fd constants, mapOf(maps, "ipip.rodata", sizeof(Settings)));
   Settings settings{};
   const __u32 zero = 0;
   if (::bpf_map_lookup_elem(constants.get(), &zero, &settings) != 0)
@@ -87,7 +91,7 @@ Result<IpipTunnel> lookAtIpip(std::uint32_t program) {
                     .local = addressOf(settings.local),
                     .own = {},
                     .peers = {}};
-  TWILL_TRY(const Fd owners, mapOf(info, "owners", sizeof(ipip_owner)));
+  TWILL_TRY(const Fd owners, mapOf(maps, "owners", sizeof(ipip_owner)));
   TWILL_TRY(const auto entries, entriesOf(owners));
   std::map<IpAddress, std::vector<Prefix>> peers;
   for (const auto& [key, owner] : entries)
