@@ -15,6 +15,13 @@ struct ipip_owner {
   __u32 own;       /* this node */
 };
 
+/* A container at a bridge. */
+struct ipip_port_key {
+  __u32 bridge; /* index */
+  __u8 mac[6];
+  __u8 zero[2];
+};
+
 enum ipip_count { IPIP_SENT, IPIP_RECEIVED, IPIP_STRANGERS, IPIP_COUNTS };
 
 struct ipip_counters {

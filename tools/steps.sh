@@ -27,10 +27,12 @@ must() {
   [ "$failed" -eq "$before" ] || finish
 }
 
-# run_ctest PRESET ARGS...: the result line of each test, and in full what failed.
+# run_ctest PRESET ARGS...: the result line of each test, and in full what failed. What starts virtual machines has to be
+# asked for by its label.
 run_ctest() {
   local folder=build/$1
   shift
+  [[ " $* " == *" vm "* ]] || set -- -LE vm "$@"
   ctest --test-dir "$folder" -j "$(nproc)" --output-on-failure "$@" 2>&1 | tee "$folder/ctest.log" |
     grep --line-buffered -v '^ *Start '
 }

@@ -109,6 +109,8 @@ class Agent {
   [[nodiscard]] static Failure noLease(const Network& network);
   [[nodiscard]] Result<const Network*> homeOf(const AttachRequest& request) const;
   [[nodiscard]] std::vector<std::string> attachmentProblems() const;
+  /// Those whose containers are there.
+  [[nodiscard]] std::vector<const Attachment*> presentAttachments() const;
   [[nodiscard]] FastPath wantedFastPath() const;
   void findQuarantined();
   [[nodiscard]] KernelState attachmentState() const;

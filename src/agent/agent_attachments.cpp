@@ -10,6 +10,7 @@
 #include "attach/fast_path.hpp"
 #include "attach/firewall.hpp"
 #include "attach/host_ports.hpp"
+#include "attach/ipip_ports.hpp"
 #include "attach/quarantine.hpp"
 #include "plan/network_names.hpp"
 
@@ -293,12 +294,16 @@ KernelState Agent::attachmentState() const {
   return state;
 }
 
-FastPath Agent::wantedFastPath() const {
+std::vector<const Attachment*> Agent::presentAttachments() const {
   std::vector<const Attachment*> present;
   for (const auto& [key, attachment] : attachments_.all()) {
     if (!gone_.contains(key)) present.push_back(&attachment);
   }
-  return fastPathOf(present, wanted_, actual_, networks_.front()->underlay()->underlay.link);
+  return present;
+}
+
+FastPath Agent::wantedFastPath() const {
+  return fastPathOf(presentAttachments(), wanted_, actual_, networks_.front()->underlay()->underlay.link);
 }
 
 /// One network has it: nothing in its packets tells networks apart.
@@ -307,6 +312,7 @@ void Agent::followIpip() {
   for (const auto& network : networks_) {
     if (const auto& ipip = network->decision().desired.ipip; ipip && !wanted) wanted = ipip;
   }
+  if (wanted) wanted->ports = ipipPortsOf(presentAttachments(), actual_);
   const auto done = kernel_.setIpip(wanted);
   problems_.set("ipip", done ? std::vector<std::string>{} : std::vector{done.error().text});
 }

@@ -308,6 +308,27 @@ TEST_CASE("the fast path follows containers and map when it is asked for") {
   CHECK_FALSE(node.kernel.fastPath());
 }
 
+TEST_CASE("ipip knows the containers' links, so that what comes out of it goes there without the bridge") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.network.backend.type = "ipip";
+  node.join(cluster);
+  REQUIRE(node.kernel.ipip());
+  CHECK(node.kernel.ipip()->ports.empty());
+  const auto made = node.agent->attach(node.container("c1"));
+  REQUIRE(made);
+  node.settle();
+  REQUIRE(node.kernel.ipip()->ports.size() == 1);
+  const auto& port = node.kernel.ipip()->ports[0];
+  const auto& links = node.agent->actual().links;
+  CHECK(port.mac == made->mac);
+  CHECK(port.link == links.at(made->hostIfname).index);
+  CHECK(port.bridge == links.at(made->bridge).index);
+  REQUIRE(node.agent->detach(made->key()));
+  node.settle();
+  CHECK(node.kernel.ipip()->ports.empty());
+}
+
 TEST_CASE("a kernel that takes no fast path is a problem that is told, and no reason to be unready") {
   Node node;
   node.fastPath = true;

@@ -44,6 +44,23 @@ tc::Entries entriesOf(const IpipTunnel& tunnel) {
   return out;
 }
 
+tc::Entries entriesOf(const std::vector<IpipTunnel::Port>& ports) {
+  tc::Entries out;
+  for (const auto& port : ports) {
+    ipip_port_key key{};
+    key.bridge = static_cast<__u32>(port.bridge);
+    std::copy(port.mac.bytes.begin(), port.mac.bytes.end(), key.mac);
+    out[tc::bytesOf(key)] = tc::bytesOf(static_cast<__u32>(port.link));
+  }
+  return out;
+}
+
+std::set<int> bridgesOf(const IpipTunnel& tunnel) {
+  std::set<int> out;
+  for (const auto& port : tunnel.ports) out.insert(port.bridge);
+  return out;
+}
+
 Result<int> indexOf(const std::string& link) {
   const auto index = ::if_nametoindex(link.c_str());
   if (index == 0) return fail(fmt::format("there is no link {}", link), Error::Kind::missing);
@@ -72,6 +89,8 @@ Result<void> IpipPrograms::follow(const IpipTunnel& wanted) {
   }
   if (wanted != filled_) {
     TWILL_CHECK(tc::write(::bpf_map__fd(programs_->maps.owners), entriesOf(wanted), owners_));
+    TWILL_CHECK(tc::write(::bpf_map__fd(programs_->maps.ports), entriesOf(wanted.ports), ports_));
+    clean_ = clean_ && filled_ && bridgesOf(*filled_) == bridgesOf(wanted);
     filled_ = wanted;
   }
   return attach();
@@ -91,16 +110,21 @@ Result<void> IpipPrograms::load(const Place& place) {
   place_ = place;
   filled_.reset();
   owners_.clear();
+  ports_.clear();
   attached_.clear();
   clean_ = false;
   return {};
 }
 
 Result<void> IpipPrograms::attach() {
-  const std::map<tc::Place, int> places{{{.link = place_->device, .entrance = false, .priority = kPriority},
-                                         ::bpf_program__fd(programs_->progs.twill_ipip_send)},
-                                        {{.link = place_->underlay, .entrance = true, .priority = kPriority},
-                                         ::bpf_program__fd(programs_->progs.twill_ipip_recv)}};
+  std::map<tc::Place, int> places{{{.link = place_->device, .entrance = false, .priority = kPriority},
+                                   ::bpf_program__fd(programs_->progs.twill_ipip_send)},
+                                  {{.link = place_->underlay, .entrance = true, .priority = kPriority},
+                                   ::bpf_program__fd(programs_->progs.twill_ipip_recv)}};
+  for (const int bridge : bridgesOf(*filled_)) {
+    places[{.link = bridge, .entrance = false, .priority = kPriority}] =
+        ::bpf_program__fd(programs_->progs.twill_ipip_port);
+  }
   for (const auto& [place, program] : places) {
     const auto there = attached_.find(place);
     if (there != attached_.end() && (!doubted_ || tc::holds(place, there->second))) continue;
@@ -127,6 +151,7 @@ Result<void> IpipPrograms::remove() {
   filled_.reset();
   refused_.reset();
   owners_.clear();
+  ports_.clear();
   return {};
 }
 

@@ -18,24 +18,31 @@ struct Search {
   std::string_view names;
   const std::set<std::uint32_t>& but;
 
-  [[nodiscard]] bool isFor(const netlink::Attributes& attributes) const {
-    if (attributes.text(TCA_KIND) != "bpf") return false;
+  /// The program's id, where the filter is one that is looked for.
+  [[nodiscard]] std::optional<std::uint32_t> idIn(const netlink::Attributes& attributes) const {
+    if (attributes.text(TCA_KIND) != "bpf") return std::nullopt;
     const auto options = attributes.nest(TCA_OPTIONS);
-    return options.text(TCA_BPF_NAME).starts_with(names) &&
-           !but.contains(options.u32(TCA_BPF_ID).value_or(0));
+    const std::uint32_t id = options.u32(TCA_BPF_ID).value_or(0);
+    if (!options.text(TCA_BPF_NAME).starts_with(names) || but.contains(id)) return std::nullopt;
+    return id;
   }
 };
 
-Result<std::vector<tcmsg>> find(netlink::Socket& socket, int link, std::uint32_t hook, const Search& search) {
-  std::vector<tcmsg> found;
+struct Found {
+  tcmsg filter;
+  std::uint32_t program;
+};
+
+Result<std::vector<Found>> find(netlink::Socket& socket, int link, std::uint32_t hook, const Search& search) {
+  std::vector<Found> found;
   netlink::Message request(RTM_GETTFILTER, NLM_F_DUMP);
   auto& asked = request.header<tcmsg>();
   asked.tcm_ifindex = link;
   asked.tcm_parent = hook;
   TWILL_CHECK(socket.dump(request, [&](const netlink::Received& received) {
     const auto header = netlink::headerOf<tcmsg>(received.payload);
-    if (header && search.isFor(netlink::Attributes(received.payload, sizeof(tcmsg))))
-      found.push_back(*header);
+    const auto id = search.idIn(netlink::Attributes(received.payload, sizeof(tcmsg)));
+    if (header && id) found.push_back({*header, *id});
   }));
   return found;
 }
@@ -51,9 +58,9 @@ Result<std::vector<std::string>> removePrograms(std::string_view names, const st
   for (const Links* link = links.get(); link->if_index != 0; ++link) {
     for (const std::uint32_t hook : kHooks) {
       TWILL_TRY(const auto found, find(socket, static_cast<int>(link->if_index), hook, {names, but}));
-      for (const tcmsg& one : found) {
+      for (const Found& one : found) {
         netlink::Message remove(RTM_DELTFILTER, 0);
-        remove.header<tcmsg>() = one;
+        remove.header<tcmsg>() = one.filter;
         TWILL_CHECK(socket.run(remove));
         from.emplace_back(link->if_name);
       }
@@ -62,9 +69,15 @@ Result<std::vector<std::string>> removePrograms(std::string_view names, const st
   return from;
 }
 
+Result<std::optional<std::uint32_t>> findProgram(netlink::Socket& socket, int link, bool entrance,
+                                                 std::string_view names) {
+  TWILL_TRY(const auto found, find(socket, link, kHooks[entrance ? 0 : 1], {names, {}}));
+  return found.empty() ? std::nullopt : std::optional(found.front().program);
+}
+
 Result<bool> hasProgram(netlink::Socket& socket, int link, std::string_view names) {
-  TWILL_TRY(const auto found, find(socket, link, kHooks[0], {names, {}}));
-  return !found.empty();
+  TWILL_TRY(const auto found, findProgram(socket, link, true, names));
+  return found.has_value();
 }
 
 }  // namespace twill

@@ -206,7 +206,9 @@ std::string faultOf(const Network& network, const Interface& interface) {
     const bool wire = network.places[interface.cable->place].kind == PlaceKind::wire;
     return (wire ? "port " : "") + other->link.name + " down";
   }
-  const bool carrier = link.running && (other == nullptr || other->link.running);
+  // What a program takes at the exit needs no carrier.
+  const bool carrier =
+      interface.ipipExit.has_value() || (link.running && (other == nullptr || other->link.running));
   return carrier ? "" : link.name + " no carrier";
 }
 

@@ -237,6 +237,14 @@ TEST_CASE("a link that is down is marked where it is, and named in the descripti
   CHECK(saysInRed(picture(sample), "no cable"));
 }
 
+TEST_CASE("ipip's device has no carrier and needs none, as long as its program is there") {
+  auto sample = twoNodesByIpip();
+  CHECK(diagram::contentOf(sample.network).faults.empty());
+  sample.link("node1", "twill-ipip").ipipExit.reset();
+  CHECK(diagram::contentOf(sample.network).faults ==
+        std::vector<std::string>{"node1: twill-ipip no carrier"});
+}
+
 TEST_CASE("a node by itself is shown with what its kernel knows") {
   auto sample = twoNodes();
   auto& places = sample.network.places;

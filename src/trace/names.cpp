@@ -39,6 +39,18 @@ std::string_view textOf(Outcome outcome) {
   return "dropped";
 }
 
+std::string_view textOf(TunnelKind kind) {
+  switch (kind) {
+    case TunnelKind::vxlan:
+      return "vxlan";
+    case TunnelKind::udp:
+      return "udp";
+    case TunnelKind::ipip:
+      break;
+  }
+  return "ipip";
+}
+
 std::string_view textOf(Reason reason) {
   switch (reason) {
     case Reason::none:

@@ -10,6 +10,7 @@
 
 #include "kernel/route_lookup.hpp"
 #include "model/tunnel_config.hpp"
+#include "plan/ipip_tunnel.hpp"
 #include "plan/objects.hpp"
 
 /// Network namespaces and the cables between them, as plain values: what trace and diagram look at.
@@ -53,11 +54,13 @@ struct NeighbourEntry {
 struct Interface {
   Link link;
   std::vector<InterfaceAddress> addresses;
-  std::optional<Port> cable;       ///< a veth's other end, where that is a place of this network
-  bool fastPath = false;           ///< a node's: what comes in by it may go past the rest of the node
-  bool proxyArp = false;           ///< answers ARP for whatever the place would route elsewhere
-  std::vector<IpAddress> proxied;  ///< answers for these too, although it does not have them
-  bool forwards6 = false;          ///< IPv6 packets that come in by it; the kernel's lookup does not look
+  std::optional<Port> cable;               ///< a veth's other end, where that is a place of this network
+  bool fastPath = false;                   ///< a node's: what comes in by it may go past the rest of the node
+  std::optional<IpipTunnel> ipipExit;      ///< what ipip's program there does with what goes out by it
+  std::optional<IpipTunnel> ipipEntrance;  ///< and the one for what comes in
+  bool proxyArp = false;                   ///< answers ARP for whatever the place would route elsewhere
+  std::vector<IpAddress> proxied;          ///< answers for these too, although it does not have them
+  bool forwards6 = false;  ///< IPv6 packets that come in by it; the kernel's lookup does not look
 };
 
 enum class PlaceKind : std::uint8_t {

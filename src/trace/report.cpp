@@ -72,12 +72,24 @@ class Report {
 
   /// The outer packet, and its road in a line for each place.
   void tunnel(const Tunnel& tunnel) {
-    const bool vxlan = tunnel.kind == TunnelKind::vxlan;
-    row("tunnel",
-        fmt::format("{} {}, {} → {}: {} bytes more ({}UDP 8, {})",
-                    vxlan ? fmt::format("VXLAN {} in UDP", tunnel.vni) : "the packet itself in UDP",
-                    tunnel.port, tunnel.src.text(), tunnel.dst.text(), tunnel.added,
-                    vxlan ? "Ethernet 14, VXLAN 8, " : "", tunnel.dst.isV4() ? "IPv4 20" : "IPv6 40"));
+    const std::string ends =
+        fmt::format("{} → {}: {} bytes more", tunnel.src.text(), tunnel.dst.text(), tunnel.added);
+    const std::string_view outerIp = tunnel.dst.isV4() ? "IPv4 20" : "IPv6 40";
+    switch (tunnel.kind) {
+      case TunnelKind::vxlan:
+        row("tunnel", fmt::format("VXLAN {} in UDP {}, {} (Ethernet 14, VXLAN 8, UDP 8, {})", tunnel.vni,
+                                  tunnel.port, ends, outerIp));
+        break;
+      case TunnelKind::udp:
+        row("tunnel", fmt::format("the packet itself in UDP {}, {} (UDP 8, {})", tunnel.port, ends, outerIp));
+        break;
+      case TunnelKind::ipip:
+        row("tunnel",
+            fmt::format("the packet itself by IP protocol {}, {} ({})", tunnel.protocol, ends, outerIp));
+        row("", fmt::format("· made by programs of the kernel{}",
+                            tunnel.mtu != 0 ? fmt::format(", path MTU {}", tunnel.mtu) : ""));
+        break;
+    }
     for (const Trace& outer : tunnel.road) {
       for (const Hop& hop : outer.hops) row("", outerText(outer, hop));
     }

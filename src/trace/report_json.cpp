@@ -39,10 +39,13 @@ Json traceJson(const Trace& trace);
 Json tunnelJson(const Hop& hop) {
   if (!hop.tunnel) return nullptr;
   const Tunnel& tunnel = *hop.tunnel;
-  const bool vxlan = tunnel.kind == TunnelKind::vxlan;
-  return {{"type", vxlan ? "vxlan" : "udp"},
-          {"vni", vxlan ? Json(tunnel.vni) : Json(nullptr)},
-          {"port", tunnel.port},
+  const auto numberIf = [](bool there, auto number) { return there ? Json(number) : Json(nullptr); };
+  const bool ipip = tunnel.kind == TunnelKind::ipip;
+  return {{"type", textOf(tunnel.kind)},
+          {"vni", numberIf(tunnel.kind == TunnelKind::vxlan, tunnel.vni)},
+          {"protocol", tunnel.protocol},
+          {"port", numberIf(!ipip, tunnel.port)},
+          {"mtu", numberIf(ipip && tunnel.mtu != 0, tunnel.mtu)},
           {"src", tunnel.src.text()},
           {"dst", tunnel.dst.text()},
           {"added", tunnel.added},

@@ -185,4 +185,28 @@ inline Sample twoNodesByUdp() {
   return sample;
 }
 
+/// And joined by ipip, as if they were in two segments.
+inline Sample twoNodesByIpip() {
+  Sample sample = twoNodes();
+  for (const auto& [name, address, far, own, subnet] :
+       {std::tuple{"node1", "10.0.0.10", "10.0.0.20", "172.16.0.0/24", "172.16.1.0/24"},
+        std::tuple{"node2", "10.0.0.20", "10.0.0.10", "172.16.1.0/24", "172.16.0.0/24"}}) {
+    const auto index = *sample.network.placeNamed(name);
+    sample.addLink(index, "twill-ipip", LinkKind::tun);
+    Interface& device = sample.link(name, "twill-ipip");
+    device.link.mtu = 1480;
+    device.link.running = false;  // a device in name only
+    device.ipipExit = IpipTunnel{.device = "twill-ipip",
+                                 .underlay = "eth0",
+                                 .local = ip(address),
+                                 .own = {prefix(own)},
+                                 .peers = {{.endpoint = ip(far), .prefixes = {prefix(subnet)}}}};
+    sample.link(name, "eth0").ipipEntrance = device.ipipExit;
+    std::erase_if(sample.routingOf(name).routes,
+                  [](const Route& route) { return route.protocol == kProtocol; });
+    sample.addRoute(index, prefix(subnet), "twill-ipip", std::nullopt, kProtocol);
+  }
+  return sample;
+}
+
 }  // namespace twill::trace::samples

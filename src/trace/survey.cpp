@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 
 #include "kernel/address.hpp"
+#include "kernel/ipip_sight.hpp"
 #include "kernel/link.hpp"
 #include "kernel/neighbour.hpp"
 #include "kernel/netns.hpp"
@@ -179,10 +180,20 @@ void readSettings(Place& place) {
   }
 }
 
+Result<std::optional<IpipTunnel>> ipipAt(netlink::Socket& socket, int link, bool entrance) {
+  TWILL_TRY(const auto program, findProgram(socket, link, entrance, entrance ? kIpipReceiver : kIpipSender));
+  if (!program) return std::nullopt;
+  TWILL_TRY(auto tunnel, lookAtIpip(*program));
+  return std::optional(std::move(tunnel));
+}
+
 Result<void> readPrograms(netlink::Socket& socket, Place& place) {
   if (place.kind != PlaceKind::node) return {};
   for (auto& [name, interface] : place.interfaces) {
-    TWILL_TRY(interface.fastPath, hasProgram(socket, interface.link.index, kFastPathPrograms));
+    const int link = interface.link.index;
+    TWILL_TRY(interface.fastPath, hasProgram(socket, link, kFastPathPrograms));
+    TWILL_TRY(interface.ipipExit, ipipAt(socket, link, false));
+    TWILL_TRY(interface.ipipEntrance, ipipAt(socket, link, true));
   }
   return {};
 }

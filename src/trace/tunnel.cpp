@@ -4,16 +4,18 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 
 namespace twill::trace {
 
 namespace {
 
-/// The peer that an address is behind, by the longest prefix.
-const TunnelConfig::Peer* peerOf(const TunnelConfig& config, const IpAddress& address) {
-  const TunnelConfig::Peer* best = nullptr;
+/// The peer that an address is behind, by the longest prefix. Peers of a TunnelConfig or an IpipTunnel.
+template <class Peer>
+const Peer* peerOf(const std::vector<Peer>& peers, const IpAddress& address) {
+  const Peer* best = nullptr;
   int length = -1;
-  for (const auto& peer : config.peers) {
+  for (const auto& peer : peers) {
     for (const Prefix& prefix : peer.prefixes) {
       if (!prefix.contains(address) || prefix.length() <= length) continue;
       best = &peer;
@@ -27,7 +29,7 @@ const TunnelConfig::Peer* peerOf(const TunnelConfig& config, const IpAddress& ad
 
 std::optional<Tunnel> encapsulateByUdp(const Place& place, const IpAddress& dst) {
   const TunnelConfig& config = *place.udp;
-  const auto* peer = peerOf(config, dst);
+  const auto* peer = peerOf(config.peers, dst);
   if (peer == nullptr) return std::nullopt;
   const bool v4 = peer->endpoint.isV4();
   const auto& local = v4 ? config.local4 : config.local6;
@@ -45,7 +47,7 @@ std::optional<Tunnel> encapsulateByUdp(const Place& place, const IpAddress& dst)
 Result<std::string> decapsulateByUdp(const Place& place, const Tunnel& tunnel, const IpAddress& src) {
   if (!place.udp || place.udp->port != tunnel.port)
     return fail(fmt::format("{} has no udp tunnel at UDP port {}", place.name, tunnel.port));
-  const auto* peer = peerOf(*place.udp, src);
+  const auto* peer = peerOf(place.udp->peers, src);
   if (peer == nullptr || peer->endpoint != tunnel.src)
     return fail(fmt::format("{} takes nothing with the source {} from {}", place.name, src.text(),
                             tunnel.src.text()));
@@ -54,6 +56,48 @@ Result<std::string> decapsulateByUdp(const Place& place, const Tunnel& tunnel, c
     return fail(
         fmt::format("{} {} is {}", place.name, place.udp->device, device == nullptr ? "not there" : "down"));
   return place.udp->device;
+}
+
+std::optional<Tunnel> encapsulateByIpip(const Interface& device, const IpAddress& dst) {
+  const IpipTunnel& ipip = *device.ipipExit;
+  const auto* peer = peerOf(ipip.peers, dst);
+  if (peer == nullptr) return std::nullopt;
+  return Tunnel{.kind = TunnelKind::ipip,
+                .src = ipip.local,
+                .dst = peer->endpoint,
+                .protocol = dst.isV4() ? IPPROTO_IPIP : IPPROTO_IPV6,
+                .added = 20,
+                .road = {}};
+}
+
+/// As twill_ipip_recv in bpf/ipip.bpf.c does.
+Result<std::string> decapsulateByIpip(const Place& place, const Tunnel& tunnel, const IpAddress& src,
+                                      const IpAddress& dst) {
+  const std::string& in = tunnel.road.front().hops.back().in;
+  const Interface* entrance = place.find(in);
+  if (entrance == nullptr || !entrance->ipipEntrance || entrance->ipipEntrance->local != tunnel.dst)
+    return fail(fmt::format("{} has no program of ipip at {} for {}", place.name, in, tunnel.dst.text()));
+  const IpipTunnel& ipip = *entrance->ipipEntrance;
+  const bool own = std::any_of(ipip.own.begin(), ipip.own.end(),
+                               [&](const Prefix& prefix) { return prefix.contains(dst); });
+  if (!own) return fail(fmt::format("{} takes nothing for {} out of ipip", place.name, dst.text()));
+  const auto* peer = peerOf(ipip.peers, src);
+  if (peer == nullptr || peer->endpoint != tunnel.src)
+    return fail(fmt::format("{} takes nothing with the source {} from {}", place.name, src.text(),
+                            tunnel.src.text()));
+  const Interface* device = place.find(ipip.device);
+  if (device == nullptr || !device->link.up)
+    return fail(fmt::format("{} {} is {}", place.name, device == nullptr ? "twill-ipip" : ipip.device,
+                            device == nullptr ? "not there" : "down"));
+  return ipip.device;
+}
+
+const Hop* narrowest(const Trace& trace) {
+  const Hop* least = nullptr;
+  for (const Hop& hop : trace.hops) {
+    if (!hop.out.empty() && (least == nullptr || hop.mtu < least->mtu)) least = &hop;
+  }
+  return least;
 }
 
 std::optional<Tunnel> encapsulate(const Place& place, const Link& device, const MacAddress& mac) {

@@ -24,4 +24,13 @@ namespace twill::trace {
 [[nodiscard]] Result<std::string> decapsulateByUdp(const Place& place, const Tunnel& tunnel,
                                                    const IpAddress& src);
 
+/// The same for ipip's program at a device's exit, which `device` has; and for the one at an entrance of
+/// `place`, by which the outer packet came in: `tunnel` has its road. `src` and `dst` are the inner packet's.
+[[nodiscard]] std::optional<Tunnel> encapsulateByIpip(const Interface& device, const IpAddress& dst);
+[[nodiscard]] Result<std::string> decapsulateByIpip(const Place& place, const Tunnel& tunnel,
+                                                    const IpAddress& src, const IpAddress& dst);
+
+/// The hop that sends the packet on with the least MTU; null when it goes nowhere.
+[[nodiscard]] const Hop* narrowest(const Trace& trace);
+
 }  // namespace twill::trace

@@ -119,3 +119,63 @@ TEST_CASE("trace says why a packet does not get through udp") {
   sample.link("node2", "twill-udp").link.up = false;
   checkDropped(sample, Reason::tunnel, "node2 twill-udp is down");
 }
+
+TEST_CASE(
+    "ipip puts the packet into one of IP protocol 4, as its programs' map says, at a device without "
+    "carrier") {
+  const auto trace = containerToContainer(twoNodesByIpip());
+  INFO(trace.text);
+  CHECK(trace.outcome == Outcome::delivered);
+  REQUIRE(trace.hops.size() == 4);
+  CHECK(trace.hops[2].in == "twill-ipip");
+  CHECK(trace.hops[3].ttl == 62);
+  CHECK(toText({.there = trace, .back = {}}, plainPaint).find(R"(
+    │ out      twill-ipip, MTU 1480, TTL 63
+    │ tunnel   the packet itself by IP protocol 4, 10.0.0.10 → 10.0.0.20: 20 bytes more (IPv4 20)
+    │          · made by programs of the kernel, path MTU 1500
+    │          · node1 out by eth0 to 10.0.0.20, MTU 1500, TTL 64, 1470 bytes
+    │          · node2 in by eth0
+)") != std::string::npos);
+  CHECK(toJson({.there = trace, .back = {}}).find(R"("type": "ipip",
+        "vni": null,
+        "protocol": 4,
+        "port": null,
+        "mtu": 1500,
+        "src": "10.0.0.10",
+        "dst": "10.0.0.20",
+        "added": 20,)") != std::string::npos);
+}
+
+TEST_CASE("IPv6 goes by ipip's protocol 41") {
+  auto sample = twoNodesByIpip();
+  auto& tunnel = *sample.link("node1", "twill-ipip").ipipExit;
+  tunnel.peers[0].prefixes = {prefix("fd16:0:0:2::/64")};
+  CHECK(encapsulateByIpip(sample.link("node1", "twill-ipip"), ip("fd16:0:0:2::2"))->protocol == 41);
+}
+
+TEST_CASE("trace says why a packet does not get through ipip") {
+  auto sample = twoNodesByIpip();
+  sample.link("node1", "twill-ipip").ipipExit->peers.clear();
+  checkDropped(sample, Reason::tunnel, "node1 twill-ipip knows no peer for 172.16.1.2");
+  sample = twoNodesByIpip();
+  sample.link("node1", "twill-ipip").ipipExit.reset();
+  checkDropped(sample, Reason::linkDown, "node1 twill-ipip has no program that encapsulates");
+  sample = twoNodesByIpip();
+  sample.link("node1", "twill-ipip").link.up = false;
+  checkDropped(sample, Reason::linkDown, "node1 twill-ipip is down");
+  sample = twoNodesByIpip();
+  sample.link("node2", "eth0").ipipEntrance.reset();
+  checkDropped(sample, Reason::tunnel, "node2 has no program of ipip at eth0 for 10.0.0.20");
+  sample = twoNodesByIpip();
+  sample.link("node2", "eth0").ipipEntrance->own.clear();
+  checkDropped(sample, Reason::tunnel, "node2 takes nothing for 172.16.1.2 out of ipip");
+  sample = twoNodesByIpip();
+  sample.link("node2", "eth0").ipipEntrance->peers[0].endpoint = ip("10.0.0.99");
+  checkDropped(sample, Reason::tunnel, "node2 takes nothing with the source 172.16.0.2 from 10.0.0.10");
+  sample = twoNodesByIpip();
+  sample.link("node2", "twill-ipip").link.up = false;
+  checkDropped(sample, Reason::tunnel, "node2 twill-ipip is down");
+  sample = twoNodesByIpip();
+  sample.link("node1", "eth0").link.mtu = 1400;
+  checkDropped(sample, Reason::mtu, "in the tunnel: 1470 bytes do not fit into the MTU of 1400 at node1");
+}

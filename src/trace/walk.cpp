@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "plan/network_names.hpp"
 #include "trace/delivery.hpp"
 #include "trace/route_class.hpp"
 #include "trace/tunnel.hpp"
@@ -178,12 +179,13 @@ class Walker {
     }
     hop().out = route.link;
     hop().nextHop = route.via.value_or(trace_.dst);
-    if (const auto obstacle = obstructionOn(network_, {{out, ""}}, 0)) return obstruct(*obstacle);
+    if (const auto obstacle = obstacleAt(out)) return obstruct(*obstacle);
     if (!trace_.src) trace_.src = route.source;
     if (!fits(*interface)) return false;
     if (here().kind == PlaceKind::node) noteFastPath(entrance());
     if (interface->link.vxlan) return sendInside(interface->link);
     if (here().udp && here().udp->device == route.link) return sendInUdp();
+    if (interface->ipipExit) return sendInIpip(*interface);
 
     TWILL_TRY(auto delivery, deliver(network_, out, *hop().nextHop, askingAddress(*interface)));
     hop().neighbour = delivery.entry;
@@ -239,6 +241,28 @@ class Walker {
     return comeOut(tunnel, [&] { return decapsulateByUdp(here(), tunnel, *trace_.src); });
   }
 
+  /// Into one that programs of the kernel make: their map says all.
+  Result<bool> sendInIpip(const Interface& device) {
+    hop().nextHop.reset();  // nobody behind a device in name only answers for one
+    hop().tunnel = encapsulateByIpip(device, trace_.dst);
+    if (!hop().tunnel) {
+      return drop(Reason::tunnel,
+                  fmt::format("{} {} knows no peer for {}", here().name, hop().out, trace_.dst.text()));
+    }
+    TWILL_CHECK(followOuter());
+    Tunnel& tunnel = *hop().tunnel;
+    const Trace& outer = tunnel.road.front();
+    if (const Hop* least = narrowest(outer)) {
+      tunnel.mtu = least->mtu;
+      if (outer.bytes > tunnel.mtu) {
+        return drop(Reason::mtu, fmt::format("in the tunnel: {} bytes do not fit into the MTU of {} at {}, "
+                                             "and nothing fragments there",
+                                             outer.bytes, tunnel.mtu, least->place));
+      }
+    }
+    return comeOut(tunnel, [&] { return decapsulateByIpip(here(), tunnel, *trace_.src, trace_.dst); });
+  }
+
   Result<void> followOuter() {
     Tunnel& tunnel = *hop().tunnel;
     const int bytes = std::min(trace_.bytes, hop().mtu) + tunnel.added;
@@ -263,6 +287,14 @@ class Walker {
     if (!device) return drop(Reason::tunnel, device.error().text);
     in_ = *device;
     return true;
+  }
+
+  /// What stops a packet on its way out; a device whose packets a program takes needs no carrier.
+  [[nodiscard]] std::optional<Obstruction> obstacleAt(const Port& out) const {
+    auto obstacle = obstructionOn(network_, {{out, ""}}, 0);
+    if (obstacle && obstacle->why == Obstruction::Why::noCarrier && network_.at(out).ipipExit)
+      obstacle.reset();
+    return obstacle;
   }
 
   /// What ARP requests carry as the sender: the packet's source where it was made, else an address of the
@@ -309,6 +341,8 @@ class Walker {
       case Obstruction::Why::down:
         return drop(Reason::linkDown, where + " is down");
       case Obstruction::Why::noCarrier:
+        if (interface.link.name == kIpipDevice)
+          return drop(Reason::linkDown, where + " has no program that encapsulates what goes out by it");
         return drop(Reason::linkDown,
                     where + " has no carrier: " +
                         (interface.link.kind == LinkKind::tun ? "no process is attached to it"

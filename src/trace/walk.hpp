@@ -54,16 +54,18 @@ struct Pass {
 
 struct Trace;
 
-enum class TunnelKind : std::uint8_t { vxlan, udp };
+enum class TunnelKind : std::uint8_t { vxlan, udp, ipip };
 
 /// The packet goes on inside another one.
 struct Tunnel {
   TunnelKind kind = TunnelKind::vxlan;
   IpAddress src;
-  IpAddress dst;  ///< the node where it is taken out again
-  std::uint16_t port = 0;
+  IpAddress dst;            ///< the node where it is taken out again
+  std::uint16_t port = 0;   ///< UDP; 0 with ipip
   std::uint32_t vni = 0;    ///< vxlan's
+  int protocol = 17;        ///< of the outer packet; with ipip 4 or 41, as there is IPv4 or IPv6 inside
   int added = 0;            ///< bytes of all headers around the packet
+  int mtu = 0;              ///< ipip's: the least on the road, as far as it is known; nothing fragments
   std::vector<Trace> road;  ///< of the outer packet; one, when it is known where to send it
 };
 
@@ -102,5 +104,6 @@ struct Trace {
 // Names for machines, stable: "no_route", "delivered".
 [[nodiscard]] std::string_view textOf(Reason reason);
 [[nodiscard]] std::string_view textOf(Outcome outcome);
+[[nodiscard]] std::string_view textOf(TunnelKind kind);
 
 }  // namespace twill::trace

@@ -86,6 +86,33 @@ def sizes(lab):
     assert sent["end"]["sum_received"]["bytes"] >= 40_000_000, sent["end"]
 
 
+def large_packets_pass_whole(lab):
+    """A bridge would cut what was inside another packet: up to the container they stay as the sender made them."""
+    received = lambda: json.loads(lab.execute("node3/con1", "ip", "-s", "-j", "link", "show", "eth0"))[0]["stats64"]["rx"]  # noqa: E731
+    before = received()
+    lab.execute("node3/con1", "iperf3", "-s", "-1", "-D")
+    lab.execute("node1/con1", "iperf3", "-c", "172.16.2.2", "-n", "100M")
+    after = received()
+    size = (after["bytes"] - before["bytes"]) / (after["packets"] - before["packets"])
+    print(f"packets of {size:.0f} bytes at the container")
+    assert size > 10_000
+
+
+def trace_sees_it(lab):
+    """What is inside the tunnel, its road, and where a packet ends that nobody takes out."""
+    found = json.loads(lab.run("trace", "--lab", lab.name, "--json", "node1/con1", "node3/con1"))
+    tunnel = found["hops"][1]["tunnel"]
+    assert (found["outcome"], tunnel["type"], tunnel["protocol"]) == ("delivered", "ipip", 4), found
+    assert (tunnel["src"], tunnel["dst"], tunnel["added"], tunnel["mtu"]) == ("10.0.0.10", "10.0.1.10", 20, 1500), tunnel
+    assert [hop["place"] for hop in tunnel["road"]["hops"]] == ["node1", "router", "node3"], tunnel
+    lab.execute("router", "ip", "link", "set", "eth2", "mtu", "1400")
+    narrow = json.loads(lab.run("trace", "--lab", lab.name, "--json", "--size", "1480", "node1/con1", "node3/con1",
+                                check=False))
+    lab.execute("router", "ip", "link", "set", "eth2", "mtu", "1500")
+    assert narrow["reason"] == "mtu" and "1400 at router" in narrow["text"], narrow
+    assert "twill-ipip no carrier" not in lab.run("diagram", "--lab", lab.name)
+
+
 def who_may_send(lab):
     """node3 from its own containers' addresses; nothing else gets in, and is counted."""
     numbers = lambda: lab.status("node1")["ipip"]  # noqa: E731
@@ -131,9 +158,11 @@ def troubles(lab):
     gone = lost(flood)
     print(f"agent killed: {gone} of 800 packets lost")
     assert gone == 0
-    for link in ("eth0", "twill-ipip"):
+    for link, side in (("eth0", "ingress"), ("twill-ipip", "egress"), ("twill0", "egress")):
         lab.execute("node1", "tc", "qdisc", "del", "dev", link, "clsact")
-        wait_for(f"the program at {link} is back", lambda: reaches(lab, "node1/con1", "172.16.2.2"), 3)
+        wait_for(f"the program at {link} is back",
+                 lambda at=link, way=side: "twill_ipip_" in lab.execute("node1", "tc", "filter", "show", "dev", at, way), 3)
+        assert reaches(lab, "node1/con1", "172.16.2.2")
     lab.execute("node1", "ip", "link", "del", "twill-ipip")
     wait_for("the device is back", lambda: reaches(lab, "node1/con1", "172.16.2.2"), 3)
     lab.test()
@@ -162,7 +191,7 @@ def nothing_is_left(lab):
 def main():
     with Lab(sys.argv[1], "ipip", "--backend", "ipip", "--segments", "2", "--nodes", "3", "--containers", "1") as lab:
         wait_for("all is there", lambda: all(row["ok"] for row in lab.rows()), 20)
-        for case in (on_the_wire, sizes, who_may_send, congestion, troubles, other_backends, nothing_is_left):
+        for case in (on_the_wire, sizes, large_packets_pass_whole, trace_sees_it, who_may_send, congestion, troubles, other_backends, nothing_is_left):
             case(lab)
 
 
