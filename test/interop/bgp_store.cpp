@@ -81,7 +81,7 @@ BgpStore::BgpStore(std::unique_ptr<Sandbox> sandbox) : sandbox_(std::move(sandbo
           ip address add 10.0.0.$n/32 dev lo
         done)");
   for (const int node : {1, 2}) {
-    std::filesystem::create_directory(directoryOf(node));
+    std::filesystem::create_directories(configOf(node));
     const std::string program = directoryOf(node) + "/bird";
     std::ofstream(program) << fmt::format("#!/bin/sh\nexec nsenter --net={} {} \"$@\"\n", netnsOf(node),
                                           kBird);
@@ -106,7 +106,7 @@ std::unique_ptr<Datastore> BgpStore::open(boost::asio::io_context& loop, int nod
     return BgpDatastoreOptions::Addresses{
         .address = IpAddress::fromV4(0x0a000000U + static_cast<std::uint32_t>(node)), .other = {}};
   };
-  options.directory = directory;
+  options.directory = configOf(node);
   options.stateDir = directory;
   options.bird = {.program = directory + "/bird",
                   .config = directory + "/bird.conf",
@@ -128,7 +128,7 @@ void BgpStore::writeConfigs() {
         {{"Name", fmt::format("node{}", node)}, {"Address", fmt::format("10.0.0.{}", node)}});
   }
   for (const int node : nodes_)
-    REQUIRE(writeFile(directoryOf(node) + "/net-conf.json", config.dump(), Durability::process));
+    REQUIRE(writeFile(configOf(node) + "/net-conf.json", config.dump(), Durability::process));
 }
 
 std::string BgpStore::fingerprint() {
@@ -151,6 +151,11 @@ std::string BgpStore::askBird(int node, const std::string& command) const {
 
 std::string BgpStore::in(int node, const std::string& command) const {
   return sh(fmt::format("nsenter --net={} sh -c '{}'", netnsOf(node), command));
+}
+
+/// Apart from the state, a change of which must not look like one of the config.
+std::string BgpStore::configOf(int node) const {
+  return directoryOf(node) + "/etc";
 }
 
 std::string BgpStore::directoryOf(int node) const {

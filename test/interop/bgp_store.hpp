@@ -40,6 +40,7 @@ class BgpStore final : public datastore_conformance::Store {
 
  private:
   [[nodiscard]] std::string directoryOf(int node) const;
+  [[nodiscard]] std::string configOf(int node) const;
   void writeConfigs();
 
   std::unique_ptr<Sandbox> sandbox_;
