@@ -79,6 +79,9 @@ class Bird:
                 secrets.append(line.strip())
         return found, secrets
 
+    def paths(self, family):
+        return self.birdc("show", "route", "all", "table", f"master{family}").count("BGP.next_hop")
+
     def announce(self, prefixes, more=""):
         """`more`: a Python expression of further IPv4 prefixes, worked out there."""
         text = self.quiet.replace("export none; };\n", "export where source = RTS_STATIC; };\n")
@@ -127,6 +130,9 @@ class Frr:
             secrets += [path for path in detail["paths"] if "largeCommunity" in path or path.get("metric")]
         return found, secrets
 
+    def paths(self, family):
+        return sum(map(len, json.loads(self.vtysh(f"show bgp ipv{family} unicast json"))["routes"].values()))
+
     def say(self, word, prefixes):
         of = {family: [f"{word} {one}" for one in prefixes if ipaddress.ip_network(one).version == family] for family in (4, 6)}
         self.vtysh("configure terminal", "router bgp 65000", "address-family ipv4 unicast", *of[4], "exit-address-family",
@@ -164,6 +170,9 @@ class Gobgp:
                     found[prefix] = hop
                 secrets += [one for kind, one in attributes.items() if kind in (4, 32)]  # MED, large communities
         return found, secrets
+
+    def paths(self, family):
+        return sum(map(len, json.loads(self.gobgp("global", "rib", "-a", f"ipv{family}", "-j")).values()))
 
     def say(self, word, prefixes):
         for one in prefixes:

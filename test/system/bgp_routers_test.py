@@ -5,6 +5,7 @@ that the nodes tell each other, and nothing that it says gets in, however much t
 
 usage: bgp_routers_test.py BINARIES [ROUTER...]
 """
+import json
 import os
 import re
 import sys
@@ -25,6 +26,35 @@ def gets_what_the_cluster_has(lab, router):
         assert len(wanted) == len(NODES), wanted
         wait_for(f"{router.name} has exactly the cluster's IPv{family} subnets", lambda f=family, w=wanted: router.routes(f)[0] == w, 10)
         assert not router.routes(family)[1], router.routes(family)[1]
+
+
+def configure(lab, change):
+    """net-conf.json, which the lab's nodes share."""
+    path = "/etc/twill/network/net-conf.json"
+    config = json.loads(sh(lab, "node1", f"cat {path}"))
+    change(config)
+    sh(lab, "node1", f"cat > /run/config <<'END'\n{json.dumps(config)}\nEND\n{lab.twill} config set /run/config")
+
+
+def gets_all_from_each(lab, router):
+    """What a node has learned of others comes with what these tell the nodes, which is not for routers."""
+    told = lambda node: sum(one["routes_out"] for one in sessions(lab, node, True))  # noqa: E731
+
+    def whole(config):
+        for peer in config["BGP"]["Peers"]:
+            peer["WholeCluster"] = True
+    configure(lab, whole)
+    for node in NODES:
+        wait_for(f"{node} tells all", lambda n=node: told(n) == 2 * len(NODES), 15)
+    for family in (4, 6):
+        wait_for("the router has each subnet from each node", lambda f=family: router.paths(f) >= len(NODES) ** 2, 10)
+        assert not router.routes(family)[1], router.routes(family)[1]
+
+    def own(config):
+        for peer in config["BGP"]["Peers"]:
+            peer["WholeCluster"] = False
+    configure(lab, own)
+    gets_what_the_cluster_has(lab, router)
 
 
 def noise_of(lab):
@@ -98,6 +128,7 @@ def main():
             router = make(lab)
             wait_for("all sessions are up", lambda: all_established(lab), 20)
             gets_what_the_cluster_has(lab, router)
+            gets_all_from_each(lab, router)
             refuses_noise(lab, router)
             if name == "bird":
                 refuses_masses(lab, router)
