@@ -246,7 +246,8 @@ PictureInputs BgpNode::inputs() const {
           .node = options_.node,
           .own = own_,
           .dead = echo_.dead(),
-          .address = addresses_ ? addresses_->address : IpAddress()};
+          .address = addresses_ ? addresses_->address : IpAddress(),
+          .unfiltered = options_.external};
 }
 
 Result<Cluster> BgpNode::picture() const {
