@@ -1,22 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of datastore bgp ask of a lab's nodes, and of the router between them, which runs somebody else's BGP daemon."""
+"""What tests ask of BGP daemons that are not Twill's: of the router between a lab's nodes, and of what the nodes make of it."""
 import ipaddress
 import json
 import os
 
+from bgp_lab import NODES, ask, sh  # noqa: F401
 from lab import skip
-
-NODES = ("node1", "node2", "node3")
-TWILL_AS = 4201936745  # marks what the nodes tell each other of themselves
-
-
-def sh(lab, place, script, check=True):
-    return lab.execute(place, "sh", "-c", script, check=check)
-
-
-def ask(lab, node, *words):
-    """The answer of the agent to `twill WORDS --json`; nothing while there is none."""
-    return json.loads(lab.execute(node, lab.twill, *words, "--json", check=False) or "{}")
 
 
 def leases(lab, node):

@@ -5,12 +5,12 @@ that the nodes tell each other, and nothing that it says gets in, however much t
 
 usage: bgp_routers_test.py BINARIES [ROUTER...]
 """
-import json
 import os
 import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from bgp_lab import config, configure  # noqa: E402
 from bgp_routers import NODES, ROUTERS, end_node, established, need, owners, picture, refused, sessions, sh  # noqa: E402
 from lab import Lab, wait_for  # noqa: E402
 
@@ -28,31 +28,18 @@ def gets_what_the_cluster_has(lab, router):
         assert not router.routes(family)[1], router.routes(family)[1]
 
 
-def configure(lab, change):
-    """net-conf.json, which the lab's nodes share."""
-    path = "/etc/twill/network/net-conf.json"
-    config = json.loads(sh(lab, "node1", f"cat {path}"))
-    change(config)
-    sh(lab, "node1", f"cat > /run/config <<'END'\n{json.dumps(config)}\nEND\n{lab.twill} config set /run/config")
-
-
 def gets_all_from_each(lab, router):
     """What a node has learned of others comes with what these tell the nodes, which is not for routers."""
     told = lambda node: sum(one["routes_out"] for one in sessions(lab, node, True))  # noqa: E731
-
-    def whole(config):
-        for peer in config["BGP"]["Peers"]:
-            peer["WholeCluster"] = True
+    own, whole = config(lab), config(lab)
+    for peer in whole["BGP"]["Peers"]:
+        peer["WholeCluster"] = True
     configure(lab, whole)
     for node in NODES:
         wait_for(f"{node} tells all", lambda n=node: told(n) == 2 * len(NODES), 15)
     for family in (4, 6):
         wait_for("the router has each subnet from each node", lambda f=family: router.paths(f) >= len(NODES) ** 2, 10)
         assert not router.routes(family)[1], router.routes(family)[1]
-
-    def own(config):
-        for peer in config["BGP"]["Peers"]:
-            peer["WholeCluster"] = False
     configure(lab, own)
     gets_what_the_cluster_has(lab, router)
 
