@@ -205,6 +205,7 @@ void BgpNode::collect(const std::vector<std::string>& commands,
     std::vector<BirdRoute> routes = {};
   };
   asking_ = true;
+  learned_.asking();
   const auto answers = std::make_shared<Answers>(Answers{.missing = commands.size()});
   for (const auto& command : commands) {
     client_->ask(command, [weak = weak_from_this(), answers, done](Result<BirdReply> reply) {
