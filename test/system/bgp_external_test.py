@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes whose BGP daemon is the operator's own, BIRD or FRR, configured as docs/bgp-external.md says: it meets twilld in two routing
-tables. It is killed and comes back, one node goes, and what has no business in the table changes nothing.
+"""Nodes whose BGP daemon is the operator's own, BIRD or FRR, configured as docs/bgp-external.md says: it meets twilld in two
+routing tables. It is killed and comes back, one node goes, and what has no business in the table changes nothing.
 
 usage: bgp_external_test.py BINARIES [DAEMON...]
 """
@@ -55,7 +55,8 @@ def go_external(lab, daemon):
     """All at once, so that no old table or BIRD of Twill's is left anywhere to learn from."""
     for node in NODES:
         sh(lab, node, """echo 'bgp-external = true' >> /etc/twill/twilld.toml
-            ps -o ppid= -p $(cat /run/twill/twilld.lock) > /run/keeper; kill -STOP $(cat /run/keeper); kill -9 $(cat /run/twill/twilld.lock) $(cat /run/twill/bird.pid)""")
+            ps -o ppid= -p $(cat /run/twill/twilld.lock) > /run/keeper; kill -STOP $(cat /run/keeper)
+            kill -9 $(cat /run/twill/twilld.lock) $(cat /run/twill/bird.pid)""")
     for node in NODES:
         sh(lab, node, "ip route flush table 177; ip route flush table main proto 116; kill -CONT $(cat /run/keeper)", check=False)
     for node in NODES:

@@ -24,7 +24,8 @@ def gets_what_the_cluster_has(lab, router):
     for family in (4, 6):
         wanted = owners(lab, "node1", family)
         assert len(wanted) == len(NODES), wanted
-        wait_for(f"{router.name} has exactly the cluster's IPv{family} subnets", lambda f=family, w=wanted: router.routes(f)[0] == w, 10)
+        wait_for(f"{router.name} has exactly the cluster's IPv{family} subnets",
+                 lambda f=family, w=wanted: router.routes(f)[0] == w, 10)
         assert not router.routes(family)[1], router.routes(family)[1]
 
 
@@ -83,7 +84,8 @@ def refuses_masses(lab, router):
                             f"[f'{{11 + i // 65536}}.{{i // 256 % 256}}.{{i % 256}}.0/24' for i in range({number} - 256)]")
         for node in NODES:
             wait_for(f"{node} has refused what it looks at of {number}", lambda n=node: refused(lab, n) >= 1000, 20)
-        wait_for("the router has said all", lambda n=number: f"{n} exported" in router.birdc("show", "protocols", "all", "node1"), 20)
+        wait_for("the router has said all",
+                 lambda n=number: f"{n} exported" in router.birdc("show", "protocols", "all", "node1"), 20)
         large = {node: memory(lab, node) for node in NODES}
         print(f"{number} routes from outside: BIRD has {max(large.values()):.1f} MB, had {max(small.values()):.1f}; "
               f"{refused(lab, 'node1')} counted as refused")
