@@ -29,6 +29,8 @@ class Store {
   virtual std::unique_ptr<Datastore> open(boost::asio::io_context& loop, int node) = 0;
   /// Nodes are given their subnets, and are in the picture before they publish anything.
   [[nodiscard]] virtual bool grants() const { return false; }
+  /// A node publishes nothing before it has been told a picture: until then it cannot say what is taken.
+  [[nodiscard]] virtual bool waits() const { return false; }
   virtual void setNetwork(const std::string& netConf) = 0;
   /// Another value after each write of a lease, the same without.
   virtual std::string fingerprint() = 0;
@@ -65,7 +67,7 @@ inline Lease lease(int node, int subnet) {
 /// One node: its datastore and what that told it. All of a rule's nodes share one loop.
 struct Node {
   Node(Store& store, boost::asio::io_context& loop, int node)
-      : datastore(store.open(loop, node)), number(node), granted(store.grants()) {
+      : datastore(store.open(loop, node)), number(node), granted(store.grants()), waits(store.waits()) {
     watch();
   }
 
@@ -104,11 +106,13 @@ struct Node {
     }
     return std::nullopt;
   }
+  [[nodiscard]] bool hasPicture() const { return !told.empty() && told.back(); }
   [[nodiscard]] bool failed() const { return !told.empty() && !told.back(); }
 
   std::unique_ptr<Datastore> datastore;
   int number;
   bool granted;
+  bool waits;
   std::vector<Result<Cluster>> told;
   std::optional<Result<void>> answer;
   std::thread::id thread = std::this_thread::get_id();
@@ -144,6 +148,7 @@ inline Result<void> published(boost::asio::io_context& loop, Node& node, const L
 /// A lease that the node may have: in the subnet that it was granted, or chose.
 inline Lease ownLease(boost::asio::io_context& loop, const Node& node) {
   Lease mine = lease(node.number, node.number);
+  if (node.waits) REQUIRE(runUntil(loop, [&] { return node.hasPicture(); }));
   if (!node.granted) return mine;
   REQUIRE(runUntil(loop, [&] { return node.subnet().has_value(); }));
   mine.subnet = node.subnet();

@@ -51,7 +51,27 @@ bool PrivateRoutes::drain() {
   }
 }
 
+/// Nothing: there is no link of that name.
+Result<std::optional<Link>> PrivateRoutes::placeholder() {
+  netlink::Message request(RTM_GETLINK, 0);
+  netlink::encodeGetLink(request, tables_.placeholder);
+  auto payload = requests_.get(request);
+  if (!payload && payload.error().kind == Error::Kind::missing) return std::nullopt;
+  if (!payload) return Failure(std::move(payload.error()).in("look for " + tables_.placeholder));
+  const auto found = netlink::decodeLink(*payload);
+  return found ? std::optional(found->link) : std::nullopt;
+}
+
 Result<void> PrivateRoutes::makePlaceholder() {
+  TWILL_TRY(const auto there, placeholder());
+  // The kernel does not ask what an existing link is, and takes up any.
+  if (there && there->kind != LinkKind::bridge) {
+    return fail(fmt::format("the link {0} is there already and is no bridge; learned subnets need one of "
+                            "that name, so rename or remove it: ip link del {0}",
+                            tables_.placeholder),
+                Error::Kind::conflict);
+  }
+  if (there && there->up) return {};
   netlink::Message make(RTM_NEWLINK, NLM_F_CREATE);
   auto& header = make.header<ifinfomsg>();
   header.ifi_flags = IFF_UP;
@@ -147,10 +167,10 @@ Result<std::vector<std::string>> PrivateRoutes::clear() {
     if (!done && done.error().kind != Error::Kind::missing)
       return Failure(std::move(done.error()).in("remove a route"));
   }
-  const unsigned index = ::if_nametoindex(tables_.placeholder.c_str());
-  if (index == 0) return removed;
+  TWILL_TRY(const auto there, placeholder());
+  if (!there || there->kind != LinkKind::bridge) return removed;
   netlink::Message remove(RTM_DELLINK, 0);
-  remove.header<ifinfomsg>().ifi_index = static_cast<int>(index);
+  netlink::encodeDeleteLink(remove, tables_.placeholder);
   if (auto done = requests_.run(remove); !done)
     return Failure(std::move(done.error()).in("remove " + tables_.placeholder));
   removed.push_back("link " + tables_.placeholder);

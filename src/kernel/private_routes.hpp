@@ -3,10 +3,13 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "kernel/netlink.hpp"
+#include "plan/objects.hpp"
 
 namespace twill {
 
@@ -47,12 +50,14 @@ class PrivateRoutes {
   [[nodiscard]] Result<std::vector<Prefix>> announced();
   /// From now on exactly these.
   [[nodiscard]] Result<void> announce(const std::vector<Prefix>& prefixes);
-  /// Takes out all that the tables hold, whoever put it there, and the placeholder: says what it was.
+  /// Takes out all that the tables hold, whoever put it there, and the placeholder, if it is a bridge: says
+  /// what it was.
   [[nodiscard]] Result<std::vector<std::string>> clear();
 
  private:
   PrivateRoutes(Tables tables, netlink::Socket requests, netlink::Socket events)
       : tables_(std::move(tables)), requests_(std::move(requests)), events_(std::move(events)) {}
+  [[nodiscard]] Result<std::optional<Link>> placeholder();
   [[nodiscard]] Result<void> dump(std::uint32_t table,
                                   const std::function<void(const netlink::Received&)>& each);
 

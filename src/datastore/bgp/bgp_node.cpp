@@ -205,6 +205,7 @@ void BgpNode::collect(const std::vector<std::string>& commands,
     std::vector<BirdRoute> routes = {};
   };
   asking_ = true;
+  learned_.asking();
   const auto answers = std::make_shared<Answers>(Answers{.missing = commands.size()});
   for (const auto& command : commands) {
     client_->ask(command, [weak = weak_from_this(), answers, done](Result<BirdReply> reply) {
@@ -246,7 +247,8 @@ PictureInputs BgpNode::inputs() const {
           .node = options_.node,
           .own = own_,
           .dead = echo_.dead(),
-          .address = addresses_ ? addresses_->address : IpAddress()};
+          .address = addresses_ ? addresses_->address : IpAddress(),
+          .unfiltered = options_.external};
 }
 
 Result<Cluster> BgpNode::picture() const {

@@ -103,8 +103,10 @@ class Writer {
       if (isOurs(peer)) TWILL_CHECK(writePeer(peer));
     }
     // With their content's digest, so that a change of it is a change of this file.
-    for (const auto& [path, content] : settings_.customFiles)
-      line("include \"{}\";  # {:08x}", path, digestOf(content));
+    for (const auto& [path, content] : settings_.customFiles) {
+      TWILL_TRY(const std::string file, quoted("a name of a file that BIRD is to read, too,", path));
+      line("include {};  # {:08x}", file, digestOf(content));
+    }
     return std::move(out_);
   }
 

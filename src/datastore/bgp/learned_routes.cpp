@@ -2,16 +2,24 @@
 #include "datastore/bgp/learned_routes.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "datastore/bgp/record.hpp"
 
 namespace twill::bgp {
 
 std::set<Prefix> LearnedRoutes::see(const std::vector<LearnedRoute>& table) {
-  table_.clear();
-  std::set<Prefix> ask;
+  const auto before = std::exchange(table_, {});
   for (const auto& route : table) {
     table_.emplace_hint(table_.end(), route.prefix, route);
+    const auto was = before.find(route.prefix);
+    if (was == before.end() || was->second != route) unasked_.insert(route.prefix);
+  }
+  for (const auto& [prefix, route] : before) {
+    if (!table_.contains(prefix)) unasked_.insert(prefix);
+  }
+  std::set<Prefix> ask = unasked_;
+  for (const auto& route : table) {
     const auto entry = entries_.find(route.prefix);
     if (entry == entries_.end() || entry->second.seen != route) ask.insert(route.prefix);
   }

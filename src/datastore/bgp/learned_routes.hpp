@@ -19,6 +19,9 @@ class LearnedRoutes {
   /// The table as it is. Returns the prefixes that BIRD has to be asked about: those that are new or gone, or
   /// have another next hop or digest.
   [[nodiscard]] std::set<Prefix> see(const std::vector<LearnedRoute>& table);
+  /// BIRD is being asked now about what see() returned, or about all: what changes in the table from here on
+  /// its answer may not know of yet.
+  void asking() { unasked_.clear(); }
   /// BIRD's answer about these prefixes. What it does not name is gone, unless the table still has it: a BIRD
   /// that has just been started may not have heard of it again yet.
   void answer(const std::set<Prefix>& asked, const std::vector<BirdRoute>& routes);
@@ -43,6 +46,7 @@ class LearnedRoutes {
 
   std::map<Prefix, Entry> entries_;
   std::map<Prefix, LearnedRoute> table_;
+  std::set<Prefix> unasked_;  ///< changed in the table since BIRD was asked
   std::size_t size_ = 0;
 };
 

@@ -22,15 +22,30 @@ BirdRoute routeOf(const Prefix& prefix, const IpAddress& hop, const std::string&
 TEST_CASE("BIRD is asked about what is new, changed or gone in the table, and about nothing else") {
   LearnedRoutes routes;
   CHECK(routes.see({{kBlock, kHop, 1}, {kOther, kHop2, 2}}) == std::set{kBlock, kOther});
+  routes.asking();
   routes.answer({kBlock, kOther}, {routeOf(kBlock, kHop, "a"), routeOf(kOther, kHop2, "b")});
   CHECK(routes.announcements() == std::vector<Announcement>{{kBlock, kHop, "a"}, {kOther, kHop2, "b"}});
   CHECK(routes.see({{kBlock, kHop, 1}, {kOther, kHop2, 2}}).empty());
   CHECK(routes.see({{kBlock, kHop, 3}, {kOther, kHop2, 2}}) == std::set{kBlock});
+  routes.asking();
   CHECK(routes.see({{kBlock, kHop2, 1}, {kOther, kHop2, 2}}) == std::set{kBlock});
   CHECK(routes.see({{kOther, kHop2, 2}}) == std::set{kBlock});
   CHECK(routes.announcements().size() == 2);  // until BIRD has said so, too
   routes.answer({kBlock}, {});
   CHECK(routes.announcements() == std::vector<Announcement>{{kOther, kHop2, "b"}});
+}
+
+TEST_CASE("what changes in the table while BIRD is asked is asked about once more") {
+  LearnedRoutes routes;
+  (void)routes.see({{kBlock, kHop, 1}, {kOther, kHop2, 2}});
+  routes.asking();
+  CHECK(routes.see({{kBlock, kHop, 3}}) == std::set{kBlock, kOther});
+  routes.answer({kBlock, kOther}, {routeOf(kBlock, kHop, "old"), routeOf(kOther, kHop2, "b")});
+  CHECK(routes.see({{kBlock, kHop, 3}}) == std::set{kBlock, kOther});
+  routes.asking();
+  routes.answer({kBlock, kOther}, {routeOf(kBlock, kHop, "new")});
+  CHECK(routes.announcements() == std::vector<Announcement>{{kBlock, kHop, "new"}});
+  CHECK(routes.see({{kBlock, kHop, 3}}).empty());
 }
 
 TEST_CASE("a route that somebody took out of the table stays while BIRD has it") {

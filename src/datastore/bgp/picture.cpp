@@ -22,9 +22,19 @@ struct Subnets {
   std::vector<Prefix> v4, v6;
 };
 
-std::map<Owner, Subnets> ownersOf(const std::vector<Announcement>& learned) {
+bool isSubnet(const Prefix& prefix, const NetworkConfig& network) {
+  const auto* family = network.family(prefix.family());
+  return family != nullptr && prefix.length() == family->subnetLength && family->network.contains(prefix);
+}
+
+/// `strangers`: what was left out.
+std::map<Owner, Subnets> ownersOf(const PictureInputs& inputs, std::vector<Prefix>& strangers) {
   std::map<Owner, Subnets> owners;
-  for (const auto& [prefix, nextHop, record] : learned) {
+  for (const auto& [prefix, nextHop, record] : inputs.learned) {
+    if (inputs.unfiltered && !isSubnet(prefix, inputs.network)) {
+      strangers.push_back(prefix);
+      continue;
+    }
     Subnets& subnets = owners[{announcerOf(nextHop), record}];
     (prefix.isV4() ? subnets.v4 : subnets.v6).push_back(prefix);
   }
@@ -50,7 +60,8 @@ IpAddress probeAddressOf(const Lease& lease, const IpAddress& announcer, const I
 /// Each lease with where it is probed; and what cannot be read, to `refuse`.
 template <class Take, class Refuse>
 void forEachLease(const PictureInputs& inputs, Take take, Refuse refuse) {
-  for (const auto& [owner, subnets] : ownersOf(inputs.learned)) {
+  std::vector<Prefix> strangers;
+  for (const auto& [owner, subnets] : ownersOf(inputs, strangers)) {
     for (std::size_t i = 0; i < std::max(subnets.v4.size(), subnets.v6.size()); ++i) {
       auto lease = leaseOf(owner, at(subnets.v4, i), at(subnets.v6, i), inputs.network);
       if (!lease) {
@@ -62,6 +73,11 @@ void forEachLease(const PictureInputs& inputs, Take take, Refuse refuse) {
       take(std::move(*lease), probed, owner.announcer);
     }
   }
+  if (strangers.empty()) return;
+  refuse(fmt::format(
+      "routing table {} has what is no subnet of the network, {} is the first of {}: left alone; let "
+      "the BGP daemon filter what it learns",
+      kLearnedTable, strangers.front().text(), strangers.size()));
 }
 
 bool overlap(const std::optional<Prefix>& one, const std::optional<Prefix>& other) {

@@ -27,6 +27,8 @@ struct PictureInputs {
   std::optional<Lease> own;  ///< what it has announced
   std::set<IpAddress> dead;  ///< by probeAddressOf()
   IpAddress address;         ///< of its sessions
+  /// Nobody has seen to it that all that was learned is subnets of the network: the rest is left out here.
+  bool unfiltered = false;
 };
 
 /// The map: this node's lease, and those of all that are not dead. A lease of a router that says nothing has

@@ -85,3 +85,20 @@ TEST_CASE("who goes by this node's name, and what cannot be read, is named and l
   CHECK(cluster.warnings[0].find("10.0.0.20 goes by this node's name") != std::string::npos);
   CHECK(cluster.warnings[1].find("10.0.0.30 tells of itself") != std::string::npos);
 }
+
+TEST_CASE(
+    "of what a daemon that filters nothing has let in, only subnets of the network are in the picture") {
+  auto inputs = inputsOf({{prefix("0.0.0.0/0"), ip("10.0.0.1"), ""},
+                          {prefix("10.244.0.0/16"), ip("10.0.0.1"), ""},
+                          {prefix("10.244.1.128/25"), ip("10.0.0.1"), ""},
+                          {prefix("192.0.2.0/24"), ip("10.0.0.1"), ""},
+                          {prefix("fd44::/64"), ip("fd00::1"), ""},
+                          {kBlock, ip("10.0.0.20"), ""}});
+  inputs.unfiltered = true;
+  const auto cluster = pictureOf(inputs);
+  REQUIRE(cluster.leases.size() == 1);
+  CHECK(cluster.leases[0].subnet == kBlock);
+  REQUIRE(cluster.warnings.size() == 1);
+  CHECK(cluster.warnings[0].find("0.0.0.0/0 is the first of 5") != std::string::npos);
+  CHECK(probeAddresses(inputs) == std::set{ip("10.0.0.20")});
+}
