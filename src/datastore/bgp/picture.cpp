@@ -107,6 +107,26 @@ void yieldOwn(const std::string& node, Cluster& cluster) {
   }
 }
 
+/// Who tells nothing of himself is no match for a node that does, whatever their addresses: a router that
+/// announces what is a node's has it from that node, or is wrong.
+void dropAnonymousClaims(Cluster& cluster) {
+  std::map<Prefix, std::string> named;
+  for (const Lease& lease : cluster.leases) {
+    if (!lease.node.empty() && lease.subnet) named.emplace(*lease.subnet, lease.node);
+    if (!lease.node.empty() && lease.subnet6) named.emplace(*lease.subnet6, lease.node);
+  }
+  const auto claims = [&](const std::optional<Prefix>& subnet, const Lease& lease) {
+    const auto owner = subnet ? named.find(*subnet) : named.end();
+    if (owner == named.end()) return false;
+    cluster.warnings.push_back(fmt::format("{} announces {}, which is {}'s, and is not believed",
+                                           lease.name(), subnet->text(), owner->second));
+    return true;
+  };
+  std::erase_if(cluster.leases, [&](const Lease& lease) {
+    return lease.node.empty() && (claims(lease.subnet, lease) || claims(lease.subnet6, lease));
+  });
+}
+
 }  // namespace
 
 Cluster pictureOf(const PictureInputs& inputs) {
@@ -125,6 +145,7 @@ Cluster pictureOf(const PictureInputs& inputs) {
         cluster.leases.push_back(std::move(lease));
       },
       [&](std::string why) { cluster.warnings.push_back(std::move(why)); });
+  dropAnonymousClaims(cluster);
   if (inputs.own) yieldOwn(inputs.node, cluster);
   for (const auto& dead : inputs.dead)
     cluster.warnings.push_back(fmt::format(

@@ -65,6 +65,20 @@ TEST_CASE("two owners of a subnet are both in the picture, where the rule for al
   CHECK(sound.conflicts[0].loser == "node3");
 }
 
+TEST_CASE("who tells nothing of himself takes no node's subnet, however low his address") {
+  auto inputs = inputsOf({{kBlock, ip("10.0.0.1"), ""},
+                          {kBlock, ip("10.0.0.20"), toData(leaseOf("node2", "10.0.0.20"))},
+                          {prefix("10.244.5.0/24"), ip("10.0.0.1"), ""},
+                          {prefix("10.244.9.0/24"), ip("10.0.0.2"), ""}});
+  inputs.own = leaseOf("node1", "10.0.0.10");
+  inputs.own->subnet = prefix("10.244.5.0/24");
+  const auto cluster = pictureOf(inputs);
+  REQUIRE(cluster.leases.size() == 3);
+  CHECK(cluster.leases[0] == *inputs.own);
+  REQUIRE(cluster.warnings.size() == 2);
+  CHECK(cluster.warnings[0].find("10.0.0.1 announces 10.244.1.0/24, which is node2's") == 0);
+}
+
 TEST_CASE("the dead are left out and named, and still asked") {
   auto inputs = inputsOf({{kBlock, ip("10.0.0.20"), toData(leaseOf("node2", "10.0.0.20"))}});
   CHECK(probeAddresses(inputs) == std::set{ip("10.0.0.20")});
