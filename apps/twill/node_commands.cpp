@@ -102,6 +102,10 @@ int printStatus(const Json& status) {
     fmt::print("vxlan       checksum offload is off: {}\n", text(vxlan, "checksum_offload_reason"));
   }
   if (const Json gossip = status.value("gossip", Json()); !gossip.is_null()) printMembers(gossip);
+  if (const Json bgp = status.value("bgp", Json()); !bgp.is_null()) {
+    fmt::print("bgp         {} of {} sessions established, {} subnets learned\n", text(bgp, "established"),
+               text(bgp, "sessions"), text(bgp, "learned"));
+  }
   fmt::print("containers  {}\n", text(status, "attachments"));
   fmt::print("drift       {} repaired", text(status["drift"], "repairs"));
   if (const Json& last = status["drift"]["last"]; !last.is_null()) {
