@@ -2,40 +2,12 @@
 #include "bgp_map.hpp"
 
 #include "agent/bgp_files.hpp"
-#include "kernel/private_routes.hpp"
 #include "node_address.hpp"
 
 namespace twill {
-namespace {
-
-class KernelTables final : public bgp::RouteTables {
- public:
-  explicit KernelTables(PrivateRoutes routes) : routes_(std::move(routes)) {}
-
-  [[nodiscard]] int fd() const override { return routes_.fd(); }
-  [[nodiscard]] bool drain() override { return routes_.drain(); }
-  [[nodiscard]] Result<void> prepare() override { return routes_.makePlaceholder(); }
-  [[nodiscard]] Result<std::vector<Prefix>> announced() override { return routes_.announced(); }
-  [[nodiscard]] Result<void> announce(const std::vector<Prefix>& prefixes) override {
-    return routes_.announce(prefixes);
-  }
-  [[nodiscard]] Result<std::vector<bgp::LearnedRoute>> learned() override {
-    TWILL_TRY(const auto found, routes_.learned());
-    std::vector<bgp::LearnedRoute> out;
-    out.reserve(found.size());
-    for (const auto& [prefix, nextHop, mark] : found) out.push_back({prefix, nextHop, mark});
-    return out;
-  }
-
- private:
-  PrivateRoutes routes_;
-};
-
-}  // namespace
-
 Result<std::unique_ptr<BgpDatastore>> openBgp(boost::asio::io_context& io, const Options& options,
                                               const RouteQuestion& routeTo) {
-  TWILL_TRY(auto routes, PrivateRoutes::open(bgpTables()));
+  TWILL_TRY(auto routes, PrivateRoutes::open(bgpTables(options.bgp.external)));
   BgpDatastoreOptions how;
   how.node = options.node;
   how.addresses = [&options, routeTo]() -> Result<BgpDatastoreOptions::Addresses> {

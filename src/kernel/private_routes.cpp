@@ -102,10 +102,12 @@ Result<std::vector<PrivateRoutes::Learned>> PrivateRoutes::learned() {
     std::uint32_t metric;
     Learned route;
   };
+  TWILL_TRY(const auto there, placeholder());
   std::map<Prefix, Found> found;
   TWILL_CHECK(dump(tables_.learned, [&](const netlink::Received& message) {
     const auto [route, index, otherIndex, table] = *netlink::decodeRouteOfAnyTable(message.payload);
     if (route.type != RouteType::unicast || !route.via) return;
+    if (!tables_.anyLink && (!there || index != there->index)) return;
     const netlink::Attributes attributes(message.payload, sizeof(rtmsg));
     const auto mark = attributes.nest(RTA_METRICS).u32(RTAX_WINDOW).value_or(0);
     const auto [entry, isNew] =
@@ -152,10 +154,13 @@ Result<void> PrivateRoutes::announce(const std::vector<Prefix>& prefixes) {
 
 Result<std::vector<std::string>> PrivateRoutes::clear() {
   std::vector<std::string> removed;
+  TWILL_TRY(const auto there, placeholder());
   netlink::Batch batch;
   for (const auto table : {tables_.learned, tables_.announced}) {
     TWILL_CHECK(dump(table, [&](const netlink::Received& message) {
       auto [route, index, otherIndex, of] = *netlink::decodeRouteOfAnyTable(message.payload);
+      const bool ours = of == tables_.announced ? route.ours() : there && index == there->index;
+      if (!ours) return;
       route.table = of;
       netlink::Message remove(RTM_DELROUTE, 0);
       netlink::encodeDeleteRoute(remove, route, index);
@@ -167,7 +172,6 @@ Result<std::vector<std::string>> PrivateRoutes::clear() {
     if (!done && done.error().kind != Error::Kind::missing)
       return Failure(std::move(done.error()).in("remove a route"));
   }
-  TWILL_TRY(const auto there, placeholder());
   if (!there || there->kind != LinkKind::bridge) return removed;
   netlink::Message remove(RTM_DELLINK, 0);
   netlink::encodeDeleteLink(remove, tables_.placeholder);

@@ -24,6 +24,7 @@ class PrivateRoutes {
     std::uint32_t learned = 0;
     std::uint32_t announced = 0;
     std::string placeholder;  ///< a bridge without ports, which is always up
+    bool anyLink = false;     ///< routes of `learned` count whatever link they lead over
   };
   struct Learned {
     Prefix prefix;
@@ -45,13 +46,13 @@ class PrivateRoutes {
   /// is an error.
   [[nodiscard]] Result<void> makePlaceholder();
   /// By prefix; of several routes to one, the one with the lowest metric. Those without a next hop are left
-  /// out.
+  /// out, and those over other links than the placeholder, which are others' who use this table, too.
   [[nodiscard]] Result<std::vector<Learned>> learned();
   [[nodiscard]] Result<std::vector<Prefix>> announced();
   /// From now on exactly these.
   [[nodiscard]] Result<void> announce(const std::vector<Prefix>& prefixes);
-  /// Takes out all that the tables hold, whoever put it there, and the placeholder, if it is a bridge: says
-  /// what it was.
+  /// Takes out what the agent has announced, what leads over the placeholder, and that, if it is a bridge:
+  /// says what it was. What else the tables hold is somebody else's.
   [[nodiscard]] Result<std::vector<std::string>> clear();
 
  private:

@@ -12,10 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/bgp_files.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
-#include "datastore/bgp/bird_config.hpp"
-#include "kernel/private_routes.hpp"
 #include "skip.hpp"
 
 namespace twill::test {
@@ -23,39 +22,15 @@ namespace {
 
 constexpr const char* kBird = "/usr/sbin/bird";
 
-/// As twilld's own, apps/twilld/bgp_map.cpp.
-class Tables final : public bgp::RouteTables {
- public:
-  explicit Tables(PrivateRoutes routes) : routes_(std::move(routes)) {}
-
-  [[nodiscard]] int fd() const override { return routes_.fd(); }
-  [[nodiscard]] bool drain() override { return routes_.drain(); }
-  [[nodiscard]] Result<void> prepare() override { return routes_.makePlaceholder(); }
-  [[nodiscard]] Result<std::vector<Prefix>> announced() override { return routes_.announced(); }
-  [[nodiscard]] Result<void> announce(const std::vector<Prefix>& prefixes) override {
-    return routes_.announce(prefixes);
-  }
-  [[nodiscard]] Result<std::vector<bgp::LearnedRoute>> learned() override {
-    TWILL_TRY(const auto found, routes_.learned());
-    std::vector<bgp::LearnedRoute> out;
-    for (const auto& [prefix, nextHop, mark] : found) out.push_back({prefix, nextHop, mark});
-    return out;
-  }
-
- private:
-  PrivateRoutes routes_;
-};
-
 /// Its sockets stay in that namespace.
 std::unique_ptr<bgp::RouteTables> tablesIn(const std::string& netns) {
   const Fd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   const Fd there(::open(netns.c_str(), O_RDONLY | O_CLOEXEC));
   REQUIRE(::setns(there.get(), CLONE_NEWNET) == 0);
-  auto routes = PrivateRoutes::open(
-      {.learned = bgp::kLearnedTable, .announced = bgp::kAnnouncedTable, .placeholder = bgp::kPlaceholder});
+  auto routes = PrivateRoutes::open(bgpTables());
   REQUIRE(::setns(home.get(), CLONE_NEWNET) == 0);
   REQUIRE(routes);
-  return std::make_unique<Tables>(std::move(*routes));
+  return std::make_unique<KernelTables>(std::move(*routes));
 }
 
 std::string netnsOf(int node) {

@@ -165,7 +165,7 @@ TEST_CASE("a link of the placeholder's name that is no bridge is refused by name
   CHECK(has(sh("ip -d link show twill-bgp"), "veth"));
 }
 
-TEST_CASE("clear takes all out and says what it was") {
+TEST_CASE("clear takes out what is Twill's, says what it was, and leaves what others have in these tables") {
   const auto sandbox = test::Sandbox::make();
   if (!sandbox) return;
   PrivateRoutes routes = open();
@@ -174,15 +174,21 @@ TEST_CASE("clear takes all out and says what it was") {
   REQUIRE(routes.announce({prefix("10.244.1.0/24"), prefix("fd44:0:0:1::/64")}));
   sh(kLearn);
   sh(R"(ip route add 10.244.2.0/24 via 10.0.0.9 dev twill-bgp onlink table 177 metric 99
+        ip link add other type bridge && ip link set other up
+        ip route add 10.7.0.0/24 via 192.0.2.1 dev other onlink table 177
+        ip route add blackhole 10.8.0.0/24 proto static table 178
         ip route add blackhole 10.9.0.0/24 table 179)");
+  CHECK(routes.learned().value().size() == 2);
   const auto removed = routes.clear();
   REQUIRE(removed);
   CHECK(removed->size() == 6);
   CHECK(std::find(removed->begin(), removed->end(), "route 10.244.1.0/24 in table 178") != removed->end());
   CHECK(std::find(removed->begin(), removed->end(), "route fd44:0:0:2::/64 in table 177") != removed->end());
   CHECK(removed->back() == "link twill-bgp");
-  CHECK(table(177).empty());
-  CHECK(table(178).empty());
+  CHECK_FALSE(has(table(177), "244"));
+  CHECK_FALSE(has(table(178), "244"));
+  CHECK(has(table(177), "10.7.0.0/24"));
+  CHECK(has(table(178), "10.8.0.0/24"));
   CHECK(has(table(179), "10.9.0.0/24"));
   CHECK_FALSE(has(sh("ip link"), "twill-bgp"));
   CHECK(routes.clear().value().empty());

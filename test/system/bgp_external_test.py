@@ -80,6 +80,7 @@ def wait_for_all(lab, daemon):
 def crashes(lab, daemon):
     before = {node: picture(lab, node) for node in NODES}
     assert all(len(shown[0]) == len(NODES) for shown in before.values()), before
+    time.sleep(8)  # seen with FRR: of a session that has just begun routes are not kept when a neighbour is killed
     sh(lab, "node1", daemon.kill)
     for _ in range(6):
         time.sleep(0.5)

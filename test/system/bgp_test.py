@@ -107,6 +107,20 @@ def another_hold_time_takes_no_route(lab):
     assert not any(changes.values()), changes
 
 
+def flapping_sessions_take_no_route(lab):
+    """Each ends in an orderly way, so that BGP withdraws what came over it, five times."""
+    ping, watch = flood(lab, container_of(lab, "node3"), 8), Routes(lab)
+    for _ in range(5):
+        sh(lab, "node2", "birdc -s /run/twill/bird.ctl restart '\"tw_n_*\"'")
+        time.sleep(1)
+    wait_for("all talk again", lambda: all_up(lab), 20)
+    gone, changes = lost(ping), watch.changes()
+    print(f"sessions that flap: {gone} of 800 packets lost, changes of routes: {forwarding(changes)}")
+    assert any(changes.values()), "nothing was withdrawn"
+    changes = forwarding(changes)
+    assert gone == 0 and not any(changes.values()), changes
+
+
 def dead_nodes_are_left_out(lab):
     """Long before BGP notices, on every other node; and come back with the first answer."""
     there = routes(lab, "node1")
@@ -192,8 +206,9 @@ def main():
     with Lab(sys.argv[1], "bgp", "--datastore", "bgp", "--backend", "ipip", "--segments", "2", "--nodes", "3",
              "--containers", "1") as lab:
         wait_for("all is there", lambda: all_up(lab) and all(row["ok"] for row in lab.rows()), 20)
-        for case in (crashes_change_nothing, a_restart_without_recovery_shows, a_new_peer_disturbs_nobody, another_hold_time_takes_no_route,
-                     dead_nodes_are_left_out, who_hangs_is_not_dead, two_owners_are_named, a_node_gives_way, reflectors_come_and_go,
+        for case in (crashes_change_nothing, a_restart_without_recovery_shows, a_new_peer_disturbs_nobody,
+                     another_hold_time_takes_no_route, flapping_sessions_take_no_route, dead_nodes_are_left_out,
+                     who_hangs_is_not_dead, two_owners_are_named, a_node_gives_way, reflectors_come_and_go,
                      a_node_without_bird_is_no_dead_node):
             began = time.monotonic()
             case(lab)

@@ -313,17 +313,16 @@ Result<void> BgpNode::publish(const Lease& mine) {
   return {};
 }
 
+/// `text`: empty when it is over.
 void BgpNode::trouble(const std::string& about, const std::string& text) {
-  std::string& known = troubles_[about];
-  if (known == text) {
-    if (text.empty()) troubles_.erase(about);
-    return;
-  }
-  known = text;
-  if (text.empty())
-    troubles_.erase(about);
-  else
+  const auto known = troubles_.find(about);
+  if (text == (known == troubles_.end() ? std::string() : known->second)) return;
+  if (text.empty()) {
+    troubles_.erase(known);
+  } else {
+    troubles_[about] = text;
     spdlog::warn("bgp: {}", text);
+  }
   tell();
 }
 

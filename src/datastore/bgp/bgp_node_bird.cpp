@@ -290,7 +290,7 @@ void BgpNode::countRoutes() {
                    const auto self = weak.lock();
                    if (!self || !self->onCluster_ || !reply) return;
                    const auto counted = countIn(*reply);
-                   if (counted) self->counted_ += counted->routes;
+                   self->counted_ += counted.value_or(0);
                    if (!last) return;
                    const auto total = std::exchange(self->counted_, 0);
                    const bool same = total == self->learned_.size() + self->ownPrefixes().size();

@@ -59,6 +59,11 @@ std::string addCommunities(const std::vector<std::string>& communities) {
   return out;
 }
 
+/// What nodes tell of themselves goes to no router outside, and is not believed when it comes from one.
+std::string deleteRecord() {
+  return fmt::format("bgp_large_community.delete([({}, *, *)]); ", kAdministrator);
+}
+
 /// By the line that begins it, what is written of each session and of their template, but for what is sent
 /// and taken.
 std::map<std::string, std::string> sessionsOf(const std::string& config) {
@@ -156,7 +161,7 @@ class Writer {
     return {};
   }
 
-  /// `nextHop`: the only one that its routes may have; none: a reflector's, of any node.
+  /// `node`: whose routes have its own next hop alone, unless it is a reflector; null: any client's.
   std::string nodeChannels(const BgpConfig::Node* node) {
     std::string out;
     for (const Family family : {Family::v4, Family::v6}) {
@@ -292,19 +297,17 @@ class Writer {
     const std::string source = peer.wholeCluster
                                    ? "source = RTS_INHERIT || (source = RTS_BGP && proto ~ \"tw_n*\")"
                                    : "source = RTS_INHERIT";
-    const std::string import =
-        peer.imports.empty()
-            ? "import filter { reject; }"
-            : fmt::format(
-                  "import filter {{ if !tw_is_block{0}() then reject; {1}unset(bgp_med); tw_learn{0}(); }}",
-                  f, onlyWithin(peer.imports, family));
+    const std::string import = peer.imports.empty()
+                                   ? "import filter { reject; }"
+                                   : fmt::format(
+                                         "import filter {{ if !tw_is_block{0}() then reject; "
+                                         "{1}unset(bgp_med); {2}tw_learn{0}(); }}",
+                                         f, onlyWithin(peer.imports, family), deleteRecord());
     line(
         "  ipv{0} {{ table tw_bgp{0}; import keep filtered; receive limit 1000 action block; {1}{2}; export "
-        "filter "
-        "{{ if !tw_is_block{0}() then reject; {3}if !({4}) then reject; bgp_large_community.delete([({5}, *, "
-        "*)]); "
-        "unset(bgp_med); {6}accept; }}; }};",
-        f, nextHop, import, onlyWithin(peer.exports, family), source, kAdministrator,
+        "filter {{ if !tw_is_block{0}() then reject; {3}if !({4}) then reject; {5}unset(bgp_med); {6}accept; "
+        "}}; }};",
+        f, nextHop, import, onlyWithin(peer.exports, family), source, deleteRecord(),
         addCommunities(peer.communities));
     return true;
   }

@@ -79,7 +79,9 @@ TEST_CASE("a router outside gets this node's subnets and nothing that nodes tell
   CHECK(has(text,
             "if net !~ [ 10.244.0.0/20+ ] then reject; if !(source = RTS_INHERIT || (source = RTS_BGP && "
             "proto ~ \"tw_n*\")) then reject;"));
-  CHECK(has(text, "if net !~ [ 10.244.240.0/20+ ] then reject; unset(bgp_med);"));
+  CHECK(has(text,
+            "if net !~ [ 10.244.240.0/20+ ] then reject; unset(bgp_med); "
+            "bgp_large_community.delete([(4201936745, *, *)]); tw_learn4();"));
 }
 
 TEST_CASE("a password is what the file says, and no text of it gets out of its quotes") {

@@ -202,7 +202,6 @@ std::vector<BirdSession> sessionsIn(const BirdReply& reply) {
 std::vector<BirdRoute> routesIn(const BirdReply& reply) {
   std::vector<BirdRoute> routes;
   std::optional<Prefix> prefix;
-  std::string protocol;
   bool known = false;      // the route that the lines are about is in `routes`
   bool continues = false;  // the last line was a list of large communities
   for (const auto& [code, text] : reply.lines) {
@@ -214,15 +213,11 @@ std::vector<BirdRoute> routesIn(const BirdReply& reply) {
         const auto parsed = Prefix::parse(takeWord(line));
         prefix = parsed ? std::optional(*parsed) : std::nullopt;
       }
-      const auto open = line.find('[');
-      protocol = open == std::string_view::npos
-                     ? std::string()
-                     : std::string(line.substr(open + 1, line.find_first_of(" ]", open) - open - 1));
     } else if (code == 1012 && prefix) {
       if (auto hop = valueOf(line, "BGP.next_hop:")) {
         const auto parsed = IpAddress::parse(takeWord(*hop));
         known = parsed.has_value();
-        if (known) routes.push_back({.prefix = *prefix, .nextHop = *parsed, .protocol = protocol});
+        if (known) routes.push_back({.prefix = *prefix, .nextHop = *parsed});
       } else if (const auto communities = valueOf(line, "BGP.large_community:"); communities && known) {
         routes.back().communities = communitiesIn(*communities);
         continues = true;
@@ -231,9 +226,6 @@ std::vector<BirdRoute> routesIn(const BirdReply& reply) {
         const auto more = communitiesIn(trimmed(line));  // BIRD breaks long lists
         routes.back().communities.insert(routes.back().communities.end(), more.begin(), more.end());
         continue;
-      } else if (const auto med = valueOf(line, "BGP.med:"); med && known) {
-        std::uint32_t number = 0;
-        if (readNumber(*med, number)) routes.back().med = number;
       }
       continues = false;
     }
@@ -241,16 +233,14 @@ std::vector<BirdRoute> routesIn(const BirdReply& reply) {
   return routes;
 }
 
-std::optional<RouteCount> countIn(const BirdReply& reply) {
-  // "3 of 3 routes for 2 networks in table tw_bgp4"
+std::optional<std::uint64_t> countIn(const BirdReply& reply) {
+  // "3 of 3 routes for 2 networks in table tw_bgp4"; with several tables 0014 has their sum.
   for (const int code : {14, 1007}) {
     for (std::string_view text : reply.texts(code)) {
-      RouteCount count;
       std::uint64_t shown = 0;
+      std::uint64_t all = 0;
       if (!readNumber(takeWord(text), shown) || takeWord(text) != "of") continue;
-      if (!readNumber(takeWord(text), count.routes) || takeWord(text) != "routes" || takeWord(text) != "for")
-        continue;
-      if (readNumber(takeWord(text), count.networks)) return count;
+      if (readNumber(takeWord(text), all) && takeWord(text) == "routes") return all;
     }
   }
   return std::nullopt;

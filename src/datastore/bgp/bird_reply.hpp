@@ -71,20 +71,13 @@ struct BirdSession {
 struct BirdRoute {
   Prefix prefix;
   IpAddress nextHop;
-  std::string protocol;
   std::vector<LargeCommunity> communities = {};
-  std::optional<std::uint32_t> med = {};
 
   bool operator==(const BirdRoute&) const = default;
 };
 [[nodiscard]] std::vector<BirdRoute> routesIn(const BirdReply& reply);
 
-/// `show route count`: more routes than prefixes? Some prefix has two ways, or two owners.
-struct RouteCount {
-  std::uint64_t routes = 0, networks = 0;
-
-  bool operator==(const RouteCount&) const = default;
-};
-[[nodiscard]] std::optional<RouteCount> countIn(const BirdReply& reply);
+/// How many there are, of `show route count`.
+[[nodiscard]] std::optional<std::uint64_t> countIn(const BirdReply& reply);
 
 }  // namespace twill::bgp

@@ -49,9 +49,7 @@ TEST_CASE("routes are read: of BGP alone, every one of a prefix, with what comes
   REQUIRE(routes.size() == 2);
   CHECK(routes[0] == BirdRoute{.prefix = *Prefix::parse("10.244.1.0/24"),
                                .nextHop = *IpAddress::parse("10.9.0.1"),
-                               .protocol = "tw_n_10_9_0_1",
-                               .communities = {{4201936745, 1, 4294967291}, {1, 2, 3}, {4, 5, 6}},
-                               .med = 7});
+                               .communities = {{4201936745, 1, 4294967291}, {1, 2, 3}, {4, 5, 6}}});
   CHECK(routes[1].prefix.text() == "fd44::/64");
   CHECK(routes[1].nextHop.text() == "fd74:7769:6c6c::a09:1");
   CHECK(routesIn(replyOf("8001 Network not found\n")).empty());
@@ -86,7 +84,7 @@ TEST_CASE("sessions are read, with their last error, and other protocols are lef
 }
 
 TEST_CASE("a count of routes is read") {
-  CHECK(countIn(replyOf("1007-2 of 2 routes for 1 networks in table tw_bgp4\n0000 \n")) == RouteCount{2, 1});
+  CHECK(countIn(replyOf("1007-2 of 2 routes for 1 networks in table tw_bgp4\n0000 \n")) == 2U);
   CHECK_FALSE(countIn(replyOf("8001 Network not found\n")));
 }
 

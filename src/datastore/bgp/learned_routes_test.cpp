@@ -14,7 +14,7 @@ const IpAddress kHop = IpAddress::parse("10.0.0.10").value();
 const IpAddress kHop2 = IpAddress::parse("10.0.0.20").value();
 
 BirdRoute routeOf(const Prefix& prefix, const IpAddress& hop, const std::string& record) {
-  return {.prefix = prefix, .nextHop = hop, .protocol = "p", .communities = toCommunities(record).value()};
+  return {.prefix = prefix, .nextHop = hop, .communities = toCommunities(record).value()};
 }
 
 }  // namespace

@@ -32,7 +32,6 @@ class RouteTables {
   [[nodiscard]] virtual Result<void> prepare() = 0;
   /// By prefix, one route each.
   [[nodiscard]] virtual Result<std::vector<LearnedRoute>> learned() = 0;
-  [[nodiscard]] virtual Result<std::vector<Prefix>> announced() = 0;
   /// From now on exactly these.
   [[nodiscard]] virtual Result<void> announce(const std::vector<Prefix>& prefixes) = 0;
 };
