@@ -57,7 +57,7 @@ void addUp(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--backend", spec->backend, "how nodes connect")
       ->capture_default_str()
-      ->check(CLI::IsMember({"host-gw", "ipip", "udp", "vxlan"}));
+      ->check(CLI::IsMember({"aws-vpc", "gce", "host-gw", "ipip", "udp", "vxlan"}));
   command->add_option("--engine", spec->engine, "who carries the packets of udp")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "user", "kernel"}));

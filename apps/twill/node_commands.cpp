@@ -38,6 +38,20 @@ void printProcess(const Json& process) {
              text(process, "engine"), text(process, "engine_reason"));
 }
 
+void printCloud(const Json& cloud) {
+  const Json self = cloud["self"];
+  if (self.is_null()) {
+    fmt::print("cloud       {}\n", paint(Tone::bad, "this node is not known to it yet"));
+    return;
+  }
+  std::string tables;
+  for (const Json& table : self["tables"]) tables += (tables.empty() ? "" : ", ") + table.get<std::string>();
+  const bool there = cloud["in_place"];
+  fmt::print("cloud       {} in {}: {}, {} routes of the cluster there; checked {}\n", text(self, "target"),
+             tables, there ? "in place" : paint(Tone::bad, "not in place"), text(cloud, "routes"),
+             cloud["checked_at"].is_null() ? "never" : text(cloud, "checked_at"));
+}
+
 /// One network's part; `name` is empty where the node is in one alone.
 void printNetwork(const Json& network, const std::string& name, const std::string& more) {
   fmt::print("network     {}{}  backend {}{}\n", name.empty() ? "" : name + "  ",
@@ -52,6 +66,7 @@ void printNetwork(const Json& network, const std::string& name, const std::strin
   }
   const Json process = network.value("tunnel_process", Json());
   if (!process.is_null()) printProcess(process);
+  if (const Json cloud = network.value("cloud", Json()); !cloud.is_null()) printCloud(cloud);
 }
 
 void printMembers(const Json& gossip) {

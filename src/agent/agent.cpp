@@ -119,8 +119,9 @@ const Network* Agent::network(const std::string& name) const {
 }
 
 bool Agent::ready() const {
-  return ready_ && std::all_of(networks_.begin(), networks_.end(),
-                               [](const auto& network) { return network->tunnel().isUp(); });
+  return ready_ && std::all_of(networks_.begin(), networks_.end(), [](const auto& network) {
+           return network->tunnel().isUp() && network->cloud().isUp();
+         });
 }
 
 void Agent::waitForKernel() {

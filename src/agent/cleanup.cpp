@@ -15,6 +15,8 @@
 #include "agent/bgp_files.hpp"
 #include "agent/tunnel_process.hpp"
 #include "base/lock.hpp"
+#include "cloud/clouds.hpp"
+#include "cloud/reconciler.hpp"
 #include "kernel/linux.hpp"
 #include "kernel/programs.hpp"
 
@@ -122,6 +124,14 @@ Result<void> cleanUp(const Options& options) {
   for (const auto& directory : runDirs) {
     TWILL_TRY(const int ended, endTunnel(directory));
     if (ended != 0) fmt::print("end twill-tunnel, process {}\n", ended);
+  }
+  std::vector<fs::path> stateDirs{options.stateDir};
+  for (const auto& network : networksIn(options.stateDir))
+    stateDirs.push_back(networkDir(options.stateDir, network));
+  for (const auto& directory : stateDirs) {
+    TWILL_CHECK(
+        cloud::removeRememberedRoutes(directory / "cloud.json", cloud::cloudOf,
+                                      [](const std::string& route) { fmt::print("remove {}\n", route); }));
   }
   TWILL_TRY(const int bird, bgp::endBird(birdFiles(options).socket));
   if (bird != 0) fmt::print("end BIRD, process {}\n", bird);

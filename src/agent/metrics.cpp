@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <map>
 
 #include <prometheus/counter.h>
@@ -92,6 +93,34 @@ void addBgp(prometheus::Registry& registry, const BgpView::Status& status) {
         static_cast<double>(status.dead.size()));
 }
 
+/// Of all networks together: they share the cloud's limits.
+void addCloud(prometheus::Registry& registry, const Agent& agent) {
+  const auto& networks = agent.networks();
+  if (std::none_of(networks.begin(), networks.end(),
+                   [](const auto& network) { return network->cloud().status().has_value(); }))
+    return;
+  auto& calls = prometheus::BuildCounter()
+                    .Name("twill_cloud_calls_total")
+                    .Help("Calls of the cloud's API, by how they ended")
+                    .Register(registry);
+  for (const auto& network : networks) {
+    const auto status = network->cloud().status();
+    if (!status) continue;
+    for (const auto& [call, count] : status->calls)
+      calls.Add({{"call", call.first}, {"outcome", cloud::textOf(call.second)}})
+          .Increment(static_cast<double>(count));
+  }
+  gaugePerNetwork(registry, agent, "twill_cloud_in_place",
+                  "1 when the cloud's tables lead this node's subnets to it",
+                  [](const Network& network) -> double { return network.cloud().isUp(); });
+  gaugePerNetwork(registry, agent, "twill_cloud_routes",
+                  "Routes inside the cluster's networks in this node's tables of the cloud",
+                  [](const Network& network) -> double {
+                    const auto status = network.cloud().status();
+                    return status ? static_cast<double>(status->routes) : 0;
+                  });
+}
+
 }  // namespace
 
 // Built anew for each scrape: the agent keeps plain numbers, and nothing on its way has to think of metrics.
@@ -148,6 +177,7 @@ std::string metricsText(const Agent& agent, const MapViews& map) {
             static_cast<double>(path->numbers.local.packets + path->numbers.out.packets +
                                 path->numbers.in.packets));
   }
+  addCloud(registry, agent);
   if (map.peers != nullptr) addGossip(registry, *map.peers);
   if (map.bgp != nullptr) addBgp(registry, map.bgp->status());
   return prometheus::TextSerializer().Serialize(registry.Collect());

@@ -10,6 +10,7 @@
 
 #include "agent/make_before_break.hpp"
 #include "base/file.hpp"
+#include "cloud/clouds.hpp"
 #include "plan/network_names.hpp"
 
 namespace twill {
@@ -22,6 +23,10 @@ TimePoint now() {
   return std::chrono::steady_clock::now();
 }
 
+std::string cloudFile(const std::string& stateDir, const std::string& network) {
+  return stateDir + (network.empty() ? "" : "/networks/" + network) + "/cloud.json";
+}
+
 }  // namespace
 
 Network::Network(asio::io_context& io, std::string name, Options options, Datastore& datastore,
@@ -32,6 +37,8 @@ Network::Network(asio::io_context& io, std::string name, Options options, Datast
       problems_(problems),
       wake_(std::move(wake)),
       tunnel_(io, options_.runDir, [this] { wake_(Cause::retry); }),
+      cloud_(
+          io, cloudFile(options_.stateDir, name_), [this] { wake_(Cause::retry); }, cloud::cloudOf),
       publishTimer_(io),
       recentTimer_(io) {}
 
@@ -204,9 +211,27 @@ void Network::settle(const KernelState& actual) {
   tunnel_.follow(decision_.desired.tunnel);
   tell("tunnel", tunnel_.problem().empty() ? std::vector<std::string>{} : std::vector{tunnel_.problem()});
   // Peers are told when all is there that they are told of: a tunnel is there before anything comes.
-  if (isCarried(actual) && std::exchange(publishDue_, false)) publish(*decision_.publish);
+  followCloud();
+  if (isCarried(actual) && isKnownToCloud() && std::exchange(publishDue_, false)) publish(*decision_.publish);
   confirm();
   writeSubnetEnv();
+}
+
+/// A subnet's route is made once the subnet is surely ours: it may be another node's until then.
+void Network::followCloud() {
+  const auto& wish = decision_.desired.cloud;
+  if (decision_.leased || !wish) cloud_.follow(wish);
+  const auto status = cloud_.status();
+  tell("cloud", status ? status->problems : std::vector<std::string>{});
+}
+
+/// Peers that are told of a cloud's way to us use it at once: on a change to it, it has to be there.
+bool Network::isKnownToCloud() const {
+  const auto& wish = decision_.desired.cloud;
+  const bool changesToIt = wish && decision_.leased && decision_.publish &&
+                           decision_.publish->backendType == wish->type &&
+                           decision_.self.lease.backendType != wish->type;
+  return !changesToIt || cloud_.isUp();
 }
 
 void Network::writeSubnetEnv() {

@@ -21,6 +21,7 @@
 #include "agent/repeat_log.hpp"
 #include "agent/tunnel_process.hpp"
 #include "attach/node_network.hpp"
+#include "cloud/reconciler.hpp"
 #include "datastore/datastore.hpp"
 
 namespace twill {
@@ -60,6 +61,7 @@ class Network {
   /// The datastore has said something, if only that it has no answer.
   [[nodiscard]] bool hasHeard() const { return heard_; }
   [[nodiscard]] const TunnelProcess& tunnel() const { return tunnel_; }
+  [[nodiscard]] const cloud::RouteReconciler& cloud() const { return cloud_; }
   /// The datastore has told no failure since the last picture.
   [[nodiscard]] bool datastoreUp() const { return problems_.of(sourceOf("datastore")).empty(); }
   /// What is not as it should be here, for a person; empty when all is well.
@@ -95,6 +97,8 @@ class Network {
 
  private:
   [[nodiscard]] std::string sourceOf(const char* source) const;
+  void followCloud();
+  [[nodiscard]] bool isKnownToCloud() const;
   void tell(const char* source, std::vector<std::string> texts);
   void onCluster(Result<Cluster> cluster);
   void rememberHeld();
@@ -128,6 +132,7 @@ class Network {
   Decision decision_;
   std::optional<NetworkConfig> inForce_;
   TunnelProcess tunnel_;
+  cloud::RouteReconciler cloud_;
 
   bool changed_ = false;             ///< what is known is not what was decided on
   bool publishDue_ = false;          ///< decision_.publish is news

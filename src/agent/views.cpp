@@ -10,6 +10,7 @@
 
 #include "agent/agent.hpp"
 #include "agent/bgp_calls.hpp"
+#include "agent/cloud_view.hpp"
 #include "agent/peer_views.hpp"
 
 namespace twill {
@@ -155,6 +156,7 @@ void addNetwork(const Network& network, Json& out) {
   out["lease"] = network.decision().leased ? leaseJson(network.decision().self.lease) : Json(nullptr);
   out["underlay"] = network.underlay() ? underlayJson(*network.underlay()) : Json(nullptr);
   out["mtu"] = network.decision().mtu;
+  out["cloud"] = cloudView(network.cloud().status());
   out["leases"] = Json::array();
   if (!network.cluster()) return;
   // Before the first decision what the datastore says.

@@ -12,6 +12,8 @@
 
 namespace twill {
 
+extern const Backend awsVpc;  // cloud.cpp
+extern const Backend gce;     // cloud.cpp
 extern const Backend hostGw;  // host_gw.cpp
 extern const Backend ipip;    // ipip.cpp
 extern const Backend udp;     // udp.cpp
@@ -28,10 +30,7 @@ Firewall& tableIn(KernelState& state, const Self& self) {
 
 std::span<const Backend> backends() {
   static const std::array table{
-      hostGw,
-      ipip,
-      udp,
-      vxlan,
+      awsVpc, gce, hostGw, ipip, udp, vxlan,
   };
   return table;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/checksum_offload.hpp"
+#include "model/cloud_wish.hpp"
 #include "model/cluster.hpp"
 #include "model/tunnel_config.hpp"
 #include "plan/ipip_tunnel.hpp"
@@ -51,6 +52,7 @@ struct Desired {
   KernelState state;
   std::optional<TunnelConfig> tunnel;  ///< what twill-tunnel is to do; none: there is to be none
   std::optional<IpipTunnel> ipip;      ///< what ipip's programs are to do, likewise
+  std::optional<CloudWish> cloud;      ///< what the cloud's route tables are to hold, likewise
   std::vector<std::string> notices;    ///< for `twill status`: peers left out, with the reason and what to do
 };
 

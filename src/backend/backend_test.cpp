@@ -14,7 +14,7 @@ TEST_CASE("a backend is found by its type, and an unknown type lists the known o
   CHECK(unknown.error().kind == Error::Kind::invalid);
   CHECK(unknown.error().text ==
         "network config: Backend.Type is \"carrier-pigeon\", which this build does not have; choose one of: "
-        "host-gw, ipip, udp, vxlan");
+        "aws-vpc, gce, host-gw, ipip, udp, vxlan");
 }
 
 TEST_CASE("a peer is on the segment when the underlay's prefix of its family holds it") {

@@ -17,6 +17,7 @@
 #include "base/mounts.hpp"
 #include "kernel/linux.hpp"
 #include "kernel/netns.hpp"
+#include "lab/cloud.hpp"
 #include "lab/forwarder.hpp"
 #include "lab/lab_files.hpp"
 #include "lab/machine.hpp"
@@ -184,6 +185,11 @@ class Init {
       router.service = std::move(service.command);
       router.files = std::move(service.files);
     }
+    if (isCloud(task_.spec)) {
+      TWILL_TRY(RouterService service, cloudService(task_.spec, topology_, task_.binDirectory));
+      router.service = std::move(service.command);
+      router.files = std::move(service.files);
+    }
     return startMachine(std::move(router), answers);
   }
 
@@ -194,6 +200,7 @@ class Init {
     machine.binDirectory = task_.binDirectory;
     machine.twilldConfig = twilldConfig(task_.spec, topology_, name);
     machine.conflist = conflistOf(task_.spec);
+    machine.environment = cloudEnvironment(task_.spec, topology_);
     machine.mapped = task_.mapped;
     TWILL_TRY(Pipe answer, makePipe());
     TWILL_TRY(const pid_t pid, spawn([&] {
@@ -243,7 +250,9 @@ class Init {
       say(". telling the router which node has which subnet, as host-gw needs");
     TWILL_TRY(const Fd netns, openNamespace(pids_.at("router")));
     TWILL_TRY(const NamespaceGuard guard, NamespaceGuard::enter(netns));
-    return carryOut(routerState(topology_, task_.spec));
+    KernelState wanted = routerState(topology_, task_.spec);
+    addCloud(task_.spec, wanted);
+    return carryOut(wanted);
   }
 
   static Result<void> carryOut(const KernelState& wanted) {

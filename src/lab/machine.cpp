@@ -143,12 +143,11 @@ std::vector<std::string> serviceOf(const Machine& machine) {
 }
 
 /// As systemd does with Restart=always; one that dies at once is not started in a spin.
-[[noreturn]] void supervise(const std::vector<std::string>& service) {
+[[noreturn]] void supervise(const std::vector<std::string>& service, std::vector<std::string> environment) {
   constexpr auto kShortest = 100ms;  // systemd's default RestartSec
   constexpr auto kLongest = 5s;
   std::chrono::milliseconds pause = kShortest;
-  const std::vector<std::string> environment = {
-      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+  environment.emplace_back("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   const std::string name = std::filesystem::path(service.front()).filename();
   for (;;) {
     const auto begin = std::chrono::steady_clock::now();
@@ -178,7 +177,7 @@ int runMachine(const Machine& machine, Pipe ready, Pipe go) {
   ready.write.reset();
   if (!readAll(go.read) || !setDefaults(false)) return 1;
   if (::dup2(log->get(), STDOUT_FILENO) < 0 || ::dup2(log->get(), STDERR_FILENO) < 0) return 1;
-  if (const auto service = serviceOf(machine); !service.empty()) supervise(service);
+  if (const auto service = serviceOf(machine); !service.empty()) supervise(service, machine.environment);
   for (;;) ::pause();
 }
 

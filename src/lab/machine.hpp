@@ -21,6 +21,7 @@ struct Machine {
   std::string conflist;              ///< text of /etc/cni/net.d/10-twill.conflist
   std::vector<std::string> service;  ///< of one that is no node: a command; empty: there is none
   std::map<std::string, std::string> files = {};  ///< of one that is no node: path -> text
+  std::vector<std::string> environment = {};      ///< of the service, "NAME=value", besides PATH
   bool mapped = false;  ///< the lab runs in a user namespace of somebody who is not root
 };
 

@@ -28,8 +28,13 @@ Result<void> checkBackend(const Spec& spec) {
   if (spec.engine != Spec().engine && spec.backend != "udp")
     return fail(fmt::format("--engine {}: {} has none; --backend udp does", spec.engine, spec.backend),
                 Error::Kind::invalid);
-  if (spec.directRouting && spec.backend == "host-gw")
-    return fail("--direct-routing: host-gw does nothing else; --backend vxlan and udp can",
+  if (spec.directRouting && (spec.backend == "host-gw" || isCloud(spec)))
+    return fail(
+        fmt::format("--direct-routing: {} encapsulates nothing; --backend vxlan and udp do", spec.backend),
+        Error::Kind::invalid);
+  if (isCloud(spec) && spec.datastore == "bgp")
+    return fail(fmt::format("--datastore bgp: with {} the lab's router is the cloud's, which talks no BGP",
+                            spec.backend),
                 Error::Kind::invalid);
   return {};
 }
@@ -89,6 +94,10 @@ std::string_view modeWord(AttachMode mode) {
 }
 
 }  // namespace
+
+bool isCloud(const Spec& spec) {
+  return spec.backend == "aws-vpc" || spec.backend == "gce";
+}
 
 bool routerNeedsMap(const Spec& spec) {
   return spec.segments > 1 && spec.backend == "host-gw";

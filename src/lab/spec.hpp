@@ -37,6 +37,9 @@ struct Spec {
 /// Limits, so that addresses and interface names fit. The error names the option, its value and the range.
 [[nodiscard]] Result<void> check(const Spec& spec);
 
+/// Whether the backend keeps its routes in a cloud's tables.
+[[nodiscard]] bool isCloud(const Spec& spec);
+
 /// Whether a router that runs no agent carries containers' packets, so that it has to know of subnets.
 [[nodiscard]] bool routerNeedsMap(const Spec& spec);
 

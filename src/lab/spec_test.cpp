@@ -46,6 +46,9 @@ TEST_CASE("what does not fit is refused by the option's name") {
   CHECK(refusal({.segments = 2, .backend = "vxlan", .router = "frr"})
             .starts_with("--router frr: there is one"));
   CHECK(refusal({.segments = 2, .backend = "vxlan", .mtu = {9000, 576}}).empty());
+  CHECK(refusal({.segments = 2, .backend = "aws-vpc"}).empty());
+  CHECK(refusal({.backend = "gce", .datastore = "bgp"}).starts_with("--datastore bgp: with gce"));
+  CHECK(refusal({.backend = "gce", .directRouting = true}).starts_with("--direct-routing: gce"));
   CHECK(refusal({.mtu = {575}}).starts_with("--mtu 575"));
   CHECK(refusal({.segments = 2, .backend = "vxlan", .mtu = {1500, 9001}}).starts_with("--mtu 1500,9001"));
   CHECK(refusal({.segments = 3, .backend = "vxlan", .mtu = {1500, 1400}}).starts_with("--mtu 1500,1400"));

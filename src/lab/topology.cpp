@@ -70,7 +70,7 @@ nlohmann::ordered_json bgpConfigOf(const Topology& topology) {
 }  // namespace
 
 Topology topologyOf(const Spec& spec) {
-  Topology topology;
+  Topology topology{.nodes = {}, .segments = {}, .etcd = {}, .cloud = isCloud(spec)};
   std::vector<int> population(static_cast<std::size_t>(spec.segments));
   for (int k = 0; k < spec.segments; ++k) {
     SegmentPlan segment{.bridge = fmt::format("seg{}", k + 1),
@@ -209,7 +209,11 @@ int routersBetween(const Topology& topology, const Spec& spec, const PlaceName& 
     return found == topology.nodes.end() ? 0 : found->segment;
   };
   // Either node routes for its own container, and between segments there is the router, whom what is
-  // encapsulated shows another header.
+  // encapsulated shows another header. A cloud's router has all that is for a container.
+  if (isCloud(spec)) {
+    const bool byRouter = !to.container.empty() || segmentOf(from.machine) != segmentOf(to.machine);
+    return int{!from.container.empty()} + int{!to.container.empty()} + int{byRouter};
+  }
   const bool encapsulated = spec.backend != "host-gw" && !(from.container.empty() && to.container.empty());
   return int{!from.container.empty()} + int{!to.container.empty()} +
          int{!encapsulated && segmentOf(from.machine) != segmentOf(to.machine)};

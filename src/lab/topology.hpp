@@ -13,7 +13,7 @@
 /// A lab's addresses and cables, worked out from its spec. Pure.
 ///
 ///   segment k         10.0.k.0/24, fd00:0:0:k::/64: bridge seg<k+1> in the namespace "wire"
-///   router            .1 and ::1 of each segment, only where there are several
+///   router            .1 and ::1 of each segment, where there are several, or a cloud
 ///   etcd              10.0.0.2, with that datastore
 ///   node j of it      .10, .20, ... and ::10, ::20 (every address where there are more than 24)
 ///   node i's subnet   172.16.i.0/24, fd42:0:0:i::/64
@@ -39,7 +39,9 @@ struct Topology {
   std::vector<SegmentPlan> segments;
   std::optional<InterfaceAddress> etcd;  ///< the machine that etcd runs on, in the first segment
 
-  [[nodiscard]] bool hasRouter() const { return segments.size() > 1; }
+  bool cloud = false;  ///< the router is a cloud's, and one segment has it, too
+
+  [[nodiscard]] bool hasRouter() const { return segments.size() > 1 || cloud; }
 };
 
 [[nodiscard]] Topology topologyOf(const Spec& spec);

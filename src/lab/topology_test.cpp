@@ -126,6 +126,20 @@ TEST_CASE("each router on the way takes one from the TTL") {
   CHECK(routersBetween(topologyOf(routed), routed, *parsePlace("node1"), *parsePlace("node1/con2")) == 0);
 }
 
+TEST_CASE("a cloud's router has all that is for another node's container") {
+  const Spec spec{.nodes = 2, .segments = 1, .backend = "aws-vpc"};
+  const auto topology = topologyOf(spec);
+  CHECK(topology.hasRouter());
+  auto between = [&](const char* from, const char* to) {
+    return routersBetween(topology, spec, *parsePlace(from), *parsePlace(to));
+  };
+  CHECK(between("node1", "node1/con1") == 0);
+  CHECK(between("node1", "node2") == 0);
+  CHECK(between("node1/con1", "node2") == 1);
+  CHECK(between("node1", "node2/con1") == 2);
+  CHECK(between("node1/con1", "node2/con1") == 3);
+}
+
 TEST_CASE("with BGP all nodes talk with each other and with the router on their segment") {
   const Spec spec{.nodes = 3, .segments = 2, .backend = "ipip", .datastore = "bgp"};
   const auto bgp = parseBgpConfig(networkConfigOf(spec));
