@@ -110,6 +110,7 @@ std::optional<std::string> Network::look(const KernelState& actual, const RouteQ
     underlay_ = std::move(*choice);
     changed_ = true;
   }
+  checkCloudRoad(routeTo);
   // With IPv4 alone no setting counts.
   return network.v6 ? std::optional(acceptRaOf(underlay_->underlay.link)) : std::nullopt;
 }
@@ -215,23 +216,6 @@ void Network::settle(const KernelState& actual) {
   if (isCarried(actual) && isKnownToCloud() && std::exchange(publishDue_, false)) publish(*decision_.publish);
   confirm();
   writeSubnetEnv();
-}
-
-/// A subnet's route is made once the subnet is surely ours: it may be another node's until then.
-void Network::followCloud() {
-  const auto& wish = decision_.desired.cloud;
-  if (decision_.leased || !wish) cloud_.follow(wish);
-  const auto status = cloud_.status();
-  tell("cloud", status ? status->problems : std::vector<std::string>{});
-}
-
-/// Peers that are told of a cloud's way to us use it at once: on a change to it, it has to be there.
-bool Network::isKnownToCloud() const {
-  const auto& wish = decision_.desired.cloud;
-  const bool changesToIt = wish && decision_.leased && decision_.publish &&
-                           decision_.publish->backendType == wish->type &&
-                           decision_.self.lease.backendType != wish->type;
-  return !changesToIt || cloud_.isUp();
 }
 
 void Network::writeSubnetEnv() {

@@ -98,6 +98,7 @@ class Network {
  private:
   [[nodiscard]] std::string sourceOf(const char* source) const;
   void followCloud();
+  void checkCloudRoad(const RouteQuestion& routeTo);
   [[nodiscard]] bool isKnownToCloud() const;
   void tell(const char* source, std::vector<std::string> texts);
   void onCluster(Result<Cluster> cluster);

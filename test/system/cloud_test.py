@@ -110,6 +110,11 @@ def aws(binaries):
         nothing_secret_is_logged(lab, nodes, ("role/secret", "token-1", "metadata-i-"))
         state = control(lab)
         assert all(off is False for off in state["source_dest_check"].values()), state["source_dest_check"]
+        lab.execute("node1", "ip", "route", "add", "172.16.0.0/16", "dev", "lo")
+        wait_for("node1 says where packets go", lambda: any(
+            "leave" in said and "not by eth0" in said for said in lab.status("node1")["problems"]))
+        lab.execute("node1", "ip", "route", "del", "172.16.0.0/16", "dev", "lo")
+        wait_for("node1 is content", lambda: not lab.status("node1")["problems"])
         # Somebody forbids it, and takes a route away: the agent says what to allow. Its first look after that may be a minute off.
         control(lab, deny=["CreateRoute", "DescribeRouteTables"])
         lab.execute("node1", "pkill", "-KILL", "-x", "twilld")
