@@ -81,11 +81,13 @@ def change(lab, backend, nodes):
 
 def a_living_cluster_comes_and_goes(lab, cloud, nodes):
     address = lab.execute("node2/con1", "ip", "-4", "-o", "addr", "show", "eth0").split()[3].split("/")[0]
-    flood = lab.background("node1/con1", "ping", "-i", "0.01", "-w", "12", address)
+    flood = lab.background("node1/con1", "ping", "-i", "0.01", "-w", "20", address)
     change(lab, "vxlan", nodes)
     wait_for("the routes are gone from the cloud", lambda: routes(lab) == {}, 30)
     assert all(row["ttl"] for row in lab.rows())  # by fewer routers than the lab was made for
+    control(lab, hang=0.2)  # who told peers before the cloud would lose pings now
     change(lab, cloud, nodes)
+    control(lab, hang=0)
     everybody_is_reached(lab, nodes)
     assert flood.poll() is None, "the flood was over before the changes were"
     said = flood.communicate(timeout=30)[0]
