@@ -109,13 +109,15 @@ std::chrono::milliseconds periodOf(const Pace& pace, std::size_t nodes) {
   return std::max<std::chrono::milliseconds>(pace.period, kEach * nodes);
 }
 
-std::chrono::milliseconds backOff(const Pace& pace, const Outcome& outcome, unsigned failures,
-                                  double random) {
+std::chrono::milliseconds backOff(const Pace& pace, const Outcome& outcome, unsigned refusals,
+                                  std::size_t nodes, double random) {
   // What a person has to mend is looked at again now and then.
   const bool stuck =
       outcome.kind == Kind::quota || outcome.kind == Kind::permanent || outcome.kind == Kind::auth;
-  const std::chrono::milliseconds longest = stuck ? 60s : 30s;
-  const unsigned doublings = std::min(failures == 0 ? 0U : failures - 1, 10U);
+  // A changing call is let through five times a second, for all nodes together.
+  constexpr auto kEach = 100ms;
+  const auto longest = std::max<std::chrono::milliseconds>(stuck ? 60s : 30s, kEach * nodes);
+  const unsigned doublings = std::min(refusals == 0 ? 0U : refusals - 1, 10U);
   const auto ceiling = std::min<std::chrono::milliseconds>(pace.firstWait * (1U << doublings), longest);
   // A little at least, so that a lucky number is no storm.
   const auto wait = std::chrono::milliseconds(

@@ -50,9 +50,9 @@ struct Pace {
 /// requests, so that all of them together ask five times a second at most.
 [[nodiscard]] std::chrono::milliseconds periodOf(const Pace& pace, std::size_t nodes);
 
-/// What to wait after the `failures`-th refusal in a row (from 1), with `random` in [0, 1]: "full jitter",
-/// so that a crowd that was refused together does not come back together.
-[[nodiscard]] std::chrono::milliseconds backOff(const Pace& pace, const Outcome& outcome, unsigned failures,
-                                                double random);
+/// What to wait after the `refusals`-th refusal in a row (from 1), with `random` in [0, 1]: "full jitter", so
+/// that a crowd that was refused together does not come back together. The longest wait grows with the crowd.
+[[nodiscard]] std::chrono::milliseconds backOff(const Pace& pace, const Outcome& outcome, unsigned refusals,
+                                                std::size_t nodes, double random);
 
 }  // namespace twill::cloud

@@ -149,14 +149,15 @@ TEST_CASE("the more nodes there are, the less often each looks") {
 
 TEST_CASE("who is refused waits longer each time, and not as long as the others") {
   const Outcome throttled{Kind::throttled, ""};
-  CHECK(backOff({}, throttled, 1, 1) == 1s);
-  CHECK(backOff({}, throttled, 1, 0) == 100ms);
-  CHECK(backOff({}, throttled, 4, 1) == 8s);
-  CHECK(backOff({}, throttled, 1000, 1) == 30s);
-  CHECK(backOff({}, {Kind::quota, ""}, 1000, 1) == 60s);
+  CHECK(backOff({}, throttled, 1, 3, 1) == 1s);
+  CHECK(backOff({}, throttled, 1, 3, 0) == 100ms);
+  CHECK(backOff({}, throttled, 4, 3, 1) == 8s);
+  CHECK(backOff({}, throttled, 1000, 3, 1) == 30s);
+  CHECK(backOff({}, {Kind::quota, ""}, 1000, 3, 1) == 60s);
+  CHECK(backOff({}, throttled, 1000, 1000, 1) == 100s);
   Outcome told = throttled;
   told.after = 90s;
-  CHECK(backOff({}, told, 1, 1) == 90s);
+  CHECK(backOff({}, told, 1, 3, 1) == 90s);
 }
 
 }  // namespace

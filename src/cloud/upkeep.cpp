@@ -36,6 +36,10 @@ std::vector<Prefix> prefixesOf(const CloudWish& wish) {
   return out;
 }
 
+std::chrono::milliseconds jittered(std::chrono::milliseconds time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time * (0.75 + 0.5 * random01()));
+}
+
 bool isForAMoment(Kind kind) {
   return kind == Kind::throttled || kind == Kind::transient;
 }
@@ -89,19 +93,21 @@ Status Upkeep::status() const {
 
 Task<void> Upkeep::loop() {
   const auto keep = shared_from_this();
-  unsigned failures = 0;
   while (!stopped_) {
     due_ = false;
     const Outcome outcome = co_await pass();
     if (stopped_) co_return;
-    failures = outcome.done() ? 0 : failures + 1;
+    refusals_ = outcome.done() ? 0 : refusals_ + 1;
     tell(outcome);
-    if (stopped_ || (failures == 0 && isFarewell())) co_return;
-    const auto period = periodOf(pace_, wish_.colleagues.size());
-    const auto jittered =
-        std::chrono::duration_cast<std::chrono::milliseconds>(period * (0.75 + 0.5 * random01()));
-    co_await rest(failures == 0 ? jittered : backOff(pace_, outcome, failures, random01()));
+    if (stopped_ || (outcome.done() && isFarewell())) co_return;
+    const auto pause =
+        outcome.done() ? jittered(periodOf(pace_, wish_.colleagues.size())) : waitAfter(outcome);
+    co_await rest(pause);
   }
+}
+
+std::chrono::milliseconds Upkeep::waitAfter(const Outcome& outcome) const {
+  return backOff(pace_, outcome, refusals_, wish_.colleagues.size(), random01());
 }
 
 Task<void> Upkeep::rest(std::chrono::milliseconds time) {
@@ -148,8 +154,10 @@ Task<Outcome> Upkeep::introduce() {
   if (!isFarewell()) {
     const auto call = [this] { return cloud_->prepare(*found_); };
     Outcome prepared = co_await repeat(call);
-    if (prepared.kind == Kind::permanent) found_.reset();
-    if (!prepared.done()) co_return prepared;
+    if (!prepared.done()) {
+      if (!isForAMoment(prepared.kind)) found_.reset();  // a person may change something about it
+      co_return prepared;
+    }
   }
   spdlog::info("{}: this node is {} ({}); its routes are in {}", wish_.type, found_->instance, found_->target,
                fmt::join(found_->tables, ", "));
@@ -183,7 +191,9 @@ Task<Outcome> Upkeep::repeat(const Call& call) {
   for (unsigned tries = 1;; ++tries) {
     Outcome outcome = co_await call();
     if (stopped_ || !isForAMoment(outcome.kind) || tries == kMostTries) co_return outcome;
-    co_await rest(backOff(pace_, outcome, tries, random01()));
+    ++refusals_;
+    const auto pause = waitAfter(outcome);
+    co_await rest(pause);
     if (stopped_ || due_) co_return outcome;
   }
 }

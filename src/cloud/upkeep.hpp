@@ -47,6 +47,7 @@ class Upkeep : public std::enable_shared_from_this<Upkeep> {
   Task<Outcome> repeat(const Call& call);
   Task<Outcome> lookAtUsage(Self self);
   [[nodiscard]] Outcome consider(Outcome outcome);
+  [[nodiscard]] std::chrono::milliseconds waitAfter(const Outcome& outcome) const;
   void noteRoutes(const std::vector<Route>& table, const std::vector<Prefix>& networks);
   void tell(const Outcome& outcome);
 
@@ -62,7 +63,8 @@ class Upkeep : public std::enable_shared_from_this<Upkeep> {
   std::vector<std::string> conflicts_;
   Orphans orphans_;
   std::optional<TimePoint> usageAt_;
-  bool due_ = false;  ///< something has changed since the last look began
+  unsigned refusals_ = 0;  ///< since the last look that went through
+  bool due_ = false;       ///< something has changed since the last look began
   bool stopped_ = false;
 };
 

@@ -29,24 +29,21 @@ class VpcRoutes final : public CloudRoutes {
         wanted_(wish.tables) {}
 
   Task<Answer<Self>> discover() override {
-    const std::string path = "instance-id";
-    const auto instance = co_await ec2_.metadata().get(path);
-    Answer<Interface> found;
-    if (instance) {
-      found = co_await ofInstance(*instance);
-    } else {
-      found = co_await byAddress(instance.error());
+    if (!found_) {
+      Outcome looked = co_await findInterface();
+      if (!looked.done()) co_return Refusal(std::move(looked));
     }
-    if (!found) co_return Refusal(found.error());
-    interface_ = *found;
+    interface_ = *found_;
     Self self{.place = ec2_.region(),
               .network = interface_.vpc,
               .instance = interface_.instance,
               .target = interface_.id,
               .tables = wanted_};
-    if (!self.tables.empty()) co_return self;
-    Outcome looked = co_await findTable(self);
-    if (!looked.done()) co_return Refusal(std::move(looked));
+    if (self.tables.empty()) {
+      Outcome looked = co_await findTable(self);
+      if (!looked.done()) co_return Refusal(std::move(looked));
+    }
+    found_.reset();
     co_return self;
   }
 
@@ -109,6 +106,20 @@ class VpcRoutes final : public CloudRoutes {
   [[nodiscard]] const CallCounts& calls() const override { return ec2_.calls(); }
 
  private:
+  Task<Outcome> findInterface() {
+    const std::string path = "instance-id";
+    const auto instance = co_await ec2_.metadata().get(path);
+    Answer<Interface> found;
+    if (instance) {
+      found = co_await ofInstance(*instance);
+    } else {
+      found = co_await byAddress(instance.error());
+    }
+    if (!found) co_return found.error();
+    found_ = std::move(*found);
+    co_return Outcome();
+  }
+
   Task<Answer<Interface>> ofInstance(std::string instance) {
     Parameters asked{{"InstanceId.1", instance}};
     const auto answer = co_await ec2_.call("DescribeInstances", std::move(asked));
@@ -169,6 +180,7 @@ class VpcRoutes final : public CloudRoutes {
   Ec2 ec2_;
   IpAddress address_;
   std::vector<std::string> wanted_;
+  std::optional<Interface> found_;  ///< ours, while its table is not known yet: not to be asked for twice
   Interface interface_;
   std::vector<Usage> usage_;
 };
