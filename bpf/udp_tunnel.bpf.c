@@ -34,7 +34,7 @@ const volatile __u64 bulk_ns = 0;  // so long after a large packet what follows 
 
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
-  __type(key, struct udp_tunnel_key);
+  __type(key, struct prefix_key);
   __type(value, struct udp_tunnel_owner);
   __uint(max_entries, 1 << 20);
   __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -123,9 +123,7 @@ static __always_inline int read_packet(struct __sk_buff *skb, __u32 offset, stru
 }
 
 static __always_inline struct udp_tunnel_owner *find_owner(const __u8 *address) {
-  struct udp_tunnel_key key = {.length = 128};
-  __builtin_memcpy(key.address, address, 16);
-  return bpf_map_lookup_elem(&owners, &key);
+  return find_prefix(&owners, address);
 }
 
 static __always_inline int same(const __u8 *one, const __u8 *other) {

@@ -7,11 +7,6 @@
 
 enum { UDP_TUNNEL_OWN = 0xffffffffU };
 
-struct udp_tunnel_key {
-  __u32 length; /* of the prefix, in bits of the 128 */
-  __u8 address[16];
-};
-
 /* Who is behind a prefix. */
 struct udp_tunnel_owner {
   __u8 endpoint[16]; /* on the underlay */

@@ -142,6 +142,8 @@ Result<void> cleanUp(const Options& options) {
   for (const auto& link : links) fmt::print("remove the tunnel's program at {}\n", link);
   TWILL_TRY(const auto encapsulated, removePrograms(kIpipPrograms));
   for (const auto& link : encapsulated) fmt::print("remove ipip's program at {}\n", link);
+  TWILL_TRY(const auto bridges, removePrograms(kPortPrograms));
+  for (const auto& link : bridges) fmt::print("remove the tunnels' program at {}\n", link);
   TWILL_TRY(const auto passed, removePrograms(kFastPathPrograms));
   for (const auto& link : passed) fmt::print("remove the fast path's program at {}\n", link);
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());

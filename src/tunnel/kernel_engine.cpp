@@ -20,13 +20,6 @@ constexpr std::size_t kLeastRoom = 256;
 /// Nanoseconds: longer than a packet waits in user space.
 constexpr std::uint64_t kBulk = 5'000'000;
 
-std::string keyOf(const Prefix& prefix) {
-  udp_tunnel_key key{};
-  key.length = tc::mappedLength(prefix);
-  std::ranges::copy(tc::mapped(prefix.address()), key.address);
-  return tc::bytesOf(key);
-}
-
 std::string ownerOf(const IpAddress& endpoint, std::uint32_t index, bool byUser) {
   udp_tunnel_owner owner{};
   std::ranges::copy(tc::mapped(endpoint), owner.endpoint);
@@ -134,10 +127,10 @@ Result<void> KernelEngine::setPeers(const std::vector<Peer>& peers) {
   for (const Peer& peer : peers) {
     TWILL_TRY(const auto index, indexOf(peer.name));
     for (const Prefix& prefix : peer.prefixes)
-      wanted.emplace(keyOf(prefix), ownerOf(peer.endpoint, index, !peer.partialChecksums));
+      wanted.emplace(tc::keyOf(prefix), ownerOf(peer.endpoint, index, !peer.partialChecksums));
   }
   for (const Prefix& prefix : settings_.own)
-    wanted.insert_or_assign(keyOf(prefix), ownerOf({}, UDP_TUNNEL_OWN, false));
+    wanted.insert_or_assign(tc::keyOf(prefix), ownerOf({}, UDP_TUNNEL_OWN, false));
   return tc::write(::bpf_map__fd(programs_->maps.owners), wanted, entries_);
 }
 
