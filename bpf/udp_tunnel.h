@@ -14,6 +14,12 @@ struct udp_tunnel_owner {
   __u32 by_user;     /* nothing is sent to it from here: it would not complete checksums */
 };
 
+/* What a peer has sent lately: when the last one came, in ns. */
+struct udp_tunnel_received {
+  __u64 whole;    /* that had been put together on the way */
+  __u64 segments; /* of TCP, that are worth putting together */
+};
+
 struct udp_tunnel_counters {
   __u64 sent_packets, sent_bytes, received_packets, received_bytes;
 };

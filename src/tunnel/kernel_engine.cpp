@@ -52,13 +52,30 @@ Result<std::unique_ptr<KernelEngine>> KernelEngine::start(const Settings& settin
   if (!engine->programs_) return failErrno("open the kernel engine");
   engine->programs_->rodata->tunnel_link = static_cast<__u32>(device);
   engine->programs_->rodata->underlay_link = static_cast<__u32>(underlay);
+  engine->openMergingLink();
   TWILL_CHECK(engine->load(peers.size()));
   TWILL_CHECK(engine->setPeers(peers));
+  if (engine->merging_) {
+    TWILL_CHECK(engine->attach(::bpf_program__fd(engine->programs_->progs.twill_udp_merged),
+                               {.link = engine->merging_->exit, .entrance = true, .priority = kPriority}));
+  }
   TWILL_CHECK(engine->attach(::bpf_program__fd(engine->programs_->progs.twill_udp_receive),
                              {.link = underlay, .entrance = true, .priority = kPriority}));
   TWILL_CHECK(engine->attach(::bpf_program__fd(engine->programs_->progs.twill_udp_send),
                              {.link = device, .priority = kPriority}));
   return engine;
+}
+
+/// Where the pump takes the large packets, it puts them together, too.
+void KernelEngine::openMergingLink() {
+  if (where_.largeByUser) return;
+  auto made = tc::MergingLink::make();
+  if (!made) {
+    unmerged_ = made.error().text;
+    return;
+  }
+  merging_ = *made;
+  programs_->rodata->merging_link = static_cast<__u32>(merging_->entrance);
 }
 
 Result<void> KernelEngine::load(std::size_t peers) {
@@ -70,7 +87,7 @@ Result<void> KernelEngine::load(std::size_t peers) {
   data->large_by_user = where_.largeByUser ? 1 : 0;
   if (settings_.local4) std::memcpy(const_cast<__be32*>(&data->local4), settings_.local4->bytes().data(), 4);
   if (settings_.local6) std::memcpy(const_cast<__u32*>(data->local6), settings_.local6->bytes().data(), 16);
-  for (bpf_map* map : {programs_->maps.counters, programs_->maps.received_large})
+  for (bpf_map* map : {programs_->maps.counters, programs_->maps.received})
     ::bpf_map__set_max_entries(map, static_cast<__u32>(room));
   if (const int failed = udp_tunnel__load(programs_.get()); failed != 0)
     return tc::failLoad("load the kernel engine", -failed);
@@ -84,10 +101,12 @@ Result<void> KernelEngine::attach(int program, const tc::Place& place) {
 
 KernelEngine::~KernelEngine() {
   for (const auto& [place, program] : attached_) tc::detach(place);
+  if (merging_) tc::MergingLink::remove();
 }
 
 void KernelEngine::takeOver(KernelEngine& before) const {
   for (const auto& [place, program] : attached_) before.attached_.erase(place);
+  if (merging_) before.merging_.reset();
 }
 
 bool KernelEngine::isIntact() const {
