@@ -344,6 +344,13 @@ static __always_inline int is_merged(struct __sk_buff *skb, const struct packet 
   return is_bulk(&last->segments, packet->size >= LEAST_MERGED, now);
 }
 
+// What kind of packet it is, the other end reads in the Ethernet header, which is the outer packet's.
+static __always_inline int merge(struct __sk_buff *skb, const struct packet *packet) {
+  const __be16 kind = packet->v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+  if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &kind, sizeof kind, 0)) return TC_ACT_SHOT;
+  return bpf_redirect(merging_link, 0);
+}
+
 SEC("tc")
 int twill_udp_receive(struct __sk_buff *skb) {
   struct packet packet = {};
@@ -367,7 +374,7 @@ int twill_udp_receive(struct __sk_buff *skb) {
     count->received_packets += packet.segments;
     count->received_bytes += (__u64)packet.segments * packet.size;
   }
-  if (is_merged(skb, &packet, index)) return bpf_redirect(merging_link, 0);
+  if (is_merged(skb, &packet, index)) return merge(skb, &packet);
   return bpf_redirect(tunnel_link, BPF_F_INGRESS);
 }
 

@@ -3,10 +3,10 @@
 
 namespace twill {
 
-std::vector<TunnelPort> tunnelPortsOf(const std::set<std::string>& tunnels,
-                                      std::span<const Attachment* const> attachments,
-                                      const KernelState& actual) {
-  std::vector<TunnelPort> out;
+std::vector<ContainerPort> tunnelPortsOf(const std::set<std::string>& tunnels,
+                                         std::span<const Attachment* const> attachments,
+                                         const KernelState& actual) {
+  std::vector<ContainerPort> out;
   for (const auto& name : tunnels) {
     const auto tunnel = actual.links.find(name);
     if (tunnel == actual.links.end()) continue;

@@ -14,8 +14,8 @@ namespace twill {
 
 /// For what comes out of the tunnels' devices: the links of containers that hang on bridges, of both those
 /// that are there. Pure.
-[[nodiscard]] std::vector<TunnelPort> tunnelPortsOf(const std::set<std::string>& tunnels,
-                                                    std::span<const Attachment* const> attachments,
-                                                    const KernelState& actual);
+[[nodiscard]] std::vector<ContainerPort> tunnelPortsOf(const std::set<std::string>& tunnels,
+                                                       std::span<const Attachment* const> attachments,
+                                                       const KernelState& actual);
 
 }  // namespace twill

@@ -18,8 +18,8 @@ TEST_CASE("what comes out of a tunnel goes to containers at bridges by the links
   const std::set<std::string> tunnels{"twill-ipip", "twill-udp"};
   const std::vector<const Attachment*> list{&attachment};
   CHECK(tunnelPortsOf(tunnels, list, actual) ==
-        std::vector<TunnelPort>{{.tunnel = 6, .bridge = 3, .mac = mac, .link = 4},
-                                {.tunnel = 5, .bridge = 3, .mac = mac, .link = 4}});
+        std::vector<ContainerPort>{{.tunnel = 6, .bridge = 3, .mac = mac, .link = 4},
+                                   {.tunnel = 5, .bridge = 3, .mac = mac, .link = 4}});
   CHECK(tunnelPortsOf({"twill-udp", "gone"}, list, actual).size() == 1);
   CHECK(tunnelPortsOf({}, list, actual).empty());
 

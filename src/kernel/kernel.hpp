@@ -68,7 +68,7 @@ class Kernel {
 
   /// What comes out of tunnels goes to these containers past their bridges, and to no others. Costs next to
   /// nothing when it is so already. Fails when the kernel takes no such program.
-  [[nodiscard]] virtual Result<void> setTunnelPorts(const std::vector<TunnelPort>& wanted) = 0;
+  [[nodiscard]] virtual Result<void> setTunnelPorts(const std::vector<ContainerPort>& wanted) = 0;
 
   /// Name of the driver behind a link, as `ethtool -i` shows it; empty where there is none.
   [[nodiscard]] virtual std::string driverOf(const std::string& link) = 0;

@@ -111,7 +111,7 @@ Result<void> LinuxKernel::setIpip(const std::optional<IpipTunnel>& wanted) {
   return ipip_.follow(*wanted);
 }
 
-Result<void> LinuxKernel::setTunnelPorts(const std::vector<TunnelPort>& wanted) {
+Result<void> LinuxKernel::setTunnelPorts(const std::vector<ContainerPort>& wanted) {
   if (!wanted.empty()) TWILL_CHECK(watchPrograms());
   return tunnelPorts_.follow(wanted);
 }

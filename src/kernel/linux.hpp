@@ -35,7 +35,7 @@ class LinuxKernel final : public Kernel {
   [[nodiscard]] Result<void> setFastPath(const std::optional<FastPath>& wanted) override;
   [[nodiscard]] Result<void> setIpip(const std::optional<IpipTunnel>& wanted) override;
   [[nodiscard]] std::optional<IpipNumbers> ipipNumbers() const override { return ipip_.numbers(); }
-  [[nodiscard]] Result<void> setTunnelPorts(const std::vector<TunnelPort>& wanted) override;
+  [[nodiscard]] Result<void> setTunnelPorts(const std::vector<ContainerPort>& wanted) override;
   [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override {
     return fastPath_.numbers();
   }

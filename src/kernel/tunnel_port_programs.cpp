@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint16_t kPriority = 115;
 
-tc::Entries entriesOf(const std::vector<TunnelPort>& ports) {
+tc::Entries entriesOf(const std::vector<ContainerPort>& ports) {
   tc::Entries out;
   for (const auto& port : ports) {
     tunnel_port_key key{};
@@ -36,7 +36,7 @@ void TunnelPortPrograms::Destroy::operator()(tunnel_port* programs) const {
   tunnel_port__destroy(programs);
 }
 
-Result<void> TunnelPortPrograms::follow(const std::vector<TunnelPort>& wanted) {
+Result<void> TunnelPortPrograms::follow(const std::vector<ContainerPort>& wanted) {
   if (wanted.empty()) return remove();
   if (refused_) return Failure(*refused_);
   if (!programs_) {

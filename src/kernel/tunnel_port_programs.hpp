@@ -26,7 +26,7 @@ class TunnelPortPrograms {
 
   /// Makes it so; costs next to nothing when it is so. Without ports there are no programs, those of a former
   /// process included. Fails when the kernel takes none, which does not change by being asked again.
-  [[nodiscard]] Result<void> follow(const std::vector<TunnelPort>& wanted);
+  [[nodiscard]] Result<void> follow(const std::vector<ContainerPort>& wanted);
   /// Somebody may have changed what is at the link, at any when it is 0: the next follow() looks, and asks a
   /// kernel that has refused once more. False when none of the programs is there.
   bool doubt(int link);

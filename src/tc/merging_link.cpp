@@ -121,6 +121,16 @@ Result<MergingLink> MergingLink::make() {
   return pair;
 }
 
+bool MergingLink::isUp() const {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto up = [&](std::string_view name) {
+    ifreq request{};
+    name.copy(request.ifr_name, sizeof request.ifr_name - 1);
+    return ::ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
+  };
+  return indexOf(kEntrance) == entrance && indexOf(kExit) == exit && up(kEntrance) && up(kExit);
+}
+
 bool MergingLink::remove() {
   if (indexOf(kEntrance) == 0 || indexOf(kExit) == 0) return false;
   Request request(RTM_DELLINK, 0);

@@ -18,6 +18,8 @@ struct MergingLink {
   /// Makes the pair, or takes the one that is there. Errors: no right, no veths in this kernel, or a link by
   /// itself has one of the names.
   [[nodiscard]] static Result<MergingLink> make();
+  /// Both links are up, and the same.
+  [[nodiscard]] bool isUp() const;
   /// False: there was none.
   static bool remove();
 };

@@ -114,7 +114,7 @@ bool KernelEngine::isIntact() const {
     const auto index = static_cast<int>(::if_nametoindex(link.c_str()));
     return attached_.contains({.link = index, .entrance = entrance, .priority = kPriority});
   };
-  return isAt(settings_.device, false) && isAt(where_.underlay, true) &&
+  return isAt(settings_.device, false) && isAt(where_.underlay, true) && (!merging_ || merging_->isUp()) &&
          std::ranges::all_of(attached_, [](const auto& at) { return tc::holds(at.first, at.second); });
 }
 

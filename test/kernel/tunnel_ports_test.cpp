@@ -38,7 +38,7 @@ struct Node {
     return true;
   }
   static int index(const char* link) { return static_cast<int>(::if_nametoindex(link)); }
-  static std::vector<TunnelPort> ports() {
+  static std::vector<ContainerPort> ports() {
     return {{.tunnel = index("far"),
              .bridge = index("br0"),
              .mac = *MacAddress::parse("0a:00:00:00:00:02"),

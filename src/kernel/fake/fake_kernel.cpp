@@ -95,7 +95,7 @@ std::optional<IpipNumbers> FakeKernel::ipipNumbers() const {
   return ipip_ ? std::optional(IpipNumbers{}) : std::nullopt;
 }
 
-Result<void> FakeKernel::setTunnelPorts(const std::vector<TunnelPort>& wanted) {
+Result<void> FakeKernel::setTunnelPorts(const std::vector<ContainerPort>& wanted) {
   tunnelPorts_ = wanted;
   return {};
 }
