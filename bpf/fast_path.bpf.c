@@ -33,7 +33,7 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
-  __type(key, struct fast_path_key);
+  __type(key, struct prefix_key);
   __type(value, struct fast_path_peer);
   __uint(max_entries, 1 << 20);
   __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -158,9 +158,7 @@ static __always_inline int is_translated(struct __sk_buff *skb, const struct pac
 }
 
 static __always_inline const struct fast_path_peer *find_peer(const __u8 *address) {
-  struct fast_path_key key = {.length = 128};
-  __builtin_memcpy(key.address, address, 16);
-  return bpf_map_lookup_elem(&peers, &key);
+  return find_prefix(&peers, address);
 }
 
 static __always_inline int same_mac(const __u8 *one, const __u8 *other) {

@@ -4,13 +4,7 @@
 
 #include <linux/types.h>
 
-/* A peer's subnet, in a trie. */
-struct fast_path_key {
-  __u32 length; /* of the prefix, in bits of the 128 */
-  __u8 address[16];
-};
-
-/* The link that leads to the peer: the underlay, or a tunnel. */
+/* The link that leads to a peer, by its subnets: the underlay, or a tunnel. */
 struct fast_path_peer {
   __u32 link;
   __u32 raw; /* packets are without Ethernet headers there */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // IPIP without the kernel's driver, with the same bytes on the wire: IPv4 in IPv4 (RFC 2003) and IPv6 in IPv4 (RFC 4213). One
 // program at the exit of the tunnel's device, which is a device in name only, and one at the entrance of the underlay's link.
-// What is for no peer, or does not fit the path, is left to the device, which drops it. A third at the exits of containers'
-// bridges puts what was taken out into containers' links.
+// What is for no peer, or does not fit the path, is left to the device, which drops it.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -28,20 +27,11 @@ const volatile __be32 local = 0;
 
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
-  __type(key, struct ipip_key);
+  __type(key, struct prefix_key);
   __type(value, struct ipip_owner);
   __uint(max_entries, 1 << 20);
   __uint(map_flags, BPF_F_NO_PREALLOC);
 } owners SEC(".maps");
-
-// The links of containers.
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __type(key, struct ipip_port_key);
-  __type(value, __u32);
-  __uint(max_entries, 1 << 16);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-} ports SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -79,9 +69,7 @@ static __always_inline int read_inner(struct __sk_buff *skb, __u32 offset, struc
 }
 
 static __always_inline const struct ipip_owner *find_owner(const __u8 *address) {
-  struct ipip_key key = {.length = 128};
-  __builtin_memcpy(key.address, address, 16);
-  return bpf_map_lookup_elem(&owners, &key);
+  return find_prefix(&owners, address);
 }
 
 static __always_inline void count(struct __sk_buff *skb, __u32 what, __u32 headers) {
@@ -189,19 +177,6 @@ int twill_ipip_recv(struct __sk_buff *skb) {
                           BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET | family))
     return TC_ACT_SHOT;
   return bpf_redirect(tunnel_link, BPF_F_INGRESS);
-}
-
-// What was taken out keeps the mark that it is inside another packet (skb->encapsulation), which no program can
-// wipe off, and for such packets a bridge has no offloads: Linux would cut what sender or network card have put
-// together, and sum each piece. So what the node's routing has sent to a container is put into the container's link
-// without the bridge in between; small packets, too, so that all have the same way. The link's own queue still holds.
-SEC("tc")
-int twill_ipip_port(struct __sk_buff *skb) {
-  struct ipip_port_key key = {.bridge = skb->ifindex};
-  if (skb->ingress_ifindex != tunnel_link) return TC_ACT_UNSPEC;
-  if (bpf_skb_load_bytes(skb, 0, key.mac, sizeof key.mac)) return TC_ACT_UNSPEC;
-  const __u32 *port = bpf_map_lookup_elem(&ports, &key);
-  return port ? bpf_redirect(*port, 0) : TC_ACT_UNSPEC;
 }
 
 // bpf_fib_lookup() is for programs under this license only.

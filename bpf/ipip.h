@@ -4,22 +4,10 @@
 
 #include <linux/types.h>
 
-struct ipip_key {
-  __u32 length; /* of the prefix, in bits of the 128 */
-  __u8 address[16];
-};
-
 /* Who is behind a prefix. */
 struct ipip_owner {
   __be32 endpoint; /* IPv4, on the underlay */
   __u32 own;       /* this node */
-};
-
-/* A container at a bridge. */
-struct ipip_port_key {
-  __u32 bridge; /* index */
-  __u8 mac[6];
-  __u8 zero[2];
 };
 
 enum ipip_count { IPIP_SENT, IPIP_RECEIVED, IPIP_STRANGERS, IPIP_COUNTS };

@@ -20,12 +20,14 @@
 enum { FAMILY_INET = 2, FAMILY_INET6 = 10, DEFAULT_TTL = 64 };
 enum { DECAP_L3_IPV4 = 1 << 7, DECAP_L3_IPV6 = 1 << 8 };  // BPF_F_ADJ_ROOM_..., Linux 6.3
 enum { MOST_BYTES = 65535 - 28 };            // inside one IPv4 packet
+enum { LEAST_MERGED = 512 };                 // bytes: smaller ones are not much, and an answer waits for them
 enum { FLOWS = 4096 };                       // entries for them
 enum { STREAK = 64, PAUSE_NS = 20 * 1000 };  // so many packets with less between two of them are a flood
 
 // Set before loading.
 const volatile __u32 tunnel_link = 0;
 const volatile __u32 underlay_link = 0;
+const volatile __u32 merging_link = 0;  // what is sent by it comes back at its other end, put together; 0: there is none
 const volatile __be16 port = 0;
 const volatile __be32 local4 = 0;
 const volatile __u32 local6[4] = {};
@@ -34,7 +36,7 @@ const volatile __u64 bulk_ns = 0;  // so long after a large packet what follows 
 
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
-  __type(key, struct udp_tunnel_key);
+  __type(key, struct prefix_key);
   __type(value, struct udp_tunnel_owner);
   __uint(max_entries, 1 << 20);
   __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -50,9 +52,9 @@ struct {
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __type(key, __u32);
-  __type(value, __u64);
+  __type(value, struct udp_tunnel_received);
   __uint(max_entries, 1);  // set before loading
-} received_large SEC(".maps");  // when, by peer
+} received SEC(".maps");  // by peer
 
 // What a flow has sent, by its hash. Of two flows that share an entry one may take the slower way.
 struct flow {
@@ -76,6 +78,7 @@ struct packet {
   __u32 held;     // what is there of it, or of several that have been put together
   __u32 segments;
   int v6;
+  int tcp;
 };
 
 // The size of the header behind IP's, in large packets. UDP's stay with user space: where they are not cut on the way,
@@ -114,6 +117,7 @@ static __always_inline int read_packet(struct __sk_buff *skb, __u32 offset, stru
   packet->size = packet->held = skb->len - offset;
   packet->segments = 1;
   packet->v6 = header.v4.version == 6;
+  packet->tcp = protocol == IPPROTO_TCP;
   if (skb->gso_size) {
     const int transport = transport_size(skb, offset + header_size, protocol);
     packet->size = transport < 0 ? 0 : header_size + transport + skb->gso_size;
@@ -123,9 +127,7 @@ static __always_inline int read_packet(struct __sk_buff *skb, __u32 offset, stru
 }
 
 static __always_inline struct udp_tunnel_owner *find_owner(const __u8 *address) {
-  struct udp_tunnel_key key = {.length = 128};
-  __builtin_memcpy(key.address, address, 16);
-  return bpf_map_lookup_elem(&owners, &key);
+  return find_prefix(&owners, address);
 }
 
 static __always_inline int same(const __u8 *one, const __u8 *other) {
@@ -328,8 +330,25 @@ static __always_inline int read_outer(struct __sk_buff *skb, struct outer *outer
 // The order of a flow is its sender's: what comes from the kernel there has no UDP checksum, and goes by the kernel here.
 // Only what has been put together on the way makes all of its peer's packets go by user space for a while.
 static __always_inline int receives_by_user(const struct packet *packet, __u32 index, int has_checksum) {
-  __u64 *last = bpf_map_lookup_elem(&received_large, &index);
-  return !last || has_checksum || is_bulk(last, packet->length != packet->held, bpf_ktime_get_ns());
+  struct udp_tunnel_received *last = bpf_map_lookup_elem(&received, &index);
+  return !last || has_checksum || is_bulk(&last->whole, packet->length != packet->held, bpf_ktime_get_ns());
+}
+
+// TCP in segments, as it is on a real wire. All of the peer's TCP then, and for a while after, so that the order stays; but
+// none while that peer's comes whole, which the other link would only cut.
+static __always_inline int is_merged(struct __sk_buff *skb, const struct packet *packet, __u32 index) {
+  struct udp_tunnel_received *last = bpf_map_lookup_elem(&received, &index);
+  if (!merging_link || !last || !packet->tcp) return 0;
+  const __u64 now = bpf_ktime_get_ns();
+  if (is_bulk(&last->whole, skb->gso_size != 0, now)) return 0;
+  return is_bulk(&last->segments, packet->size >= LEAST_MERGED, now);
+}
+
+// What kind of packet it is, the other end reads in the Ethernet header, which is the outer packet's.
+static __always_inline int merge(struct __sk_buff *skb, const struct packet *packet) {
+  const __be16 kind = packet->v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+  if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &kind, sizeof kind, 0)) return TC_ACT_SHOT;
+  return bpf_redirect(merging_link, 0);
 }
 
 SEC("tc")
@@ -355,6 +374,13 @@ int twill_udp_receive(struct __sk_buff *skb) {
     count->received_packets += packet.segments;
     count->received_bytes += (__u64)packet.segments * packet.size;
   }
+  if (is_merged(skb, &packet, index)) return merge(skb, &packet);
+  return bpf_redirect(tunnel_link, BPF_F_INGRESS);
+}
+
+// Where the merging link ends.
+SEC("tc")
+int twill_udp_merged(struct __sk_buff *skb __attribute__((unused))) {
   return bpf_redirect(tunnel_link, BPF_F_INGRESS);
 }
 

@@ -7,16 +7,17 @@
 
 enum { UDP_TUNNEL_OWN = 0xffffffffU };
 
-struct udp_tunnel_key {
-  __u32 length; /* of the prefix, in bits of the 128 */
-  __u8 address[16];
-};
-
 /* Who is behind a prefix. */
 struct udp_tunnel_owner {
   __u8 endpoint[16]; /* on the underlay */
   __u32 index;       /* of the peer's counters; UDP_TUNNEL_OWN: this node */
   __u32 by_user;     /* nothing is sent to it from here: it would not complete checksums */
+};
+
+/* What a peer has sent lately: when the last one came, in ns. */
+struct udp_tunnel_received {
+  __u64 whole;    /* that had been put together on the way */
+  __u64 segments; /* of TCP, that are worth putting together */
 };
 
 struct udp_tunnel_counters {

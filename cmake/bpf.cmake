@@ -3,6 +3,10 @@
 find_program(CLANG clang REQUIRED)
 find_program(BPFTOOL bpftool PATHS /usr/sbin REQUIRED)
 
+# What programs and who fills their maps have in common.
+add_library(bpf_headers INTERFACE)
+target_include_directories(bpf_headers SYSTEM INTERFACE ${CMAKE_SOURCE_DIR}/bpf)
+
 function(twill_bpf name)
   set(source ${CMAKE_SOURCE_DIR}/bpf/${name}.bpf.c)
   set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
@@ -19,10 +23,11 @@ function(twill_bpf name)
   add_custom_target(bpf_${name}_skeleton DEPENDS ${skeleton})
   add_library(bpf_${name} INTERFACE)
   add_dependencies(bpf_${name} bpf_${name}_skeleton)
-  target_include_directories(bpf_${name} SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/bpf ${CMAKE_SOURCE_DIR}/bpf)
-  target_link_libraries(bpf_${name} INTERFACE PkgConfig::LIBBPF)
+  target_include_directories(bpf_${name} SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/bpf)
+  target_link_libraries(bpf_${name} INTERFACE bpf_headers PkgConfig::LIBBPF)
 endfunction()
 
 twill_bpf(fast_path)
 twill_bpf(ipip)
+twill_bpf(tunnel_port)
 twill_bpf(udp_tunnel)

@@ -159,6 +159,7 @@ Result<void> TunnelService::useKernel() {
   kernel_ = std::move(fresh);
   reason_ = automatic ? "this kernel takes it; large packets go by user space, which is faster for them"
                       : "the network config says so";
+  if (!kernel_->unmerged().empty()) spdlog::warn("bulk is slow: {}", kernel_->unmerged());
   spdlog::info("engine: {} at {}; {}", automatic ? "kernel and user" : "kernel", config_.underlay, reason_);
   return {};
 }

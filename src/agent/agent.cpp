@@ -170,6 +170,7 @@ void Agent::evaluate() {
   if (std::none_of(networks_.begin(), networks_.end(), isDecided)) return;
   reconcile(cause);
   followIpip();
+  followTunnelPorts();
   followFastPath();
   for (const auto& network : networks_) network->settle(actual_);
   retired_ = {};

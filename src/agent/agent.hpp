@@ -128,6 +128,7 @@ class Agent {
   void setReady(bool ready);
   void followFastPath();
   void followIpip();
+  void followTunnelPorts();
   void scheduleRetry();
   void scheduleResync(std::chrono::seconds delay);
   [[nodiscard]] NodeNetwork networkOf(const Attachment& attachment) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent's part about containers: what they ask for while the loop of agent.cpp goes on.
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -10,8 +11,8 @@
 #include "attach/fast_path.hpp"
 #include "attach/firewall.hpp"
 #include "attach/host_ports.hpp"
-#include "attach/ipip_ports.hpp"
 #include "attach/quarantine.hpp"
+#include "attach/tunnel_ports.hpp"
 #include "plan/network_names.hpp"
 
 namespace twill {
@@ -312,9 +313,26 @@ void Agent::followIpip() {
   for (const auto& network : networks_) {
     if (const auto& ipip = network->decision().desired.ipip; ipip && !wanted) wanted = ipip;
   }
-  if (wanted) wanted->ports = ipipPortsOf(presentAttachments(), actual_);
   const auto done = kernel_.setIpip(wanted);
   problems_.set("ipip", done ? std::vector<std::string>{} : std::vector{done.error().text});
+}
+
+/// Of tunnels whose packets programs take out. Where udp's engine is chosen by what the kernel takes, that it
+/// takes none is no problem: twill-tunnel says so in its own words.
+void Agent::followTunnelPorts() {
+  std::set<std::string> tunnels;
+  bool asked = false;
+  for (const auto& network : networks_) {
+    const auto& tunnel = network->decision().desired.tunnel;
+    const auto& ipip = network->decision().desired.ipip;
+    if (ipip) tunnels.insert(ipip->device);
+    if (tunnel && tunnel->engine != "user") tunnels.insert(tunnel->device);
+    asked = asked || ipip || (tunnel && tunnel->engine == "kernel");
+  }
+  const auto done = kernel_.setTunnelPorts(tunnelPortsOf(tunnels, presentAttachments(), actual_));
+  problems_.set("tunnel ports", done || !asked
+                                    ? std::vector<std::string>{}
+                                    : std::vector{done.error().text + "; bulk to containers is slow"});
 }
 
 /// Without it packets take the ordinary way, so that a failure is said and nothing more.

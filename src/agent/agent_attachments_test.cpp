@@ -308,25 +308,40 @@ TEST_CASE("the fast path follows containers and map when it is asked for") {
   CHECK_FALSE(node.kernel.fastPath());
 }
 
-TEST_CASE("ipip knows the containers' links, so that what comes out of it goes there without the bridge") {
+TEST_CASE("what comes out of ipip goes to the containers' links without the bridge") {
   Node node;
   Cluster cluster = threeNodes();
   cluster.network.backend.type = "ipip";
   node.join(cluster);
-  REQUIRE(node.kernel.ipip());
-  CHECK(node.kernel.ipip()->ports.empty());
+  CHECK(node.kernel.tunnelPorts().empty());
   const auto made = node.agent->attach(node.container("c1"));
   REQUIRE(made);
   node.settle();
-  REQUIRE(node.kernel.ipip()->ports.size() == 1);
-  const auto& port = node.kernel.ipip()->ports[0];
+  REQUIRE(node.kernel.tunnelPorts().size() == 1);
+  const auto& port = node.kernel.tunnelPorts()[0];
   const auto& links = node.agent->actual().links;
+  CHECK(port.tunnel == links.at("twill-ipip").index);
   CHECK(port.mac == made->mac);
   CHECK(port.link == links.at(made->hostIfname).index);
   CHECK(port.bridge == links.at(made->bridge).index);
   REQUIRE(node.agent->detach(made->key()));
   node.settle();
-  CHECK(node.kernel.ipip()->ports.empty());
+  CHECK(node.kernel.tunnelPorts().empty());
+}
+
+TEST_CASE(
+    "what comes out of udp goes to the containers' links without the bridge where programs take it out") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.network.backend.type = "udp";
+  node.join(cluster);
+  REQUIRE(node.agent->attach(node.container("c1")));
+  node.settle();
+  REQUIRE(node.kernel.tunnelPorts().size() == 1);
+  CHECK(node.kernel.tunnelPorts()[0].tunnel == node.agent->actual().links.at("twill-udp").index);
+  cluster.network.backend.engine = "user";
+  node.join(cluster);
+  CHECK(node.kernel.tunnelPorts().empty());
 }
 
 TEST_CASE("a kernel that takes no fast path is a problem that is told, and no reason to be unready") {

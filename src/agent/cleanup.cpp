@@ -19,6 +19,7 @@
 #include "cloud/reconciler.hpp"
 #include "kernel/linux.hpp"
 #include "kernel/programs.hpp"
+#include "tc/merging_link.hpp"
 
 namespace twill {
 namespace {
@@ -140,8 +141,11 @@ Result<void> cleanUp(const Options& options) {
   for (const auto& object : announced) fmt::print("remove {}\n", object);
   TWILL_TRY(const auto links, removePrograms(kTunnelPrograms));
   for (const auto& link : links) fmt::print("remove the tunnel's program at {}\n", link);
+  if (tc::MergingLink::remove()) fmt::print("remove the link {}\n", tc::MergingLink::kEntrance);
   TWILL_TRY(const auto encapsulated, removePrograms(kIpipPrograms));
   for (const auto& link : encapsulated) fmt::print("remove ipip's program at {}\n", link);
+  TWILL_TRY(const auto bridges, removePrograms(kPortPrograms));
+  for (const auto& link : bridges) fmt::print("remove the tunnels' program at {}\n", link);
   TWILL_TRY(const auto passed, removePrograms(kFastPathPrograms));
   for (const auto& link : passed) fmt::print("remove the fast path's program at {}\n", link);
   TWILL_TRY(std::unique_ptr<LinuxKernel> kernel, LinuxKernel::open());

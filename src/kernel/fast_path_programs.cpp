@@ -39,14 +39,10 @@ tc::Entries entriesOf(const std::vector<FastPath::Container>& containers) {
 tc::Entries entriesOf(const std::vector<FastPath::Peer>& peers) {
   tc::Entries out;
   for (const auto& peer : peers) {
-    fast_path_key key{};
-    key.length = tc::mappedLength(peer.subnet);
-    const auto bytes = tc::mapped(peer.subnet.address());
-    std::copy(bytes.begin(), bytes.end(), key.address);
     fast_path_peer value{};
     value.link = static_cast<__u32>(peer.way.link);
     value.raw = peer.way.raw ? 1 : 0;
-    out[tc::bytesOf(key)] = tc::bytesOf(value);
+    out[tc::keyOf(peer.subnet)] = tc::bytesOf(value);
   }
   return out;
 }

@@ -26,38 +26,14 @@ __be32 wordOf(const IpAddress& address) {
   return word;
 }
 
-void add(const Prefix& prefix, const ipip_owner& owner, tc::Entries& out) {
-  ipip_key key{};
-  key.length = tc::mappedLength(prefix);
-  const auto bytes = tc::mapped(prefix.address());
-  std::copy(bytes.begin(), bytes.end(), key.address);
-  out[tc::bytesOf(key)] = tc::bytesOf(owner);
-}
-
 tc::Entries entriesOf(const IpipTunnel& tunnel) {
   tc::Entries out;
   for (const auto& peer : tunnel.peers) {
     for (const Prefix& prefix : peer.prefixes)
-      add(prefix, {.endpoint = wordOf(peer.endpoint), .own = 0}, out);
+      out[tc::keyOf(prefix)] = tc::bytesOf(ipip_owner{.endpoint = wordOf(peer.endpoint), .own = 0});
   }
-  for (const Prefix& prefix : tunnel.own) add(prefix, {.endpoint = wordOf(tunnel.local), .own = 1}, out);
-  return out;
-}
-
-tc::Entries entriesOf(const std::vector<IpipTunnel::Port>& ports) {
-  tc::Entries out;
-  for (const auto& port : ports) {
-    ipip_port_key key{};
-    key.bridge = static_cast<__u32>(port.bridge);
-    std::copy(port.mac.bytes.begin(), port.mac.bytes.end(), key.mac);
-    out[tc::bytesOf(key)] = tc::bytesOf(static_cast<__u32>(port.link));
-  }
-  return out;
-}
-
-std::set<int> bridgesOf(const IpipTunnel& tunnel) {
-  std::set<int> out;
-  for (const auto& port : tunnel.ports) out.insert(port.bridge);
+  for (const Prefix& prefix : tunnel.own)
+    out[tc::keyOf(prefix)] = tc::bytesOf(ipip_owner{.endpoint = wordOf(tunnel.local), .own = 1});
   return out;
 }
 
@@ -89,8 +65,6 @@ Result<void> IpipPrograms::follow(const IpipTunnel& wanted) {
   }
   if (wanted != filled_) {
     TWILL_CHECK(tc::write(::bpf_map__fd(programs_->maps.owners), entriesOf(wanted), owners_));
-    TWILL_CHECK(tc::write(::bpf_map__fd(programs_->maps.ports), entriesOf(wanted.ports), ports_));
-    clean_ = clean_ && filled_ && bridgesOf(*filled_) == bridgesOf(wanted);
     filled_ = wanted;
   }
   return attach();
@@ -110,21 +84,16 @@ Result<void> IpipPrograms::load(const Place& place) {
   place_ = place;
   filled_.reset();
   owners_.clear();
-  ports_.clear();
   attached_.clear();
   clean_ = false;
   return {};
 }
 
 Result<void> IpipPrograms::attach() {
-  std::map<tc::Place, int> places{{{.link = place_->device, .entrance = false, .priority = kPriority},
-                                   ::bpf_program__fd(programs_->progs.twill_ipip_send)},
-                                  {{.link = place_->underlay, .entrance = true, .priority = kPriority},
-                                   ::bpf_program__fd(programs_->progs.twill_ipip_recv)}};
-  for (const int bridge : bridgesOf(*filled_)) {
-    places[{.link = bridge, .entrance = false, .priority = kPriority}] =
-        ::bpf_program__fd(programs_->progs.twill_ipip_port);
-  }
+  const std::map<tc::Place, int> places{{{.link = place_->device, .entrance = false, .priority = kPriority},
+                                         ::bpf_program__fd(programs_->progs.twill_ipip_send)},
+                                        {{.link = place_->underlay, .entrance = true, .priority = kPriority},
+                                         ::bpf_program__fd(programs_->progs.twill_ipip_recv)}};
   for (const auto& [place, program] : places) {
     const auto there = attached_.find(place);
     if (there != attached_.end() && (!doubted_ || tc::holds(place, there->second))) continue;
@@ -151,7 +120,6 @@ Result<void> IpipPrograms::remove() {
   filled_.reset();
   refused_.reset();
   owners_.clear();
-  ports_.clear();
   return {};
 }
 

@@ -48,9 +48,9 @@ class IpipPrograms {
 
   std::unique_ptr<ipip, Destroy> programs_;
   std::optional<Place> place_;        ///< of the programs
-  std::optional<IpipTunnel> filled_;  ///< what the maps were filled from
+  std::optional<IpipTunnel> filled_;  ///< what the map was filled from
   std::optional<Error> refused_;
-  tc::Entries owners_, ports_;                   ///< what the maps hold
+  tc::Entries owners_;                           ///< what the map holds
   std::map<tc::Place, std::uint32_t> attached_;  ///< and which program
   bool doubted_ = false;
   bool clean_ = false;  ///< nothing of a former process is left

@@ -12,6 +12,7 @@
 #include <ipip.h>
 #include <ipip.skel.h>
 #include <net/if.h>
+#include <prefix_key.h>
 
 #include "base/fd.hpp"
 
@@ -25,7 +26,7 @@ IpAddress addressOf(const __be32& word) {
 }
 
 /// Of an entry of the map, where IPv4 is ::ffff:0.0.0.0/96.
-Prefix prefixOf(const ipip_key& key) {
+Prefix prefixOf(const prefix_key& key) {
   const auto address = IpAddress::fromBytes({key.address, sizeof key.address});
   const int length = static_cast<int>(key.length);
   if (!address.isMappedV4() || length < 96) return {address, length};
@@ -66,10 +67,10 @@ Result<Fd> mapOf(const std::vector<__u32>& ids, std::string_view name, std::size
   return fail(fmt::format("a program of ipip has no map {}; is it another version's?", name));
 }
 
-Result<std::vector<std::pair<ipip_key, ipip_owner>>> entriesOf(const Fd& owners) {
-  std::vector<std::pair<ipip_key, ipip_owner>> out;
-  ipip_key key{};
-  for (const ipip_key* last = nullptr; ::bpf_map_get_next_key(owners.get(), last, &key) == 0; last = &key) {
+Result<std::vector<std::pair<prefix_key, ipip_owner>>> entriesOf(const Fd& owners) {
+  std::vector<std::pair<prefix_key, ipip_owner>> out;
+  prefix_key key{};
+  for (const prefix_key* last = nullptr; ::bpf_map_get_next_key(owners.get(), last, &key) == 0; last = &key) {
     ipip_owner owner{};
     if (::bpf_map_lookup_elem(owners.get(), &key, &owner) == 0) out.emplace_back(key, owner);
   }

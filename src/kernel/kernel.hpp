@@ -14,6 +14,7 @@
 #include "plan/fast_path.hpp"
 #include "plan/ipip_tunnel.hpp"
 #include "plan/state.hpp"
+#include "plan/tunnel_port.hpp"
 
 namespace twill {
 
@@ -64,6 +65,10 @@ class Kernel {
   [[nodiscard]] virtual Result<void> setIpip(const std::optional<IpipTunnel>& wanted) = 0;
   /// What has gone that way; none while there is none.
   [[nodiscard]] virtual std::optional<IpipNumbers> ipipNumbers() const = 0;
+
+  /// What comes out of tunnels goes to these containers past their bridges, and to no others. Costs next to
+  /// nothing when it is so already. Fails when the kernel takes no such program.
+  [[nodiscard]] virtual Result<void> setTunnelPorts(const std::vector<ContainerPort>& wanted) = 0;
 
   /// Name of the driver behind a link, as `ethtool -i` shows it; empty where there is none.
   [[nodiscard]] virtual std::string driverOf(const std::string& link) = 0;

@@ -73,6 +73,7 @@ Result<KernelState> LinuxKernel::read(const Interest& interest) {
   proxies_.clear();
   fastPath_.doubt(0);
   ipip_.doubt(0);
+  tunnelPorts_.doubt(0);
   TWILL_TRY(auto state, readState(requests_, mirror_, interest));
   for (const auto& link : dying) forgetLink(link, state);
   state.sysctls = readSysctls(interest.sysctls);
@@ -110,6 +111,11 @@ Result<void> LinuxKernel::setIpip(const std::optional<IpipTunnel>& wanted) {
   return ipip_.follow(*wanted);
 }
 
+Result<void> LinuxKernel::setTunnelPorts(const std::vector<ContainerPort>& wanted) {
+  if (!wanted.empty()) TWILL_CHECK(watchPrograms());
+  return tunnelPorts_.follow(wanted);
+}
+
 Kernel::Drained LinuxKernel::drain(KernelState& state, const Interest& interest) {
   eventfd_t ignored = 0;
   ::eventfd_read(touched_.get(), &ignored);
@@ -130,8 +136,8 @@ Kernel::Drained LinuxKernel::drainRtnetlink(KernelState& state, const Interest& 
     netlink::forEachMessage(*datagram, [&](const netlink::Received& message) {
       if (message.type == RTM_NEWNETCONF || message.type == RTM_DELNETCONF) settingsStale_ = true;
       if (const int link = linkOfPrograms(message); link != 0) {
-        const bool passed = fastPath_.doubt(link);
-        if (ipip_.doubt(link) || passed) out = std::max(out, Drained::changed);
+        const bool ours[] = {fastPath_.doubt(link), ipip_.doubt(link), tunnelPorts_.doubt(link)};
+        if (std::ranges::count(ours, true) > 0) out = std::max(out, Drained::changed);
       }
       if (out != Drained::lost) out = std::max(out, mirror_.fold(message, state, interest));
     });

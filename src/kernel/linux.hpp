@@ -14,6 +14,7 @@
 #include "kernel/netlink.hpp"
 #include "kernel/nftables.hpp"
 #include "kernel/reaper.hpp"
+#include "kernel/tunnel_port_programs.hpp"
 
 namespace twill {
 
@@ -34,6 +35,7 @@ class LinuxKernel final : public Kernel {
   [[nodiscard]] Result<void> setFastPath(const std::optional<FastPath>& wanted) override;
   [[nodiscard]] Result<void> setIpip(const std::optional<IpipTunnel>& wanted) override;
   [[nodiscard]] std::optional<IpipNumbers> ipipNumbers() const override { return ipip_.numbers(); }
+  [[nodiscard]] Result<void> setTunnelPorts(const std::vector<ContainerPort>& wanted) override;
   [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override {
     return fastPath_.numbers();
   }
@@ -62,6 +64,7 @@ class LinuxKernel final : public Kernel {
   std::vector<Operation> proxies_;  ///< additions and removals of proxy entries, since the last drain()
   FastPathPrograms fastPath_;
   IpipPrograms ipip_;
+  TunnelPortPrograms tunnelPorts_;
   bool watchesPrograms_ = false;
   bool settingsStale_ = false;
   std::atomic<bool> hidWrongly_ = false;  ///< a link that could not be removed is still there

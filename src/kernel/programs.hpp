@@ -18,6 +18,7 @@ inline constexpr std::string_view kTunnelPrograms = "twill_udp_";     ///< bpf/u
 inline constexpr std::string_view kIpipPrograms = "twill_ipip_";      ///< bpf/ipip.bpf.c
 inline constexpr std::string_view kIpipSender = "twill_ipip_send";    ///< at the exit of its device
 inline constexpr std::string_view kIpipReceiver = "twill_ipip_recv";  ///< at the underlay's entrance
+inline constexpr std::string_view kPortPrograms = "twill_port";       ///< bpf/tunnel_port.bpf.c
 inline constexpr std::string_view kFastPathPrograms = "twill_fast_";  ///< bpf/fast_path.bpf.c
 
 /// Takes all programs whose names begin so, but for those with these ids, from the links that they are at, in

@@ -17,20 +17,11 @@ struct IpipTunnel {
 
     auto operator<=>(const Peer&) const = default;
   };
-  /// A container's link at a bridge. By index, so that one that was made again is another one.
-  struct Port {
-    int bridge = 0;
-    int link = 0;    ///< the node's end of its veth
-    MacAddress mac;  ///< the container's
-
-    auto operator<=>(const Port&) const = default;
-  };
   std::string device;    ///< packets that are routed to it are encapsulated
   std::string underlay;  ///< the link that peers' packets come in by
   IpAddress local;       ///< this node's address there
   std::vector<Prefix> own;
   std::vector<Peer> peers;
-  std::vector<Port> ports;  ///< what came out and is for them goes there past the bridge
 
   auto operator<=>(const IpipTunnel&) const = default;
 };

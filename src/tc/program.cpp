@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <prefix_key.h>
 
 namespace twill::tc {
 namespace {
@@ -106,8 +107,11 @@ std::array<std::uint8_t, 16> mapped(const IpAddress& address) {
   return out;
 }
 
-std::uint32_t mappedLength(const Prefix& prefix) {
-  return static_cast<std::uint32_t>(prefix.length() + (prefix.isV4() ? 96 : 0));
+std::string keyOf(const Prefix& prefix) {
+  prefix_key key{};
+  key.length = static_cast<std::uint32_t>(prefix.length() + (prefix.isV4() ? 96 : 0));
+  std::ranges::copy(mapped(prefix.address()), key.address);
+  return bytesOf(key);
 }
 
 Result<void> write(int map, const Entries& wanted, Entries& written) {

@@ -33,8 +33,9 @@ void listen();
 
 /// 16 bytes as the programs' maps have them: ::ffff:a.b.c.d for IPv4.
 [[nodiscard]] std::array<std::uint8_t, 16> mapped(const IpAddress& address);
-/// How many of those bytes' bits a prefix is long.
-[[nodiscard]] std::uint32_t mappedLength(const Prefix& prefix);
+
+/// The key of a prefix in the programs' tries (bpf/prefix_key.h).
+[[nodiscard]] std::string keyOf(const Prefix& prefix);
 
 template <class T>
 [[nodiscard]] std::string bytesOf(const T& value) {

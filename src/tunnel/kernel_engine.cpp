@@ -20,13 +20,6 @@ constexpr std::size_t kLeastRoom = 256;
 /// Nanoseconds: longer than a packet waits in user space.
 constexpr std::uint64_t kBulk = 5'000'000;
 
-std::string keyOf(const Prefix& prefix) {
-  udp_tunnel_key key{};
-  key.length = tc::mappedLength(prefix);
-  std::ranges::copy(tc::mapped(prefix.address()), key.address);
-  return tc::bytesOf(key);
-}
-
 std::string ownerOf(const IpAddress& endpoint, std::uint32_t index, bool byUser) {
   udp_tunnel_owner owner{};
   std::ranges::copy(tc::mapped(endpoint), owner.endpoint);
@@ -59,13 +52,30 @@ Result<std::unique_ptr<KernelEngine>> KernelEngine::start(const Settings& settin
   if (!engine->programs_) return failErrno("open the kernel engine");
   engine->programs_->rodata->tunnel_link = static_cast<__u32>(device);
   engine->programs_->rodata->underlay_link = static_cast<__u32>(underlay);
+  engine->openMergingLink();
   TWILL_CHECK(engine->load(peers.size()));
   TWILL_CHECK(engine->setPeers(peers));
+  if (engine->merging_) {
+    TWILL_CHECK(engine->attach(::bpf_program__fd(engine->programs_->progs.twill_udp_merged),
+                               {.link = engine->merging_->exit, .entrance = true, .priority = kPriority}));
+  }
   TWILL_CHECK(engine->attach(::bpf_program__fd(engine->programs_->progs.twill_udp_receive),
                              {.link = underlay, .entrance = true, .priority = kPriority}));
   TWILL_CHECK(engine->attach(::bpf_program__fd(engine->programs_->progs.twill_udp_send),
                              {.link = device, .priority = kPriority}));
   return engine;
+}
+
+/// Where the pump takes the large packets, it puts them together, too.
+void KernelEngine::openMergingLink() {
+  if (where_.largeByUser) return;
+  auto made = tc::MergingLink::make();
+  if (!made) {
+    unmerged_ = made.error().text;
+    return;
+  }
+  merging_ = *made;
+  programs_->rodata->merging_link = static_cast<__u32>(merging_->entrance);
 }
 
 Result<void> KernelEngine::load(std::size_t peers) {
@@ -77,7 +87,7 @@ Result<void> KernelEngine::load(std::size_t peers) {
   data->large_by_user = where_.largeByUser ? 1 : 0;
   if (settings_.local4) std::memcpy(const_cast<__be32*>(&data->local4), settings_.local4->bytes().data(), 4);
   if (settings_.local6) std::memcpy(const_cast<__u32*>(data->local6), settings_.local6->bytes().data(), 16);
-  for (bpf_map* map : {programs_->maps.counters, programs_->maps.received_large})
+  for (bpf_map* map : {programs_->maps.counters, programs_->maps.received})
     ::bpf_map__set_max_entries(map, static_cast<__u32>(room));
   if (const int failed = udp_tunnel__load(programs_.get()); failed != 0)
     return tc::failLoad("load the kernel engine", -failed);
@@ -91,10 +101,12 @@ Result<void> KernelEngine::attach(int program, const tc::Place& place) {
 
 KernelEngine::~KernelEngine() {
   for (const auto& [place, program] : attached_) tc::detach(place);
+  if (merging_) tc::MergingLink::remove();
 }
 
 void KernelEngine::takeOver(KernelEngine& before) const {
   for (const auto& [place, program] : attached_) before.attached_.erase(place);
+  if (merging_) before.merging_.reset();
 }
 
 bool KernelEngine::isIntact() const {
@@ -102,7 +114,7 @@ bool KernelEngine::isIntact() const {
     const auto index = static_cast<int>(::if_nametoindex(link.c_str()));
     return attached_.contains({.link = index, .entrance = entrance, .priority = kPriority});
   };
-  return isAt(settings_.device, false) && isAt(where_.underlay, true) &&
+  return isAt(settings_.device, false) && isAt(where_.underlay, true) && (!merging_ || merging_->isUp()) &&
          std::ranges::all_of(attached_, [](const auto& at) { return tc::holds(at.first, at.second); });
 }
 
@@ -134,10 +146,10 @@ Result<void> KernelEngine::setPeers(const std::vector<Peer>& peers) {
   for (const Peer& peer : peers) {
     TWILL_TRY(const auto index, indexOf(peer.name));
     for (const Prefix& prefix : peer.prefixes)
-      wanted.emplace(keyOf(prefix), ownerOf(peer.endpoint, index, !peer.partialChecksums));
+      wanted.emplace(tc::keyOf(prefix), ownerOf(peer.endpoint, index, !peer.partialChecksums));
   }
   for (const Prefix& prefix : settings_.own)
-    wanted.insert_or_assign(keyOf(prefix), ownerOf({}, UDP_TUNNEL_OWN, false));
+    wanted.insert_or_assign(tc::keyOf(prefix), ownerOf({}, UDP_TUNNEL_OWN, false));
   return tc::write(::bpf_map__fd(programs_->maps.owners), wanted, entries_);
 }
 

@@ -3,9 +3,11 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "tc/merging_link.hpp"
 #include "tc/program.hpp"
 #include "tunnel/pump.hpp"
 
@@ -30,7 +32,7 @@ class KernelEngine {
   [[nodiscard]] static Result<std::unique_ptr<KernelEngine>> start(const Settings& settings,
                                                                    const Where& where,
                                                                    const std::vector<Peer>& peers);
-  /// Detaches.
+  /// Detaches, and removes the merging link.
   ~KernelEngine();
   KernelEngine(const KernelEngine&) = delete;
   KernelEngine& operator=(const KernelEngine&) = delete;
@@ -45,8 +47,10 @@ class KernelEngine {
   [[nodiscard]] bool isIntact() const;
   /// What went by the kernel, on top of what the pump has counted; by name of the peer.
   [[nodiscard]] std::map<std::string, PeerNumbers> numbers() const;
-  /// `before` no longer detaches what has been replaced by this one.
+  /// `before` no longer removes what has been replaced by this one.
   void takeOver(KernelEngine& before) const;
+  /// Why TCP's segments are not put together, which costs bulk; empty when they are, or the pump does it.
+  [[nodiscard]] const std::string& unmerged() const { return unmerged_; }
 
  private:
   struct Detach {
@@ -55,6 +59,7 @@ class KernelEngine {
 
   KernelEngine() = default;
   Result<void> load(std::size_t peers);
+  void openMergingLink();
   Result<void> attach(int program, const tc::Place& place);
   Result<std::uint32_t> indexOf(const std::string& peer);
   void forgetPeersBut(const std::vector<Peer>& peers);
@@ -65,6 +70,8 @@ class KernelEngine {
   std::map<std::string, std::uint32_t> indexes_;
   std::vector<std::uint32_t> free_;
   tc::Entries entries_;
+  std::optional<tc::MergingLink> merging_;
+  std::string unmerged_;
   std::map<tc::Place, std::uint32_t> attached_;  ///< and which program
 };
 

@@ -101,9 +101,56 @@ TEST_CASE("the kernel carries packets both ways, and counts them") {
   CHECK(Node::pings());
   const auto numbers = engine->numbers().at("node2");
   CHECK(numbers.sentPackets == 3);
-  CHECK(numbers.sentBytes == std::uint64_t{3 * 84});
+  CHECK(numbers.sentBytes == 3ULL * 84);
   CHECK(numbers.receivedPackets == 3);
   CHECK(node.pump->peers().peers()[0].counters->sentPackets == 0);
+}
+
+TEST_CASE(
+    "the pair of links that puts segments together is there as long as the kernel engine has use for it") {
+  Node node;
+  if (!node.make()) return;
+  const auto isThere = [] { return sh("ip link").find("twill-merged") != std::string::npos; };
+  {
+    const auto engine = node.startEngine();
+    if (!engine) return;
+    CHECK(engine->unmerged().empty());
+    CHECK(isThere());
+    const auto next = node.startEngine();
+    next->takeOver(*engine);
+  }
+  CHECK_FALSE(isThere());
+  {
+    const auto before = node.startEngine();
+    auto next = node.startEngine();
+    next->takeOver(*before);
+    CHECK(isThere());
+  }
+  const auto byUser = node.startEngine(true);
+  CHECK_FALSE(isThere());
+}
+
+TEST_CASE("a kernel engine without its pair of links is made anew, and has it") {
+  Node node;
+  if (!node.make()) return;
+  const auto engine = node.startEngine();
+  if (!engine) return;
+  CHECK(engine->isIntact());
+  sh("ip link del twill-merge");
+  CHECK_FALSE(engine->isIntact());
+  const auto next = node.startEngine();
+  next->takeOver(*engine);
+  CHECK(next->isIntact());
+  sh("ip link set twill-merged down");
+  CHECK_FALSE(next->isIntact());
+  {
+    const auto last = node.startEngine();
+    CHECK(last->isIntact());
+  }
+  sh("ip link add twill-merge type bridge");
+  const auto without = node.startEngine();
+  CHECK(without->unmerged().find("twill-merge") != std::string::npos);
+  CHECK(Node::pings());
 }
 
 TEST_CASE("the outer header may be IPv6") {
@@ -193,7 +240,7 @@ TEST_CASE("programs that somebody took away are missed, and what is left behind 
   CHECK(next->isIntact());
   const auto links = removePrograms(kTunnelPrograms);
   REQUIRE(links);
-  CHECK(*links == std::vector<std::string>{"up0", "twill-udp"});
+  CHECK(*links == std::vector<std::string>{"up0", "twill-udp", "twill-merged"});
   CHECK_FALSE(next->isIntact());
   CHECK(removePrograms(kTunnelPrograms)->empty());
 }

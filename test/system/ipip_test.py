@@ -158,10 +158,11 @@ def troubles(lab):
     gone = lost(flood)
     print(f"agent killed: {gone} of 800 packets lost")
     assert gone == 0
-    for link, side in (("eth0", "ingress"), ("twill-ipip", "egress"), ("twill0", "egress")):
+    for link, side, program in (("eth0", "ingress", "twill_ipip_"), ("twill-ipip", "egress", "twill_ipip_"),
+                                ("twill0", "egress", "twill_port")):
         lab.execute("node1", "tc", "qdisc", "del", "dev", link, "clsact")
         wait_for(f"the program at {link} is back",
-                 lambda at=link, way=side: "twill_ipip_" in lab.execute("node1", "tc", "filter", "show", "dev", at, way), 3)
+                 lambda at=link, way=side, name=program: name in lab.execute("node1", "tc", "filter", "show", "dev", at, way), 3)
         assert reaches(lab, "node1/con1", "172.16.2.2")
     lab.execute("node1", "ip", "link", "del", "twill-ipip")
     wait_for("the device is back", lambda: reaches(lab, "node1/con1", "172.16.2.2"), 3)
@@ -186,6 +187,7 @@ def nothing_is_left(lab):
                                      f"kill $(cat /run/twill/twilld.lock); sleep 1; {os.path.dirname(lab.twill)}/twilld --cleanup")
     assert "twill-ipip" not in lab.execute("node2", "ip", "link")
     assert "twill_ipip" not in lab.execute("node2", "tc", "filter", "show", "dev", "eth0", "ingress")
+    assert "twill_port" not in lab.execute("node2", "tc", "filter", "show", "dev", "twill0", "egress", check=False)
 
 
 def main():

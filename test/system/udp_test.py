@@ -100,6 +100,25 @@ def flannel_is_understood(lab):
     wait_for("node3 is back", lambda: lab.status("node3")["ready"])
 
 
+def segments_are_put_together(lab):
+    """Packets of 1500 bytes on the wire, from programs to programs: behind the tunnel there are larger ones."""
+    lab.execute("node1", "ethtool", "-K", "eth0", "tso", "off", "gso", "off", "tx-udp_tnl-segmentation", "off")
+    v6 = [one["local"] for link in json.loads(lab.execute("node2/con1", "ip", "-j", "address", "show", "dev", "eth0"))
+          for one in link["addr_info"] if one["family"] == "inet6" and one["scope"] == "global"]
+    for address in ("172.16.1.2", *v6):
+        lab.execute("node2", "nft", "table inet count { chain c { type filter hook prerouting priority 0; "
+                                    "iifname twill-udp meta l4proto tcp counter; }; }")
+        lab.execute("node2/con1", "iperf3", "-s", "-1", "-D")
+        lab.execute("node1/con1", "iperf3", "-c", address, "-n", "100M")
+        words = lab.execute("node2", "nft", "list", "table", "inet", "count").split()
+        packets, size = int(words[words.index("packets") + 1]), int(words[words.index("bytes") + 1])
+        lab.execute("node2", "nft", "delete", "table", "inet", "count")
+        print(f"segments to {address} are put together: {packets} packets of {size / packets:.0f} bytes")
+        assert packets > 1000 and size / packets > 3000
+    assert v6
+    lab.execute("node1", "ethtool", "-K", "eth0", "tso", "on", "gso", "on", "tx-udp_tnl-segmentation", "on")
+
+
 def a_killed_tunnel_is_back(lab):
     """Each second, under a flood of pings, with the agent and without a change in the kernel."""
     before = lab.status("node1")["operations"]["total"]
@@ -283,6 +302,7 @@ def everything(engine):
         if engine != "user":
             a_lost_program_is_back(lab)
         if engine == "kernel":
+            segments_are_put_together(lab)
             a_refused_engine_is_a_problem(lab)
         a_smaller_path_is_learned(lab)
         the_port_moves(lab)

@@ -95,6 +95,11 @@ std::optional<IpipNumbers> FakeKernel::ipipNumbers() const {
   return ipip_ ? std::optional(IpipNumbers{}) : std::nullopt;
 }
 
+Result<void> FakeKernel::setTunnelPorts(const std::vector<ContainerPort>& wanted) {
+  tunnelPorts_ = wanted;
+  return {};
+}
+
 std::optional<FastPathNumbers> FakeKernel::fastPathNumbers() const {
   return fastPath_ ? std::optional(FastPathNumbers{}) : std::nullopt;
 }

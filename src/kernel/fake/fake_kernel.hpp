@@ -33,6 +33,8 @@ class FakeKernel final : public Kernel {
   /// Is seen in ipip().
   [[nodiscard]] Result<void> setIpip(const std::optional<IpipTunnel>& wanted) override;
   [[nodiscard]] std::optional<IpipNumbers> ipipNumbers() const override;
+  /// Is seen in tunnelPorts().
+  [[nodiscard]] Result<void> setTunnelPorts(const std::vector<ContainerPort>& wanted) override;
   [[nodiscard]] std::string driverOf(const std::string& link) override { return drivers_[link]; }
   [[nodiscard]] int notifyFd() const override { return notify_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
@@ -60,6 +62,7 @@ class FakeKernel final : public Kernel {
   void clearLog() { log_.clear(); }
   [[nodiscard]] const std::optional<FastPath>& fastPath() const { return fastPath_; }
   [[nodiscard]] const std::optional<IpipTunnel>& ipip() const { return ipip_; }
+  [[nodiscard]] const std::vector<ContainerPort>& tunnelPorts() const { return tunnelPorts_; }
   /// setFastPath() fails with it from now on.
   void refuseFastPath(Error error) { fastPathRefusal_ = std::move(error); }
   /// How often read() was called.
@@ -82,6 +85,7 @@ class FakeKernel final : public Kernel {
   Fd notify_;
   std::optional<FastPath> fastPath_;
   std::optional<IpipTunnel> ipip_;
+  std::vector<ContainerPort> tunnelPorts_;
   std::optional<Error> fastPathRefusal_;
   bool changed_ = false;
   bool lost_ = false;
