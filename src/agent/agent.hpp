@@ -127,7 +127,9 @@ class Agent {
   void say(const std::string& text);
   void setReady(bool ready);
   void followFastPath();
+  [[nodiscard]] std::optional<IpipTunnel> wantedIpip() const;
   void followIpip();
+  void holdForIpip(std::vector<Operation>& operations) const;
   void scheduleRetry();
   void scheduleResync(std::chrono::seconds delay);
   [[nodiscard]] NodeNetwork networkOf(const Attachment& attachment) const;

@@ -329,6 +329,43 @@ TEST_CASE("ipip knows the containers' links, so that what comes out of it goes t
   CHECK(node.kernel.ipip()->ports.empty());
 }
 
+TEST_CASE(
+    "ipip goes by the kernel's driver where there is one, and each engine stays until the other is there") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.network.backend.type = "ipip";
+  cluster.network.backend.directRouting = false;
+  cluster.network.backend.engine = "ebpf";
+  for (Lease& lease : cluster.leases) lease.backendType = "ipip";
+  node.kernel.addDriver(LinkKind::ipip);
+  node.kernel.addDriver(LinkKind::sit);
+  node.join(cluster);
+  REQUIRE(node.kernel.ipip());
+  const auto change = [&](const char* engine) {
+    node.kernel.clearLog();
+    cluster.network.backend.engine = engine;
+    node.join(cluster);
+    CHECK(node.agent->ready());
+  };
+  const auto place = [&](const std::string& text) {
+    const auto& log = node.kernel.log();
+    const auto found =
+        std::find_if(log.begin(), log.end(), [&](const auto& line) { return line.starts_with(text); });
+    REQUIRE_MESSAGE(found != log.end(), text);
+    return found - log.begin();
+  };
+  change("auto");
+  CHECK_FALSE(node.kernel.ipip());
+  CHECK_FALSE(node.kernel.all().links.contains("twill-ipip"));
+  CHECK(place("add ipip twill-ipip4") < place("change route 172.16.1.0/24 via 10.0.0.20 dev twill-ipip4"));
+  CHECK(place("change route 172.16.1.0/24") < place("remove tun twill-ipip"));
+  change("ebpf");
+  CHECK(node.kernel.ipip());
+  CHECK_FALSE(node.kernel.all().links.contains("twill-ipip4"));
+  CHECK(place("add tun twill-ipip") < place("change route 172.16.1.0/24 dev twill-ipip"));
+  CHECK(place("change route 172.16.1.0/24") < place("remove ipip twill-ipip4"));
+}
+
 TEST_CASE("a kernel that takes no fast path is a problem that is told, and no reason to be unready") {
   Node node;
   node.fastPath = true;

@@ -17,6 +17,7 @@ namespace twill {
 namespace asio = boost::asio;
 namespace {
 
+constexpr std::string_view kIpip = "ipip";
 constexpr std::size_t kLongestSubnetEnv = 65536;
 
 TimePoint now() {
@@ -133,7 +134,26 @@ std::vector<Holding> Network::lingering() const {
   return out;
 }
 
-bool Network::decide(const std::function<std::string(const std::string&)>& driverOf) {
+/// Why the kernel's drivers cannot carry ipip; empty when they can. Being asked for loads them, each with a
+/// device of its own, so that they are asked for only where they are of use.
+std::string Network::reasonAgainstDriver(Kernel& kernel) const {
+  const auto& [network, leases, warnings] = cluster_->cluster;
+  const auto isIpip = [](std::string_view type) { return type == kIpip; };
+  const auto recent = recent_.at(now());
+  const auto before = setUps_.find(kIpip);
+  const bool used = isIpip(network.backend.type) || std::any_of(recent.begin(), recent.end(), isIpip) ||
+                    std::any_of(leases.begin(), leases.end(),
+                                [&](const Lease& lease) { return isIpip(lease.backendType); });
+  const bool past = !isIpip(network.backend.type) && before != setUps_.end();
+  if (!used || (past ? before->second : network.backend).engine == "ebpf") return Self().noIpipDriver;
+  for (const LinkKind kind : {LinkKind::ipip, LinkKind::sit}) {
+    if (kind == LinkKind::sit && !network.v6) continue;
+    if (const auto there = kernel.hasDriver(kind); !there) return there.error().text;
+  }
+  return {};
+}
+
+bool Network::decide(Kernel& kernel) {
   if (!cluster_ || !underlay_ || !changed_) return false;
   if (obstacle_) {
     if (!obstacle_->empty()) tell("config", {*obstacle_});
@@ -148,7 +168,8 @@ bool Network::decide(const std::function<std::string(const std::string&)>& drive
                                 .previous = previous_,
                                 .last = lastLease_,
                                 .recent = recent_.at(now()),
-                                .driver = driverOf(underlay_->underlay.link),
+                                .driver = kernel.driverOf(underlay_->underlay.link),
+                                .noIpipDriver = reasonAgainstDriver(kernel),
                                 .network = name_,
                                 .otherNetworks = others_,
                                 .setUps = &setUps_});

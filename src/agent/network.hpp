@@ -23,6 +23,7 @@
 #include "attach/node_network.hpp"
 #include "cloud/reconciler.hpp"
 #include "datastore/datastore.hpp"
+#include "kernel/kernel.hpp"
 
 namespace twill {
 
@@ -79,8 +80,9 @@ class Network {
   void setObstacle(std::optional<std::string> why) { obstacle_ = std::move(why); }
   [[nodiscard]] bool hasObstacle() const { return obstacle_.has_value(); }
   /// Decides anew if map, underlay or other networks have changed since the last time; true when it did. What
-  /// was decided before stays when this cannot be had. `driverOf` names the driver behind a link.
-  [[nodiscard]] bool decide(const std::function<std::string(const std::string&)>& driverOf);
+  /// was decided before stays when this cannot be had. `kernel` is asked for
+  /// the drivers that it has.
+  [[nodiscard]] bool decide(Kernel& kernel);
   /// The next decide() does so, whether or not anything has changed.
   void decideAgain() { changed_ = true; }
   /// Moves (or, beside others, adds) what is wanted to `wanted`.
@@ -101,6 +103,7 @@ class Network {
   void checkCloudRoad(const RouteQuestion& routeTo);
   [[nodiscard]] bool isKnownToCloud() const;
   void tell(const char* source, std::vector<std::string> texts);
+  [[nodiscard]] std::string reasonAgainstDriver(Kernel& kernel) const;
   void onCluster(Result<Cluster> cluster);
   void rememberHeld();
   void publish(const Lease& lease);

@@ -9,6 +9,7 @@
 
 #include "backend/checksum_offload.hpp"
 #include "model/cloud_wish.hpp"
+#include "backend/ipip_engine.hpp"
 #include "model/cluster.hpp"
 #include "model/tunnel_config.hpp"
 #include "plan/ipip_tunnel.hpp"
@@ -43,6 +44,8 @@ struct Self {
   Lease lease;          ///< our own, as granted
   bool ipMasq = false;  ///< masquerade what leaves the cluster
   ChecksumOffload checksumOffload;
+  /// Why the kernel's drivers cannot carry ipip; empty when they can.
+  std::string noIpipDriver = "the kernel has not been asked for its drivers";
 
   auto operator<=>(const Self&) const = default;
 };
@@ -54,6 +57,10 @@ struct Desired {
   std::optional<IpipTunnel> ipip;      ///< what ipip's programs are to do, likewise
   std::optional<CloudWish> cloud;      ///< what the cloud's route tables are to hold, likewise
   std::vector<std::string> notices;    ///< for `twill status`: peers left out, with the reason and what to do
+  std::optional<TunnelConfig> tunnel;    ///< what twill-tunnel is to do; none: there is to be none
+  std::optional<IpipTunnel> ipip;        ///< what ipip's programs are to do, likewise; none with the driver
+  std::optional<IpipEngine> ipipEngine;  ///< of ipip, where that is in use
+  std::vector<std::string> notices;  ///< for `twill status`: peers left out, with the reason and what to do
 };
 
 /// One way to connect nodes. A new one is one file, one row in backend.cpp and one golden test.

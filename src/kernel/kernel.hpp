@@ -65,6 +65,10 @@ class Kernel {
   /// What has gone that way; none while there is none.
   [[nodiscard]] virtual std::optional<IpipNumbers> ipipNumbers() const = 0;
 
+  /// Whether the kernel has the driver for links of this kind, ipip or sit; one that is a module it loads.
+  /// Makes none. The error says why not. Asked once: the answer holds as long as this object.
+  [[nodiscard]] virtual Result<void> hasDriver(LinkKind kind) = 0;
+
   /// Name of the driver behind a link, as `ethtool -i` shows it; empty where there is none.
   [[nodiscard]] virtual std::string driverOf(const std::string& link) = 0;
 
