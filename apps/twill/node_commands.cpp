@@ -106,6 +106,8 @@ int printStatus(const Json& status) {
   }
   if (const Json ipip = status.value("ipip", Json()); !ipip.is_null()) {
     fmt::print("ipip        engine {} ({})\n", text(ipip, "engine"), text(ipip, "engine_reason"));
+    for (const auto& [node, mtu] : ipip.value("path_mtu", Json::object()).items())
+      fmt::print("            a router takes {} bytes on the way to {}\n", mtu.dump(), node);
     if (ipip.contains("sent"))
       fmt::print("            {} packets sent to other segments, {} received\n",
                  text(ipip["sent"], "packets"), text(ipip["received"], "packets"));

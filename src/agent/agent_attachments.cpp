@@ -6,12 +6,10 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/agent.hpp"
-#include "agent/make_before_break.hpp"
 #include "attach/desired.hpp"
 #include "attach/fast_path.hpp"
 #include "attach/firewall.hpp"
 #include "attach/host_ports.hpp"
-#include "attach/ipip_ports.hpp"
 #include "attach/quarantine.hpp"
 #include "plan/network_names.hpp"
 
@@ -305,41 +303,6 @@ std::vector<const Attachment*> Agent::presentAttachments() const {
 
 FastPath Agent::wantedFastPath() const {
   return fastPathOf(presentAttachments(), wanted_, actual_, networks_.front()->underlay()->underlay.link);
-}
-
-/// One network has it: nothing in its packets tells networks apart.
-std::optional<IpipTunnel> Agent::wantedIpip() const {
-  for (const auto& network : networks_) {
-    if (const auto& ipip = network->decision().desired.ipip) return ipip;
-  }
-  return std::nullopt;
-}
-
-void Agent::followIpip() {
-  auto wanted = wantedIpip();
-  if (wanted) wanted->ports = ipipPortsOf(presentAttachments(), actual_);
-  const bool before = kernel_.ipipNumbers().has_value();
-  const auto done = kernel_.setIpip(wanted);
-  problems_.set("ipip", done ? std::vector<std::string>{} : std::vector{done.error().text});
-  if (kernel_.ipipNumbers().has_value() != before)
-    wake(Cause::cluster);  // something may have waited for that
-}
-
-/// The programs come after their device and before packets are led into it, and go before it: what is on its
-/// way between two engines arrives.
-void Agent::holdForIpip(std::vector<Operation>& operations) const {
-  const bool there = kernel_.ipipNumbers().has_value();
-  const bool wanted = wantedIpip().has_value();
-  if (wanted == there) return;
-  const auto isDriver = [](const Operation& operation) {
-    const auto* link = std::get_if<Link>(&operation.object);
-    return link != nullptr && link->ipTunnel;
-  };
-  if (wanted) return holdUntilCarried(kIpipDevice, isDriver, operations);
-  std::erase_if(operations, [](const Operation& operation) {
-    const auto* link = std::get_if<Link>(&operation.object);
-    return operation.verb == Verb::remove && link != nullptr && link->name == kIpipDevice;
-  });
 }
 
 /// Without it packets take the ordinary way, so that a failure is said and nothing more.

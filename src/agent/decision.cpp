@@ -189,7 +189,8 @@ Result<Decision> decide(const Inputs& inputs) {
                        .ipMasq = inputs.options.ipMasq,
                        .checksumOffload = chooseChecksumOffload(inputs.options.vxlanChecksumOffload,
                                                                 inputs.underlay.underlay.link, inputs.driver),
-                       .noIpipDriver = inputs.noIpipDriver};
+                       .noIpipDriver = inputs.noIpipDriver,
+                       .pathMtus = inputs.pathMtus};
   desiredNode(inputs.cluster.cluster, decision.self, decision.desired);
   for (const Backend& one : backends()) {
     const bool used = isInUse(one, inputs);

@@ -41,7 +41,8 @@ Network::Network(asio::io_context& io, std::string name, Options options, Datast
       cloud_(
           io, cloudFile(options_.stateDir, name_), [this] { wake_(Cause::retry); }, cloud::cloudOf),
       publishTimer_(io),
-      recentTimer_(io) {}
+      recentTimer_(io),
+      pathTimer_(io) {}
 
 Network::~Network() {
   *alive_ = false;
@@ -170,6 +171,7 @@ bool Network::decide(Kernel& kernel) {
                                 .recent = recent_.at(now()),
                                 .driver = kernel.driverOf(underlay_->underlay.link),
                                 .noIpipDriver = reasonAgainstDriver(kernel),
+                                .pathMtus = pathMtus_.at(now()),
                                 .network = name_,
                                 .otherNetworks = others_,
                                 .setUps = &setUps_});
@@ -185,6 +187,23 @@ bool Network::decide(Kernel& kernel) {
   scheduleFarewell();
   if (!decision_.publish) tell("publish", {});
   publishDue_ = decision_.publish && decision_.publish != publishing_;
+  return true;
+}
+
+bool Network::hear(const TooBig& said) {
+  if (!cluster_ || !underlay_ || !decision_.desired.ipipEngine) return false;
+  const Underlay& underlay = underlay_->underlay;
+  const auto& leases = cluster_->cluster.leases;
+  const bool ours = underlay.v4 && underlay.v4->address == said.source;
+  if (!ours || std::none_of(leases.begin(), leases.end(),
+                            [&](const Lease& lease) { return lease.publicIp == said.destination; }))
+    return false;
+  if (!pathMtus_.note(said, underlay.mtu, now())) return false;
+  if (auto line = said_.line(fmt::format("{} is reached by packets of up to {} bytes, as a router says",
+                                         said.destination.text(), said.mtu),
+                             now()))
+    spdlog::info("{}", *line);
+  changed_ = true;
   return true;
 }
 
@@ -251,10 +270,12 @@ void Network::writeSubnetEnv() {
   if (written) writtenSubnetEnv_ = std::move(text);
 }
 
-/// A backend that is used no more goes when what peers still sent by it has arrived.
+/// A backend that is used no more goes when what peers still sent by it has arrived, and what routers have
+/// said of a path does not hold for ever.
 void Network::scheduleFarewell() {
   if (const auto end = recent_.nextEnd(decision_.inUse, now()))
     changeLater(recentTimer_, *end, Cause::cluster);
+  if (const auto end = pathMtus_.nextEnd(now())) changeLater(pathTimer_, *end, Cause::cluster);
 }
 
 /// One timer for each reason: a map that changes often must not start a chain of attempts with each change.

@@ -16,6 +16,7 @@
 #include "agent/journal.hpp"
 #include "agent/network_conflicts.hpp"
 #include "agent/options.hpp"
+#include "agent/path_mtus.hpp"
 #include "agent/problems.hpp"
 #include "agent/recent_backends.hpp"
 #include "agent/repeat_log.hpp"
@@ -83,6 +84,8 @@ class Network {
   /// was decided before stays when this cannot be had. `kernel` is asked for
   /// the drivers that it has.
   [[nodiscard]] bool decide(Kernel& kernel);
+  /// Takes in what a router has said of a packet to a peer; true when there is something to decide anew.
+  [[nodiscard]] bool hear(const TooBig& said);
   /// The next decide() does so, whether or not anything has changed.
   void decideAgain() { changed_ = true; }
   /// Moves (or, beside others, adds) what is wanted to `wanted`.
@@ -130,6 +133,7 @@ class Network {
   std::map<std::string, BackendConfig, std::less<>> setUps_;
   SubnetEnv previous_;
   RecentBackends recent_;
+  PathMtus pathMtus_;
   Lease lastLease_;  ///< stays in force while the datastore lacks one for us
 
   // What follows.
@@ -147,6 +151,7 @@ class Network {
   std::string writtenSubnetEnv_;
   boost::asio::steady_timer publishTimer_;
   boost::asio::steady_timer recentTimer_;
+  boost::asio::steady_timer pathTimer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -136,6 +136,8 @@ Json ipipJson(const Agent& agent, const std::optional<Agent::TunnelNumbers>& num
     const auto& engine = network->decision().desired.ipipEngine;
     if (!engine || !out.is_null()) continue;
     out = {{"engine", engine->name()}, {"engine_wanted", engine->wanted}, {"engine_reason", engine->reason}};
+    out["path_mtu"] = Json::object();
+    for (const auto& [node, mtu] : network->decision().self.pathMtus) out["path_mtu"][node.text()] = mtu;
   }
   if (!numbers || !numbers->ipip || out.is_null()) return out;
   const IpipNumbers& ipip = *numbers->ipip;

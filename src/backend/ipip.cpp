@@ -3,6 +3,8 @@
 // 4213), which takes 20 bytes; inside a segment it goes as it is. That is Calico's CrossSubnet. By the
 // kernel's drivers (ipip_driver.hpp), or by programs (bpf/ipip.bpf.c) at a device that carries nothing
 // itself.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "backend/backend.hpp"
@@ -53,6 +55,16 @@ IpipTunnel tunnelOf(const Cluster& cluster, const Self& self) {
   return tunnel;
 }
 
+/// What fits inside on the way to `node`, where a router takes less than this node's link; else 0. So the
+/// kernel says it to who sends more. IPv6 may have no less than kLeastMtu6.
+std::uint32_t pathMtu(const NetworkConfig& config, const IpAddress& node, Family inner, const Self& self) {
+  constexpr int kLeastMtu6 = 1280;  // RFC 8200
+  const auto found = self.pathMtus.find(node);
+  if (found == self.pathMtus.end()) return 0;
+  const int fits = std::max(found->second - kOverhead, inner == Family::v6 ? kLeastMtu6 : 0);
+  return fits < deviceMtu(config, self) ? static_cast<std::uint32_t>(fits) : 0;
+}
+
 /// The routes to one of a peer's subnets and to its address, or why there are none.
 std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix& subnet, const Self& self,
                     Desired& out) {
@@ -71,6 +83,7 @@ std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix
     route.via = ipipNextHop(inner, *peer.publicIp);
     route.onlink = true;
   }
+  route.mtu = pathMtu(config, *peer.publicIp, inner, self);
   addOverlayRoutes(std::move(route), node, self, out.state);
   return {};
 }

@@ -38,6 +38,7 @@ std::vector<Prefix> ownOf(Family family, const Cluster& cluster, const Self& sel
 void keepToOwn(Family family, const std::vector<Prefix>& own, Firewall& table) {
   const auto& words = family == Family::v4 ? kWords4 : kWords6;
   std::vector<std::string> texts;
+  texts.reserve(own.size());
   for (const Prefix& prefix : own)
     texts.push_back(prefix.length() == prefix.address().bits() ? prefix.address().text() : prefix.text());
   auto& taken = table.chains["ipip_prerouting"];

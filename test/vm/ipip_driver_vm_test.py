@@ -145,7 +145,7 @@ def main():
     linux = machine.kernel(sys.argv[2])
     programs = ("ip", "ping", "iperf3", *(os.path.join(sys.argv[1], name) for name in ("twilld", "twill")))
     with tempfile.TemporaryDirectory() as folder, \
-            Lab(sys.argv[1], "vmdriver", "--backend", "ipip", "--segments", "2", "--nodes", "2", "--containers", "1", "--ipv6") as lab:
+            Lab(sys.argv[1], "vmdriver", "--backend", "ipip", "--engine", "ebpf", "--segments", "2", "--nodes", "2", "--containers", "1", "--ipv6") as lab:
         lab.execute("wire", "sh", "-ec", "ip tuntap add vm0 mode tap; ip link set vm0 master seg2 up")
         vm = machine.Machine(lab, "wire", "vm0", linux, folder, MODULES, programs, later=("ipip", "sit"))
         try:

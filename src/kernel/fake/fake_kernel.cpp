@@ -89,6 +89,8 @@ Result<void> FakeKernel::setFastPath(const std::optional<FastPath>& wanted) {
 }
 
 Result<void> FakeKernel::setIpip(const std::optional<IpipTunnel>& wanted) {
+  if (wanted.has_value() != ipip_.has_value())
+    log_.emplace_back(wanted ? "ipip by programs" : "no ipip by programs");
   ipip_ = wanted;
   return {};
 }

@@ -30,7 +30,7 @@ class FakeKernel final : public Kernel {
   /// Is seen in fastPath().
   [[nodiscard]] Result<void> setFastPath(const std::optional<FastPath>& wanted) override;
   [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override;
-  /// Is seen in ipip().
+  /// Is seen in ipip(), and in log() when it comes or goes.
   [[nodiscard]] Result<void> setIpip(const std::optional<IpipTunnel>& wanted) override;
   [[nodiscard]] std::optional<IpipNumbers> ipipNumbers() const override;
   [[nodiscard]] Result<void> hasDriver(LinkKind kind) override;
