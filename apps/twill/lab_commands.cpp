@@ -58,9 +58,9 @@ void addUp(CLI::App& app) {
   command->add_option("--backend", spec->backend, "how nodes connect")
       ->capture_default_str()
       ->check(CLI::IsMember({"aws-vpc", "gce", "host-gw", "ipip", "udp", "vxlan"}));
-  command->add_option("--engine", spec->engine, "who carries the packets of udp")
+  command->add_option("--engine", spec->engine, "who carries the packets of udp, or of ipip (driver, ebpf)")
       ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "user", "kernel"}));
+      ->check(CLI::IsMember({"auto", "user", "kernel", "driver", "ebpf"}));
   command->add_flag("--direct-routing", spec->directRouting, "no tunnel where a plain route gets there");
   command->add_flag("--fast-path", spec->fastPath, "containers' TCP and UDP past bridge and routing");
   spec->datastore.clear();

@@ -105,8 +105,12 @@ int printStatus(const Json& status) {
     fmt::print("strangers   {} packets dropped at the tunnel's port\n", text(tunnel, "strangers_dropped"));
   }
   if (const Json ipip = status.value("ipip", Json()); !ipip.is_null()) {
-    fmt::print("ipip        {} packets sent to other segments, {} received\n", text(ipip["sent"], "packets"),
-               text(ipip["received"], "packets"));
+    fmt::print("ipip        engine {} ({})\n", text(ipip, "engine"), text(ipip, "engine_reason"));
+    for (const auto& [node, mtu] : ipip.value("path_mtu", Json::object()).items())
+      fmt::print("            a router takes {} bytes on the way to {}\n", mtu.dump(), node);
+    if (ipip.contains("sent"))
+      fmt::print("            {} packets sent to other segments, {} received\n",
+                 text(ipip["sent"], "packets"), text(ipip["received"], "packets"));
   }
   if (const Json path = status.value("fast_path", Json()); !path.is_null()) {
     fmt::print("fast path   {} containers, {} peers; packets: {} on the node, {} to peers, {} from peers\n",

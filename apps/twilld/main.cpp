@@ -18,6 +18,7 @@
 #include "agent/cluster_calls.hpp"
 #include "agent/http_routes.hpp"
 #include "agent/peer_calls.hpp"
+#include "agent/too_big_listener.hpp"
 #include "base/file.hpp"
 #include "base/lock.hpp"
 #include "base/log.hpp"
@@ -123,6 +124,9 @@ Result<void> run(const Options& options) {
 
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&io](boost::system::error_code, int) { io.stop(); });
+  TooBigListener tooBig(io, [&agent](const TooBig& said) { agent.hear(said); });
+  if (const auto listens = tooBig.start(); !listens)
+    spdlog::warn("{}; with ipip, set Backend.MTU to what routers between nodes take", listens.error().text);
   TWILL_CHECK(agent.start());
   spdlog::info("twilld " TWILL_VERSION " on node {}, datastore {}", options.node, options.datastore);
   io.run();

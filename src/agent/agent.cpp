@@ -230,8 +230,7 @@ bool Agent::decideAll() {
         for (const Prefix& prefix : config->networks()) others.push_back(prefix);
       }
       network->setOthers(std::move(others));
-      const bool decided =
-          network->decide([this](const std::string& link) { return kernel_.driverOf(link); });
+      const bool decided = network->decide(kernel_);
       again = (decided && networks_.size() > 1) || again;
       fresh = decided || fresh;
     }
@@ -348,6 +347,7 @@ void Agent::reconcile(Cause cause) {
     for (const auto& network : networks_) {
       if (!network->isCarried(actual_)) network->holdUntilCarried(operations);
     }
+    holdForIpip(operations);
     if (operations.empty()) break;
     auto results = carryOut(operations, cause);
     reconciler_.record(operations, results, now());

@@ -47,6 +47,9 @@ class Agent {
   [[nodiscard]] Result<Attachment> attach(const AttachRequest& request);
   /// Removes it; one that is not there is fine. Needs neither lease nor the container's namespace.
   [[nodiscard]] Result<void> detach(const std::string& key);
+  /// A router cannot send a packet on that may be this node's, to a peer: what a tunnel's routes take may
+  /// change.
+  void hear(const TooBig& said);
 
   /// Whether the interface is as its runtime expects it, on both sides. Kind::missing: there is no such
   /// attachment.
@@ -127,8 +130,10 @@ class Agent {
   void say(const std::string& text);
   void setReady(bool ready);
   void followFastPath();
+  [[nodiscard]] std::optional<IpipTunnel> wantedIpip() const;
   void followIpip();
   void followTunnelPorts();
+  void holdForIpip(std::vector<Operation>& operations) const;
   void scheduleRetry();
   void scheduleResync(std::chrono::seconds delay);
   [[nodiscard]] NodeNetwork networkOf(const Attachment& attachment) const;

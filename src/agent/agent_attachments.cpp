@@ -307,16 +307,6 @@ FastPath Agent::wantedFastPath() const {
   return fastPathOf(presentAttachments(), wanted_, actual_, networks_.front()->underlay()->underlay.link);
 }
 
-/// One network has it: nothing in its packets tells networks apart.
-void Agent::followIpip() {
-  std::optional<IpipTunnel> wanted;
-  for (const auto& network : networks_) {
-    if (const auto& ipip = network->decision().desired.ipip; ipip && !wanted) wanted = ipip;
-  }
-  const auto done = kernel_.setIpip(wanted);
-  problems_.set("ipip", done ? std::vector<std::string>{} : std::vector{done.error().text});
-}
-
 /// Of tunnels whose packets programs take out. Where udp's engine is chosen by what the kernel takes, that it
 /// takes none is no problem: twill-tunnel says so in its own words.
 void Agent::followTunnelPorts() {

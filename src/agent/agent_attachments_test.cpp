@@ -344,6 +344,72 @@ TEST_CASE(
   CHECK(node.kernel.tunnelPorts().empty());
 }
 
+TEST_CASE(
+    "ipip goes by the kernel's driver where there is one, and each engine stays until the other is there") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.network.backend.type = "ipip";
+  cluster.network.backend.directRouting = false;
+  cluster.network.backend.engine = "ebpf";
+  for (Lease& lease : cluster.leases) lease.backendType = "ipip";
+  node.kernel.addDriver(LinkKind::ipip);
+  node.kernel.addDriver(LinkKind::sit);
+  node.join(cluster);
+  REQUIRE(node.kernel.ipip());
+  const auto change = [&](const char* engine) {
+    node.kernel.clearLog();
+    cluster.network.backend.engine = engine;
+    node.join(cluster);
+    CHECK(node.agent->ready());
+  };
+  const auto place = [&](const std::string& text) {
+    const auto& log = node.kernel.log();
+    const auto found =
+        std::find_if(log.begin(), log.end(), [&](const auto& line) { return line.starts_with(text); });
+    REQUIRE_MESSAGE(found != log.end(), text);
+    return found - log.begin();
+  };
+  change("auto");
+  CHECK_FALSE(node.kernel.ipip());
+  CHECK_FALSE(node.kernel.all().links.contains("twill-ipip"));
+  CHECK(place("add ipip twill-ipip4") < place("change route 172.16.1.0/24 via 10.0.0.20 dev twill-ipip4"));
+  CHECK(place("change route 172.16.1.0/24") < place("no ipip by programs"));
+  CHECK(place("no ipip by programs") < place("remove tun twill-ipip"));
+  change("ebpf");
+  CHECK(node.kernel.ipip());
+  CHECK_FALSE(node.kernel.all().links.contains("twill-ipip4"));
+  CHECK(place("add tun twill-ipip") < place("ipip by programs"));
+  CHECK(place("ipip by programs") < place("change route 172.16.1.0/24 dev twill-ipip"));
+  CHECK(place("change route 172.16.1.0/24") < place("remove ipip twill-ipip4"));
+}
+
+TEST_CASE("what a router says of a packet to a peer is in that peer's route, if it may be true") {
+  Node node;
+  Cluster cluster = threeNodes();
+  cluster.network.backend.type = "ipip";
+  cluster.network.backend.directRouting = false;
+  for (Lease& lease : cluster.leases) lease.backendType = "ipip";
+  node.join(cluster);
+  const TooBig said{.source = *IpAddress::parse("10.0.0.10"),
+                    .destination = *IpAddress::parse("10.0.0.20"),
+                    .protocol = 4,
+                    .bytes = 1500,
+                    .mtu = 1400};
+  const auto hear = [&](const TooBig& one) {
+    node.agent->hear(one);
+    node.settle();
+    return node.routeTo("172.16.1.0/24")->mtu;
+  };
+  auto stranger = said, other = said;
+  stranger.destination = *IpAddress::parse("10.0.0.99");
+  other.source = *IpAddress::parse("10.0.0.30");
+  CHECK(hear(stranger) == 0);
+  CHECK(hear(other) == 0);
+  CHECK(hear(said) == 1380);
+  CHECK(node.routeTo("172.16.2.0/24")->mtu == 0);
+  CHECK(node.agent->ready());
+}
+
 TEST_CASE("a kernel that takes no fast path is a problem that is told, and no reason to be unready") {
   Node node;
   node.fastPath = true;

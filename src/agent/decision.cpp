@@ -181,15 +181,16 @@ Result<Decision> decide(const Inputs& inputs) {
     }
   }
   decision.leased = own != nullptr && hasSubnet(*own);
-  decision.self =
-      Self{.node = inputs.options.node,
-           .network = inputs.network,
-           .otherNetworks = inputs.otherNetworks,
-           .underlay = inputs.underlay.underlay,
-           .lease = decision.leased ? *own : heldLease(inputs),
-           .ipMasq = inputs.options.ipMasq,
-           .checksumOffload = chooseChecksumOffload(inputs.options.vxlanChecksumOffload,
-                                                    inputs.underlay.underlay.link, inputs.driver)};
+  decision.self = Self{.node = inputs.options.node,
+                       .network = inputs.network,
+                       .otherNetworks = inputs.otherNetworks,
+                       .underlay = inputs.underlay.underlay,
+                       .lease = decision.leased ? *own : heldLease(inputs),
+                       .ipMasq = inputs.options.ipMasq,
+                       .checksumOffload = chooseChecksumOffload(inputs.options.vxlanChecksumOffload,
+                                                                inputs.underlay.underlay.link, inputs.driver),
+                       .noIpipDriver = inputs.noIpipDriver,
+                       .pathMtus = inputs.pathMtus};
   desiredNode(inputs.cluster.cluster, decision.self, decision.desired);
   for (const Backend& one : backends()) {
     const bool used = isInUse(one, inputs);

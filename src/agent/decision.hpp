@@ -27,6 +27,8 @@ struct Inputs {
   /// Backends that were in use until a moment ago, and stay.
   std::vector<std::string_view> recent = {};
   std::string driver = {};                 ///< of the underlay's link
+  std::string noIpipDriver = {};           ///< Self::noIpipDriver
+  std::map<IpAddress, int> pathMtus = {};  ///< Self::pathMtus
   std::string network = {};                ///< its name; empty: the node is in one alone
   std::vector<Prefix> otherNetworks = {};  ///< of this node
   /// How backends were set up when they were the network's, by type; null: never. What is still in use of one

@@ -13,7 +13,8 @@ bool leadsInto(const Operation& operation, const std::string& device) {
 bool takesARoadAway(const Operation& operation) {
   if (operation.verb != Verb::remove) return false;
   if (const auto* link = std::get_if<Link>(&operation.object))
-    return link->kind == LinkKind::vxlan || link->kind == LinkKind::tun;
+    return link->kind == LinkKind::vxlan || link->kind == LinkKind::tun || link->kind == LinkKind::ipip ||
+           link->kind == LinkKind::sit;
   return std::holds_alternative<Route>(operation.object) ||
          std::holds_alternative<Neighbour>(operation.object) ||
          std::holds_alternative<ForwardingEntry>(operation.object);

@@ -17,6 +17,7 @@ namespace twill {
 namespace asio = boost::asio;
 namespace {
 
+constexpr std::string_view kIpip = "ipip";
 constexpr std::size_t kLongestSubnetEnv = 65536;
 
 TimePoint now() {
@@ -40,7 +41,8 @@ Network::Network(asio::io_context& io, std::string name, Options options, Datast
       cloud_(
           io, cloudFile(options_.stateDir, name_), [this] { wake_(Cause::retry); }, cloud::cloudOf),
       publishTimer_(io),
-      recentTimer_(io) {}
+      recentTimer_(io),
+      pathTimer_(io) {}
 
 Network::~Network() {
   *alive_ = false;
@@ -133,7 +135,26 @@ std::vector<Holding> Network::lingering() const {
   return out;
 }
 
-bool Network::decide(const std::function<std::string(const std::string&)>& driverOf) {
+/// Why the kernel's drivers cannot carry ipip; empty when they can. Being asked for loads them, each with a
+/// device of its own, so that they are asked for only where they are of use.
+std::string Network::reasonAgainstDriver(Kernel& kernel) const {
+  const auto& [network, leases, warnings] = cluster_->cluster;
+  const auto isIpip = [](std::string_view type) { return type == kIpip; };
+  const auto recent = recent_.at(now());
+  const auto before = setUps_.find(kIpip);
+  const bool used = isIpip(network.backend.type) || std::any_of(recent.begin(), recent.end(), isIpip) ||
+                    std::any_of(leases.begin(), leases.end(),
+                                [&](const Lease& lease) { return isIpip(lease.backendType); });
+  const bool past = !isIpip(network.backend.type) && before != setUps_.end();
+  if (!used || (past ? before->second : network.backend).engine == "ebpf") return Self().noIpipDriver;
+  for (const LinkKind kind : {LinkKind::ipip, LinkKind::sit}) {
+    if (kind == LinkKind::sit && !network.v6) continue;
+    if (const auto there = kernel.hasDriver(kind); !there) return there.error().text;
+  }
+  return {};
+}
+
+bool Network::decide(Kernel& kernel) {
   if (!cluster_ || !underlay_ || !changed_) return false;
   if (obstacle_) {
     if (!obstacle_->empty()) tell("config", {*obstacle_});
@@ -148,7 +169,9 @@ bool Network::decide(const std::function<std::string(const std::string&)>& drive
                                 .previous = previous_,
                                 .last = lastLease_,
                                 .recent = recent_.at(now()),
-                                .driver = driverOf(underlay_->underlay.link),
+                                .driver = kernel.driverOf(underlay_->underlay.link),
+                                .noIpipDriver = reasonAgainstDriver(kernel),
+                                .pathMtus = pathMtus_.at(now()),
                                 .network = name_,
                                 .otherNetworks = others_,
                                 .setUps = &setUps_});
@@ -164,6 +187,23 @@ bool Network::decide(const std::function<std::string(const std::string&)>& drive
   scheduleFarewell();
   if (!decision_.publish) tell("publish", {});
   publishDue_ = decision_.publish && decision_.publish != publishing_;
+  return true;
+}
+
+bool Network::hear(const TooBig& said) {
+  if (!cluster_ || !underlay_ || !decision_.desired.ipipEngine) return false;
+  const Underlay& underlay = underlay_->underlay;
+  const auto& leases = cluster_->cluster.leases;
+  const bool ours = underlay.v4 && underlay.v4->address == said.source;
+  if (!ours || std::none_of(leases.begin(), leases.end(),
+                            [&](const Lease& lease) { return lease.publicIp == said.destination; }))
+    return false;
+  if (!pathMtus_.note(said, underlay.mtu, now())) return false;
+  if (auto line = said_.line(fmt::format("{} is reached by packets of up to {} bytes, as a router says",
+                                         said.destination.text(), said.mtu),
+                             now()))
+    spdlog::info("{}", *line);
+  changed_ = true;
   return true;
 }
 
@@ -230,10 +270,12 @@ void Network::writeSubnetEnv() {
   if (written) writtenSubnetEnv_ = std::move(text);
 }
 
-/// A backend that is used no more goes when what peers still sent by it has arrived.
+/// A backend that is used no more goes when what peers still sent by it has arrived, and what routers have
+/// said of a path does not hold for ever.
 void Network::scheduleFarewell() {
   if (const auto end = recent_.nextEnd(decision_.inUse, now()))
     changeLater(recentTimer_, *end, Cause::cluster);
+  if (const auto end = pathMtus_.nextEnd(now())) changeLater(pathTimer_, *end, Cause::cluster);
 }
 
 /// One timer for each reason: a map that changes often must not start a chain of attempts with each change.

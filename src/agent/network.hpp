@@ -16,6 +16,7 @@
 #include "agent/journal.hpp"
 #include "agent/network_conflicts.hpp"
 #include "agent/options.hpp"
+#include "agent/path_mtus.hpp"
 #include "agent/problems.hpp"
 #include "agent/recent_backends.hpp"
 #include "agent/repeat_log.hpp"
@@ -23,6 +24,7 @@
 #include "attach/node_network.hpp"
 #include "cloud/reconciler.hpp"
 #include "datastore/datastore.hpp"
+#include "kernel/kernel.hpp"
 
 namespace twill {
 
@@ -79,8 +81,11 @@ class Network {
   void setObstacle(std::optional<std::string> why) { obstacle_ = std::move(why); }
   [[nodiscard]] bool hasObstacle() const { return obstacle_.has_value(); }
   /// Decides anew if map, underlay or other networks have changed since the last time; true when it did. What
-  /// was decided before stays when this cannot be had. `driverOf` names the driver behind a link.
-  [[nodiscard]] bool decide(const std::function<std::string(const std::string&)>& driverOf);
+  /// was decided before stays when this cannot be had. `kernel` is asked for
+  /// the drivers that it has.
+  [[nodiscard]] bool decide(Kernel& kernel);
+  /// Takes in what a router has said of a packet to a peer; true when there is something to decide anew.
+  [[nodiscard]] bool hear(const TooBig& said);
   /// The next decide() does so, whether or not anything has changed.
   void decideAgain() { changed_ = true; }
   /// Moves (or, beside others, adds) what is wanted to `wanted`.
@@ -101,6 +106,7 @@ class Network {
   void checkCloudRoad(const RouteQuestion& routeTo);
   [[nodiscard]] bool isKnownToCloud() const;
   void tell(const char* source, std::vector<std::string> texts);
+  [[nodiscard]] std::string reasonAgainstDriver(Kernel& kernel) const;
   void onCluster(Result<Cluster> cluster);
   void rememberHeld();
   void publish(const Lease& lease);
@@ -127,6 +133,7 @@ class Network {
   std::map<std::string, BackendConfig, std::less<>> setUps_;
   SubnetEnv previous_;
   RecentBackends recent_;
+  PathMtus pathMtus_;
   Lease lastLease_;  ///< stays in force while the datastore lacks one for us
 
   // What follows.
@@ -144,6 +151,7 @@ class Network {
   std::string writtenSubnetEnv_;
   boost::asio::steady_timer publishTimer_;
   boost::asio::steady_timer recentTimer_;
+  boost::asio::steady_timer pathTimer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -129,13 +129,22 @@ Json fastPathJson(const Agent& agent) {
           {"in", roadJson(path->numbers.in)}};
 }
 
-/// Null without ipip.
-Json ipipJson(const std::optional<Agent::TunnelNumbers>& numbers) {
-  if (!numbers || !numbers->ipip) return nullptr;
+/// Null without ipip. What the programs have counted is theirs: a driver's devices count by themselves.
+Json ipipJson(const Agent& agent, const std::optional<Agent::TunnelNumbers>& numbers) {
+  Json out;
+  for (const auto& network : agent.networks()) {
+    const auto& engine = network->decision().desired.ipipEngine;
+    if (!engine || !out.is_null()) continue;
+    out = {{"engine", engine->name()}, {"engine_wanted", engine->wanted}, {"engine_reason", engine->reason}};
+    out["path_mtu"] = Json::object();
+    for (const auto& [node, mtu] : network->decision().self.pathMtus) out["path_mtu"][node.text()] = mtu;
+  }
+  if (!numbers || !numbers->ipip || out.is_null()) return out;
   const IpipNumbers& ipip = *numbers->ipip;
-  return {{"sent", {{"packets", ipip.sentPackets}, {"bytes", ipip.sentBytes}}},
-          {"received", {{"packets", ipip.receivedPackets}, {"bytes", ipip.receivedBytes}}},
-          {"strangers_dropped", ipip.strangers}};
+  out["sent"] = {{"packets", ipip.sentPackets}, {"bytes", ipip.sentBytes}};
+  out["received"] = {{"packets", ipip.receivedPackets}, {"bytes", ipip.receivedBytes}};
+  out["strangers_dropped"] = ipip.strangers;
+  return out;
 }
 
 /// Null without a VXLAN device.
@@ -185,7 +194,7 @@ std::string statusJson(const Agent& agent, const MapViews& map) {
   }
   status["attachments"] = agent.attachments().all().size();
   status["tunnel"] = tunnelJson(agent, tunnel);
-  status["ipip"] = ipipJson(tunnel);
+  status["ipip"] = ipipJson(agent, tunnel);
   status["fast_path"] = fastPathJson(agent);
   status["vxlan"] = vxlanJson(agent);
   status["gossip"] = map.peers != nullptr ? membersView(map.peers->nodes()) : Json(nullptr);

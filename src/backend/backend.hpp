@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "backend/checksum_offload.hpp"
+#include "backend/ipip_engine.hpp"
 #include "model/cloud_wish.hpp"
 #include "model/cluster.hpp"
 #include "model/tunnel_config.hpp"
@@ -43,6 +45,11 @@ struct Self {
   Lease lease;          ///< our own, as granted
   bool ipMasq = false;  ///< masquerade what leaves the cluster
   ChecksumOffload checksumOffload;
+  /// Why the kernel's drivers cannot carry ipip; empty when they can.
+  std::string noIpipDriver = "the kernel has not been asked for its drivers";
+  /// What the outer packets to a node may be at most, by its address, where that is less than the underlay's
+  /// link takes.
+  std::map<IpAddress, int> pathMtus;
 
   auto operator<=>(const Self&) const = default;
 };
@@ -50,10 +57,11 @@ struct Self {
 /// What a backend wants the kernel to hold, and what it could not do and why.
 struct Desired {
   KernelState state;
-  std::optional<TunnelConfig> tunnel;  ///< what twill-tunnel is to do; none: there is to be none
-  std::optional<IpipTunnel> ipip;      ///< what ipip's programs are to do, likewise
-  std::optional<CloudWish> cloud;      ///< what the cloud's route tables are to hold, likewise
-  std::vector<std::string> notices;    ///< for `twill status`: peers left out, with the reason and what to do
+  std::optional<TunnelConfig> tunnel;    ///< what twill-tunnel is to do; none: there is to be none
+  std::optional<IpipTunnel> ipip;        ///< what ipip's programs are to do, likewise; none with the driver
+  std::optional<IpipEngine> ipipEngine;  ///< of ipip, where that is in use
+  std::optional<CloudWish> cloud;        ///< what the cloud's route tables are to hold, likewise
+  std::vector<std::string> notices;  ///< for `twill status`: peers left out, with the reason and what to do
 };
 
 /// One way to connect nodes. A new one is one file, one row in backend.cpp and one golden test.

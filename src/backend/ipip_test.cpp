@@ -97,3 +97,22 @@ TEST_CASE("ipip: a peer that only IPv6 reaches, in another segment, has no road,
   CHECK(out.notices[0].find("172.16.2.0/24 of node3") != std::string::npos);
   CHECK(out.notices[0].find("no IPv4 address") != std::string::npos);
 }
+
+TEST_CASE("ipip: where a router takes less, the routes to that peer say so, with no less than IPv6 needs") {
+  Self self = node1();
+  self.pathMtus = {{*IpAddress::parse("10.0.1.30"), 1400}, {*IpAddress::parse("10.0.0.20"), 1000}};
+  auto found = commands(ipip(cluster(), self));
+  CHECK(found.find("172.16.2.0/24 dev twill-ipip metric 2002 mtu 1380 proto") != std::string::npos);
+  CHECK(found.find("10.0.1.30/32 dev twill-ipip table 116 metric 2002 mtu 1380 proto") != std::string::npos);
+  CHECK(found.find("fd42:0:0:2::/64 dev twill-ipip metric 2002 mtu 1380 proto") != std::string::npos);
+  // Inside the segment nothing is encapsulated.
+  CHECK(found.find("172.16.1.0/24 via 10.0.0.20 dev eth0 metric 2001 proto") != std::string::npos);
+  self.pathMtus[*IpAddress::parse("10.0.1.30")] = 1200;
+  found = commands(ipip(cluster(), self));
+  CHECK(found.find("172.16.2.0/24 dev twill-ipip metric 2002 mtu 1180 proto") != std::string::npos);
+  CHECK(found.find("fd42:0:0:2::/64 dev twill-ipip metric 2002 mtu 1280 proto") != std::string::npos);
+  auto small = cluster();
+  small.network.backend.mtu = 1300;
+  self.pathMtus[*IpAddress::parse("10.0.1.30")] = 1400;
+  CHECK(commands(ipip(small, self)).find(" mtu 1380") == std::string::npos);
+}

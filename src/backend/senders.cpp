@@ -24,10 +24,6 @@ struct FamilyWords {
 constexpr FamilyWords kWords4{"ip", "ipv4", "ipv4_addr . integer", 4, 12, "senders4", "strangers4", 0x800};
 constexpr FamilyWords kWords6{"ip6", "ipv6", "ipv6_addr . integer", 6, 8, "senders6", "strangers6", 0x86dd};
 
-std::string rangeOf(const Prefix& subnet) {
-  return numberWord(subnet.address()) + "-" + numberWord(subnet.last());
-}
-
 }  // namespace
 
 void keepContainersOut(const TunnelPort& tunnel, const Cluster& cluster, const Self& self, KernelState& out) {
@@ -72,7 +68,7 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
     const auto& subnet = peer.subnetOf(tunnel.family);
     if (!address || !subnet || isOwn(peer, self) || isOwnAddress(*address, self)) continue;
     // The node itself answers containers from its own address.
-    for (const auto& source : {rangeOf(*subnet), numberWord(*address)}) {
+    for (const auto& source : {rangeWord(*subnet), numberWord(*address)}) {
       out.put(SetElement{.table = table.table,
                          .set = words.set,
                          .key = fmt::format("{} . {}", address->text(), source),

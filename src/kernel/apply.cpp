@@ -170,12 +170,13 @@ Result<void> Application::makeLink(const Link& link) {
   indices_.erase(link.name);
   if (link.kind == LinkKind::veth && link.peer) return addVeth(socket_, link, master);
   if (link.vxlan) return makeVxlan(link);
+  if (link.ipTunnel) return makeIpTunnel(link);
   if (link.kind == LinkKind::tun) return makeTun(link);
   if (link.kind != LinkKind::bridge) {
     return fail(
-        fmt::format(
-            "{} can only be changed; Twill makes bridges, VXLAN and TUN devices, and veths with a peer",
-            link.name),
+        fmt::format("{} can only be changed; Twill makes bridges, VXLAN, ipip, sit and TUN devices, and "
+                    "veths with a peer",
+                    link.name),
         Error::Kind::invalid);
   }
   Message make(RTM_NEWLINK, kAdd);
@@ -195,14 +196,34 @@ Result<void> Application::makeVxlan(const Link& link) {
   auto up = link.checksumOffload == false ? ethtool::setChecksumOffload(link.name, false) : Result<void>();
   if (up) up = setUpSilently(link);
   if (up) return {};
-  // The kernel does not tell of its alias then, so that what is left would count as somebody else's.
-  Message undo(RTM_DELLINK, 0);
-  netlink::encodeDeleteLink(undo, link.name);
-  (void)socket_.run(undo);  // the first failure is the one to tell
+  unmake(link);
   const bool taken = up.error().code == EADDRINUSE;
   return Failure(std::move(up).error().in(
       taken ? fmt::format("UDP port {} is in use; end who has it, or choose another Port", link.vxlan->port)
             : "it cannot be set up"));
+}
+
+Result<void> Application::makeIpTunnel(const Link& link) {
+  Message make(RTM_NEWLINK, kAdd);
+  netlink::encodeNewIpTunnel(make, link);
+  if (auto made = socket_.run(make); !made) {
+    if (made.error().code != EEXIST) return made;
+    return Failure(std::move(made).error().in(
+        fmt::format("a tunnel that is not Twill's has {} as local address and none as remote; delete it (ip "
+                    "tunnel), or choose Backend.Engine ebpf",
+                    link.ipTunnel->local.text())));
+  }
+  auto up = setUpSilently(link);
+  if (up) return {};
+  unmake(link);
+  return Failure(std::move(up).error().in("it cannot be set up"));
+}
+
+/// The kernel may not have told of its alias yet, so that what is left would count as somebody else's.
+void Application::unmake(const Link& link) {
+  Message undo(RTM_DELLINK, 0);
+  netlink::encodeDeleteLink(undo, link.name);
+  (void)socket_.run(undo);  // the first failure is the one to tell
 }
 
 /// It is kept only with its alias: without, it would count as somebody else's and stand in the way for ever.

@@ -44,7 +44,10 @@ class Application {
   Result<void> changeLink(const Link& link);
   Result<void> makeLink(const Link& link);
   Result<void> makeVxlan(const Link& link);
+  Result<void> makeIpTunnel(const Link& link);
   Result<void> makeTun(const Link& link);
+  /// Takes away a device that could be made and not set up.
+  void unmake(const Link& link);
   /// All that a fresh link is not born with, and no IPv6 address of its own. A failure leaves it half done.
   Result<void> setUpSilently(const Link& link);
   /// Hands the removals from `at_` on over, as many as there are in a row; how many that were.

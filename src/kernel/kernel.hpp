@@ -70,6 +70,10 @@ class Kernel {
   /// nothing when it is so already. Fails when the kernel takes no such program.
   [[nodiscard]] virtual Result<void> setTunnelPorts(const std::vector<ContainerPort>& wanted) = 0;
 
+  /// Whether the kernel has the driver for links of this kind, ipip or sit; one that is a module it loads.
+  /// Makes none. The error says why not. Asked once: the answer holds as long as this object.
+  [[nodiscard]] virtual Result<void> hasDriver(LinkKind kind) = 0;
+
   /// Name of the driver behind a link, as `ethtool -i` shows it; empty where there is none.
   [[nodiscard]] virtual std::string driverOf(const std::string& link) = 0;
 

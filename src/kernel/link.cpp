@@ -9,9 +9,13 @@
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/if_tunnel.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
+
+#include "plan/words.hpp"
 
 namespace twill::netlink {
 namespace {
@@ -23,12 +27,28 @@ bool isKeptTun(const Attributes& data) {
          data.u8(IFLA_TUN_MULTI_QUEUE) == 0;
 }
 
+/// The lowest bit of a tunnel's TOS: "the inner packet's".
+constexpr std::uint8_t kTosInherited = 1;
+
+/// What `protocol` the driver puts into IPv4 packets, for whoever the route names. The names of sit's
+/// attributes are those of ipip.
+bool isOurIpTunnel(const Attributes& data, std::uint8_t protocol) {
+  return data.u8(IFLA_IPTUN_PROTO) == protocol && data.u32(IFLA_IPTUN_REMOTE).value_or(0) == 0 &&
+         data.u32(IFLA_IPTUN_LINK).value_or(0) == 0 && data.u8(IFLA_IPTUN_TTL) == kIpTunnelTtl &&
+         data.u8(IFLA_IPTUN_TOS) == kTosInherited && data.u8(IFLA_IPTUN_PMTUDISC) == 1 &&
+         data.port(IFLA_IPTUN_FLAGS).value_or(0) == 0 && data.port(IFLA_IPTUN_ENCAP_TYPE).value_or(0) == 0 &&
+         !data.has(IFLA_IPTUN_COLLECT_METADATA);
+}
+
 LinkKind kindOf(const Attributes& info) {
   const auto kind = info.text(IFLA_INFO_KIND);
   if (kind == "bridge") return LinkKind::bridge;
   if (kind == "veth") return LinkKind::veth;
   if (kind == "vxlan") return LinkKind::vxlan;
   if (kind == "tun" && isKeptTun(info.nest(IFLA_INFO_DATA))) return LinkKind::tun;
+  const auto data = info.nest(IFLA_INFO_DATA);
+  if (kind == "ipip" && isOurIpTunnel(data, IPPROTO_IPIP)) return LinkKind::ipip;
+  if (kind == "sit" && isOurIpTunnel(data, IPPROTO_IPV6)) return LinkKind::sit;
   return LinkKind::other;
 }
 
@@ -88,6 +108,10 @@ std::optional<LinkMessage> decodeLink(Bytes payload) {
     out.link.vxlan = vxlanOf(data);
     out.underlay = static_cast<int>(data.u32(IFLA_VXLAN_LINK).value_or(0));
   }
+  if (out.link.kind == LinkKind::ipip || out.link.kind == LinkKind::sit) {
+    const auto data = info.nest(IFLA_INFO_DATA);
+    out.link.ipTunnel = IpTunnel{.local = data.address(IFLA_IPTUN_LOCAL).value_or(IpAddress())};
+  }
   if (out.link.name.empty() || out.link.name.size() >= IFNAMSIZ) return std::nullopt;
   return out;
 }
@@ -132,6 +156,29 @@ void encodeNewVxlan(Message& message, const Link& link, int underlay) {
       message.putU8(IFLA_VXLAN_UDP_CSUM, 1);  // over IPv4, too: what is inside may lack a checksum of its own
       if (vxlan.gbp) message.putFlag(IFLA_VXLAN_GBP);
     });
+  });
+}
+
+void encodeNewIpTunnel(Message& message, const Link& link) {
+  message.header<ifinfomsg>();
+  message.putText(IFLA_IFNAME, link.name);
+  putBirthright(message, std::nullopt, link.mtu);
+  message.nest(IFLA_LINKINFO, [&] {
+    message.putText(IFLA_INFO_KIND, kindWord(link.kind));
+    message.nest(IFLA_INFO_DATA, [&] {
+      message.putAddress(IFLA_IPTUN_LOCAL, link.ipTunnel->local);
+      message.putU8(IFLA_IPTUN_TTL, kIpTunnelTtl);
+      message.putU8(IFLA_IPTUN_TOS, kTosInherited);
+      message.putU8(IFLA_IPTUN_PMTUDISC, 1);
+    });
+  });
+}
+
+void encodeImpossibleIpTunnel(Message& message, LinkKind kind) {
+  message.header<ifinfomsg>();
+  message.nest(IFLA_LINKINFO, [&] {
+    message.putText(IFLA_INFO_KIND, kindWord(kind));
+    message.nest(IFLA_INFO_DATA, [&] { message.putU8(IFLA_IPTUN_PROTO, IPPROTO_TCP); });
   });
 }
 

@@ -31,6 +31,13 @@ void encodeNewBridge(Message& message, const Link& link);
 /// RTM_NEWLINK that makes a VXLAN device, with MAC and MTU. `underlay`: ifindex of link.vxlan->underlay.
 void encodeNewVxlan(Message& message, const Link& link, int underlay);
 
+/// RTM_NEWLINK that makes an ipip or sit device, with its MTU.
+void encodeNewIpTunnel(Message& message, const Link& link);
+
+/// RTM_NEWLINK for an ipip or sit device as no driver makes one: it answers EINVAL before anything is made,
+/// and a kernel without the driver EOPNOTSUPP.
+void encodeImpossibleIpTunnel(Message& message, LinkKind kind);
+
 /// RTM_NEWLINK that makes a veth, with its peer straight in the namespace `peerNetns`: a peer that is moved
 /// there instead costs an RCU grace period. `master` 0: none.
 void encodeNewVeth(Message& message, const Link& link, int master, int peerNetns);

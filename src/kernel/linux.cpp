@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 #include <sys/epoll.h>
@@ -10,8 +11,10 @@
 #include <sys/socket.h>
 
 #include "kernel/apply.hpp"
+#include "kernel/link.hpp"
 #include "kernel/read.hpp"
 #include "kernel/sysctl.hpp"
+#include "plan/words.hpp"
 
 namespace twill {
 namespace {
@@ -114,6 +117,22 @@ Result<void> LinuxKernel::setIpip(const std::optional<IpipTunnel>& wanted) {
 Result<void> LinuxKernel::setTunnelPorts(const std::vector<ContainerPort>& wanted) {
   if (!wanted.empty()) TWILL_CHECK(watchPrograms());
   return tunnelPorts_.follow(wanted);
+}
+
+Result<void> LinuxKernel::hasDriver(LinkKind kind) {
+  const auto known = drivers_.find(kind);
+  if (known != drivers_.end()) return known->second;
+  netlink::Message request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  netlink::encodeImpossibleIpTunnel(request, kind);
+  auto answer = requests_.run(request);
+  if (answer || answer.error().code == EINVAL) {
+    answer = {};
+  } else if (answer.error().code == EOPNOTSUPP) {
+    answer = fail(fmt::format("the kernel has no driver {}", kindWord(kind)), Error::Kind::missing);
+  } else {
+    answer = Failure(std::move(answer).error().in(fmt::format("ask for the driver {}", kindWord(kind))));
+  }
+  return drivers_.emplace(kind, std::move(answer)).first->second;
 }
 
 Kernel::Drained LinuxKernel::drain(KernelState& state, const Interest& interest) {

@@ -39,6 +39,7 @@ class LinuxKernel final : public Kernel {
   [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override {
     return fastPath_.numbers();
   }
+  [[nodiscard]] Result<void> hasDriver(LinkKind kind) override;
   [[nodiscard]] std::string driverOf(const std::string& link) override { return ethtool::driverOf(link); }
   [[nodiscard]] int notifyFd() const override { return epoll_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
@@ -65,6 +66,7 @@ class LinuxKernel final : public Kernel {
   FastPathPrograms fastPath_;
   IpipPrograms ipip_;
   TunnelPortPrograms tunnelPorts_;
+  std::map<LinkKind, Result<void>> drivers_;  ///< those that were asked for
   bool watchesPrograms_ = false;
   bool settingsStale_ = false;
   std::atomic<bool> hidWrongly_ = false;  ///< a link that could not be removed is still there

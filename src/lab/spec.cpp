@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lab/forwarder.hpp"
+#include "model/network_config.hpp"
 
 namespace twill::lab {
 namespace {
@@ -25,8 +26,13 @@ Result<void> checkRange(std::string_view option, double value, double most, std:
 
 /// What the backend would not look at.
 Result<void> checkBackend(const Spec& spec) {
-  if (spec.engine != Spec().engine && spec.backend != "udp")
-    return fail(fmt::format("--engine {}: {} has none; --backend udp does", spec.engine, spec.backend),
+  const bool chosen = spec.engine != Spec().engine;
+  if (chosen && spec.backend != "udp" && spec.backend != "ipip")
+    return fail(
+        fmt::format("--engine {}: {} has none; --backend udp and ipip have", spec.engine, spec.backend),
+        Error::Kind::invalid);
+  if (chosen && !isEngine(spec.backend, spec.engine))
+    return fail(fmt::format("--engine {}: {} has {}", spec.engine, spec.backend, engineWords(spec.backend)),
                 Error::Kind::invalid);
   if (spec.directRouting && (spec.backend == "host-gw" || isCloud(spec)))
     return fail(

@@ -17,7 +17,7 @@ struct Spec {
   int containers = 2;  ///< on each node
   int segments = 1;    ///< L2 networks that the nodes are spread over; more than one are joined by a router
   std::string backend = "host-gw";
-  std::string engine = "auto";  ///< of the backend udp
+  std::string engine = "auto";  ///< of the backends udp and ipip
   bool directRouting = false;
   bool fastPath = false;
   std::string datastore = "gossip";        ///< or "bgp", or "file", or "etcd" on a machine of its own

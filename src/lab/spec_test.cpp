@@ -71,6 +71,8 @@ TEST_CASE("options say what differs from the usual") {
   CHECK(asOptions({.backend = "udp", .engine = "kernel", .directRouting = true}) ==
         "--backend udp --engine kernel --direct-routing");
   CHECK_FALSE(check({.backend = "vxlan", .engine = "kernel"}));
+  CHECK(check({.backend = "ipip", .engine = "ebpf"}));
+  CHECK_FALSE(check({.backend = "ipip", .engine = "kernel"}));
   CHECK_FALSE(check({.directRouting = true}));
   CHECK(check({.backend = "vxlan", .directRouting = true}));
   CHECK(asOptions({.name = "x", .nodes = 5, .ipv6 = true, .attach = AttachMode::routed}) ==

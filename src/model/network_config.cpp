@@ -2,9 +2,11 @@
 #include "model/network_config.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "model/json_read.hpp"
@@ -142,8 +144,8 @@ Result<void> readEngine(json::Object object, BackendConfig& config) {
   auto value = json::find(object, "Engine");
   if (!value) return {};
   auto engine = json::text("Engine", *value);
-  if (!engine || !isEngine(*engine))
-    return json::unexpected("Engine", *value, "\"auto\", \"user\" or \"kernel\"");
+  if (!engine || !isEngine(config.type, *engine))
+    return json::unexpected("Engine", *value, engineWords(config.type));
   config.engine = *engine;
   return {};
 }
@@ -237,8 +239,21 @@ void write(nlohmann::ordered_json& out, const FamilyRules& rules, const std::opt
 
 }  // namespace
 
-bool isEngine(std::string_view name) {
-  return name == "auto" || name == "user" || name == "kernel";
+std::span<const std::string_view> enginesOf(std::string_view type) {
+  static constexpr std::array<std::string_view, 3> kIpip{"auto", "driver", "ebpf"};
+  static constexpr std::array<std::string_view, 3> kUdp{"auto", "user", "kernel"};
+  return type == "ipip" ? kIpip : kUdp;
+}
+
+bool isEngine(std::string_view type, std::string_view name) {
+  const auto engines = enginesOf(type);
+  return std::find(engines.begin(), engines.end(), name) != engines.end();
+}
+
+std::string engineWords(std::string_view type) {
+  const auto engines = enginesOf(type);
+  return fmt::format(R"("{}" or "{}")", fmt::join(engines.first(engines.size() - 1), R"(", ")"),
+                     engines.back());
 }
 
 std::vector<Prefix> NetworkConfig::networks() const {

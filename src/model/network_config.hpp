@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,7 @@ struct BackendConfig {
   bool gbp = false;
   bool learning = false;
   bool directRouting = false;   ///< on with ipip unless it is set
-  std::string engine = "auto";  ///< udp's, and Twill's own key: "auto", "user" or "kernel"
+  std::string engine = "auto";  ///< Twill's own key, of udp and ipip: one of enginesOf()
   std::uint16_t listenPort = 51820;
   std::uint16_t listenPortV6 = 51821;
   std::string psk;
@@ -64,7 +65,11 @@ struct NetworkConfig {
 /// The config in flannel's spelling; parseNetworkConfig reads it back to an equal value.
 [[nodiscard]] std::string toJson(const NetworkConfig& config);
 
-/// Whether `name` is an engine of the udp backend.
-[[nodiscard]] bool isEngine(std::string_view name);
+/// Who can carry the packets of a backend: "auto", "driver" and "ebpf" with ipip, else udp's "auto", "user"
+/// and "kernel", which a backend that has no engines does not look at.
+[[nodiscard]] std::span<const std::string_view> enginesOf(std::string_view type);
+[[nodiscard]] bool isEngine(std::string_view type, std::string_view name);
+/// "\"auto\", \"user\" or \"kernel\"", for messages.
+[[nodiscard]] std::string engineWords(std::string_view type);
 
 }  // namespace twill

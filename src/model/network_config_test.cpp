@@ -4,6 +4,7 @@
 #include <string>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace twill;
 
@@ -196,4 +197,16 @@ TEST_CASE("a config survives its own JSON") {
     auto c = config(text);
     CHECK(config(toJson(c)) == c);
   }
+}
+
+TEST_CASE("each backend has engines of its own") {
+  const auto engine = [](const char* type, const char* name) {
+    return parseNetworkConfig(
+        fmt::format(R"({{"Network":"10.0.0.0/8","Backend":{{"Type":"{}","Engine":"{}"}}}})", type, name));
+  };
+  CHECK(engine("ipip", "driver")->backend.engine == "driver");
+  CHECK(engine("ipip", "ebpf")->backend.engine == "ebpf");
+  CHECK(engine("udp", "kernel")->backend.engine == "kernel");
+  CHECK(engine("ipip", "kernel").error().text.find(R"("auto", "driver" or "ebpf")") != std::string::npos);
+  CHECK(engine("udp", "driver").error().text.find(R"("auto", "user" or "kernel")") != std::string::npos);
 }

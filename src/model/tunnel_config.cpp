@@ -51,8 +51,7 @@ Result<void> readEngine(json::Object object, TunnelConfig& config) {
   }
   if (const auto value = json::find(object, "engine")) {
     TWILL_TRY(config.engine, json::text("engine", *value));
-    if (!isEngine(config.engine))
-      return json::unexpected("engine", *value, "\"auto\", \"user\" or \"kernel\"");
+    if (!isEngine("udp", config.engine)) return json::unexpected("engine", *value, engineWords("udp"));
   }
   return {};
 }

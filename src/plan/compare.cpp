@@ -81,7 +81,8 @@ bool satisfies(const Route& actual, const Route& wanted) {
 
 bool mustBeMade(const Link& wanted, const Link* actual) {
   return actual == nullptr ||
-         (actual->ours() && (actual->kind != wanted.kind || (wanted.vxlan && actual->vxlan != wanted.vxlan)));
+         (actual->ours() && (actual->kind != wanted.kind || (wanted.vxlan && actual->vxlan != wanted.vxlan) ||
+                             (wanted.ipTunnel && actual->ipTunnel != wanted.ipTunnel)));
 }
 
 }  // namespace twill

@@ -96,6 +96,8 @@ std::string addLink(const Link& link) {
                        quoted(link.vxlan->underlay), link.vxlan->local.text(), link.vxlan->port,
                        link.vxlan->learning ? "learning" : "nolearning", link.vxlan->gbp ? " gbp" : "");
   }
+  if (link.ipTunnel)
+    out += fmt::format(" local {} ttl {} tos inherit pmtudisc", link.ipTunnel->local.text(), kIpTunnelTtl);
   if (link.peer) {
     out += fmt::format(" peer name {} address {}", quoted(link.peer->name), link.peer->mac.text());
     if (link.mtu) out += fmt::format(" mtu {}", *link.mtu);

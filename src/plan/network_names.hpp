@@ -22,8 +22,13 @@ namespace twill {
 /// The TUN device of backend udp: "twill-udp", "tw-udp-blue".
 [[nodiscard]] std::string tunOf(std::string_view network);
 
-/// The device of backend ipip: "twill-ipip". One for the node: nothing in a packet tells networks apart.
+/// The device of backend ipip by programs: "twill-ipip". One for the node: nothing in a packet tells networks
+/// apart.
 inline constexpr const char* kIpipDevice = "twill-ipip";
+/// Those of the kernel's drivers, for IPv4 and IPv6 inside. Other names, so that one engine can take over
+/// from the other before that is gone.
+inline constexpr const char* kIpipDriver4 = "twill-ipip4";
+inline constexpr const char* kIpipDriver6 = "twill-ipip6";
 
 /// Its table of nftables, by family and name: kTable, "inet twill_blue". What containers need is in kTable
 /// and kBridgeTable, whichever network they are in.

@@ -49,6 +49,10 @@ std::string_view kindWord(LinkKind kind) {
       return "vxlan";
     case LinkKind::tun:
       return "tun";
+    case LinkKind::ipip:
+      return "ipip";
+    case LinkKind::sit:
+      return "sit";
     case LinkKind::other:
       break;
   }
@@ -60,6 +64,10 @@ std::string numberWord(const IpAddress& address) {
   for (const auto byte : address.bytes()) digits += fmt::format("{:02x}", byte);
   if (address.isV4()) return std::to_string(std::stoul(digits, nullptr, 16));
   return "0x" + digits.substr(std::min(digits.find_first_not_of('0'), digits.size() - 1));
+}
+
+std::string rangeWord(const Prefix& prefix) {
+  return numberWord(prefix.address()) + "-" + numberWord(prefix.last());
 }
 
 std::string neighbourWords(const Neighbour& neighbour) {

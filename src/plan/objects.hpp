@@ -36,7 +36,11 @@ enum class LinkKind : std::uint8_t {
   /// As Twill makes one: a TUN device that stays when nobody is attached and belongs to root, with one queue
   /// and a virtio_net header before each packet. Any other TUN device, and each TAP, is `other`. It runs only
   /// while a process is attached.
-  tun
+  tun,
+  /// As Twill makes them: a tunnel of IPv4 packets to whichever node a route's next hop names, with IPv4
+  /// inside (ipip), or IPv6 (sit), TTL 64, the inner packet's TOS, never fragmented. Any other is `other`.
+  ipip,
+  sit
 };
 
 /// The container's end of a veth, made together with the node's end. Never read back: it is another
@@ -74,6 +78,14 @@ inline constexpr int kVxlanHeaders = 8 + 14;
   return (family == Family::v4 ? 20 : 40) + 8 + kVxlanHeaders;
 }
 
+/// What an ipip or sit device is made with. To have another one, it has to be made again.
+inline constexpr int kIpTunnelTtl = 64;
+struct IpTunnel {
+  IpAddress local;  ///< IPv4: source of the outer packets, and where they have to go to be taken out
+
+  auto operator<=>(const IpTunnel&) const = default;
+};
+
 /// A network interface on the node. In a wanted state an empty optional means "leave as it is".
 struct Link {
   std::string name;
@@ -81,11 +93,12 @@ struct Link {
   std::string alias;  ///< starts with kAliasPrefix when ours
   bool up = true;     ///< administratively up
   std::optional<int> mtu;
-  std::optional<MacAddress> mac;      ///< a TUN device has none
+  std::optional<MacAddress> mac;      ///< tunnels of IP packets have none
   std::optional<std::string> master;  ///< name of the bridge; "" means none
   std::optional<bool> hairpin;        ///< bridge port only
   std::optional<VethPeer> peer;       ///< wanted veths only
   std::optional<Vxlan> vxlan;         ///< VXLAN devices only
+  std::optional<IpTunnel> ipTunnel;   ///< ipip and sit devices only
   /// VXLAN devices of ours only: the checksums inside are left to the network card below.
   std::optional<bool> checksumOffload;
   /// Wanted veths only: of what the node sends to the container. Set when the veth is made and never read

@@ -86,7 +86,7 @@ class Report {
       case TunnelKind::ipip:
         row("tunnel",
             fmt::format("the packet itself by IP protocol {}, {} ({})", tunnel.protocol, ends, outerIp));
-        row("", fmt::format("· made by programs of the kernel{}",
+        row("", fmt::format("· made by {} of the kernel{}", tunnel.driver ? "a driver" : "programs",
                             tunnel.mtu != 0 ? fmt::format(", path MTU {}", tunnel.mtu) : ""));
         break;
     }

@@ -45,6 +45,7 @@ Json tunnelJson(const Hop& hop) {
           {"vni", numberIf(tunnel.kind == TunnelKind::vxlan, tunnel.vni)},
           {"protocol", tunnel.protocol},
           {"port", numberIf(!ipip, tunnel.port)},
+          {"engine", ipip ? Json(tunnel.driver ? "driver" : "ebpf") : Json(nullptr)},
           {"mtu", numberIf(ipip && tunnel.mtu != 0, tunnel.mtu)},
           {"src", tunnel.src.text()},
           {"dst", tunnel.dst.text()},

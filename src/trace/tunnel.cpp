@@ -70,12 +70,48 @@ std::optional<Tunnel> encapsulateByIpip(const Interface& device, const IpAddress
                 .road = {}};
 }
 
-/// As twill_ipip_recv in bpf/ipip.bpf.c does.
+std::optional<Tunnel> encapsulateByDriver(const Link& device, const IpAddress& nextHop) {
+  // IPv6 inside: ::10.0.1.30 (RFC 4213, 3.1).
+  const auto bytes = nextHop.bytes();
+  const auto last = bytes.subspan(bytes.size() - 4);
+  const bool compatible =
+      std::all_of(bytes.begin(), last.begin(), [](std::uint8_t byte) { return byte == 0; });
+  if (nextHop.isV4() != (device.kind == LinkKind::ipip) || !compatible) return std::nullopt;
+  return Tunnel{.kind = TunnelKind::ipip,
+                .src = device.ipTunnel->local,
+                .dst = IpAddress::fromBytes(last),
+                .protocol = nextHop.isV4() ? IPPROTO_IPIP : IPPROTO_IPV6,
+                .added = 20,
+                .driver = true,
+                .road = {}};
+}
+
+namespace {
+
+/// The driver's device that takes such packets out; null without one.
+const Link* driverFor(const Place& place, const Tunnel& tunnel) {
+  const auto kind = tunnel.protocol == IPPROTO_IPIP ? LinkKind::ipip : LinkKind::sit;
+  for (const auto& [name, interface] : place.interfaces) {
+    const Link& link = interface.link;
+    if (link.kind == kind && link.ipTunnel && link.ipTunnel->local == tunnel.dst) return &link;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+/// As twill_ipip_recv in bpf/ipip.bpf.c does; what no program takes is the driver's.
 Result<std::string> decapsulateByIpip(const Place& place, const Tunnel& tunnel, const IpAddress& src,
                                       const IpAddress& dst) {
   const std::string& in = tunnel.road.front().hops.back().in;
   const Interface* entrance = place.find(in);
-  if (entrance == nullptr || !entrance->ipipEntrance || entrance->ipipEntrance->local != tunnel.dst)
+  const bool programs =
+      entrance != nullptr && entrance->ipipEntrance && entrance->ipipEntrance->local == tunnel.dst;
+  if (const Link* driver = programs ? nullptr : driverFor(place, tunnel)) {
+    if (driver->up) return driver->name;
+    return fail(fmt::format("{} {} is down", place.name, driver->name));
+  }
+  if (!programs)
     return fail(fmt::format("{} has no program of ipip at {} for {}", place.name, in, tunnel.dst.text()));
   const IpipTunnel& ipip = *entrance->ipipEntrance;
   const bool own = std::any_of(ipip.own.begin(), ipip.own.end(),

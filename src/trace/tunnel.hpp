@@ -25,8 +25,11 @@ namespace twill::trace {
                                                    const IpAddress& src);
 
 /// The same for ipip's program at a device's exit, which `device` has; and for the one at an entrance of
-/// `place`, by which the outer packet came in: `tunnel` has its road. `src` and `dst` are the inner packet's.
+/// `place`, by which the outer packet came in, or the driver there: `tunnel` has its road. `src` and `dst`
+/// are the inner packet's.
 [[nodiscard]] std::optional<Tunnel> encapsulateByIpip(const Interface& device, const IpAddress& dst);
+/// And for a driver's device, which has an ipTunnel; nothing when the next hop is none that it can send to.
+[[nodiscard]] std::optional<Tunnel> encapsulateByDriver(const Link& device, const IpAddress& nextHop);
 [[nodiscard]] Result<std::string> decapsulateByIpip(const Place& place, const Tunnel& tunnel,
                                                     const IpAddress& src, const IpAddress& dst);
 

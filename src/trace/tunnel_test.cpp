@@ -140,10 +140,53 @@ TEST_CASE(
         "vni": null,
         "protocol": 4,
         "port": null,
+        "engine": "ebpf",
         "mtu": 1500,
         "src": "10.0.0.10",
         "dst": "10.0.0.20",
         "added": 20,)") != std::string::npos);
+}
+
+TEST_CASE(
+    "ipip by the kernel's driver goes to the next hop, and meets a node with programs and one with the "
+    "driver") {
+  const auto driven = [](Sample& sample, const char* name, const char* address, const char* far,
+                         const char* subnet) {
+    const auto index = *sample.network.placeNamed(name);
+    sample.addLink(index, "twill-ipip4", LinkKind::ipip);
+    Link& device = sample.link(name, "twill-ipip4").link;
+    device.mtu = 1480;
+    device.ipTunnel = IpTunnel{.local = ip(address)};
+    sample.link(name, "eth0").ipipEntrance.reset();
+    std::erase_if(sample.routingOf(name).routes,
+                  [](const Route& route) { return route.protocol == kProtocol; });
+    sample.addRoute(index, prefix(subnet), "twill-ipip4", ip(far), kProtocol);
+  };
+  auto sample = twoNodesByIpip();
+  driven(sample, "node1", "10.0.0.10", "10.0.0.20", "172.16.1.0/24");
+  auto trace = containerToContainer(sample);
+  INFO(trace.text);
+  CHECK(trace.outcome == Outcome::delivered);
+  REQUIRE(trace.hops.size() == 4);
+  CHECK(trace.hops[1].out == "twill-ipip4");
+  CHECK(trace.hops[1].tunnel->driver);
+  CHECK(trace.hops[2].in == "twill-ipip");
+  driven(sample, "node2", "10.0.0.20", "10.0.0.10", "172.16.0.0/24");
+  trace = containerToContainer(sample);
+  CHECK(trace.outcome == Outcome::delivered);
+  CHECK(trace.hops[2].in == "twill-ipip4");
+  CHECK(toText({.there = trace, .back = {}}, plainPaint)
+            .find("made by a driver of the kernel, path MTU 1500") != std::string::npos);
+  sample.link("node2", "twill-ipip4").link.up = false;
+  checkDropped(sample, Reason::tunnel, "node2 twill-ipip4 is down");
+
+  const Link sit{
+      .name = "twill-ipip6", .kind = LinkKind::sit, .ipTunnel = IpTunnel{.local = ip("10.0.0.10")}};
+  const auto six = encapsulateByDriver(sit, ip("::10.0.0.20"));
+  REQUIRE(six);
+  CHECK(six->dst == ip("10.0.0.20"));
+  CHECK(six->protocol == 41);
+  CHECK_FALSE(encapsulateByDriver(sit, ip("fe80::1")));
 }
 
 TEST_CASE("IPv6 goes by ipip's protocol 41") {

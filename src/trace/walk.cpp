@@ -185,7 +185,7 @@ class Walker {
     if (here().kind == PlaceKind::node) noteFastPath(entrance());
     if (interface->link.vxlan) return sendInside(interface->link);
     if (here().udp && here().udp->device == route.link) return sendInUdp();
-    if (interface->ipipExit) return sendInIpip(*interface);
+    if (interface->ipipExit || interface->link.ipTunnel) return sendInIpip(*interface);
 
     TWILL_TRY(auto delivery, deliver(network_, out, *hop().nextHop, askingAddress(*interface)));
     hop().neighbour = delivery.entry;
@@ -241,10 +241,11 @@ class Walker {
     return comeOut(tunnel, [&] { return decapsulateByUdp(here(), tunnel, *trace_.src); });
   }
 
-  /// Into one that programs of the kernel make: their map says all.
+  /// Into one that programs of the kernel make, whose map says all, or a driver, which goes by the next hop.
   Result<bool> sendInIpip(const Interface& device) {
-    hop().nextHop.reset();  // nobody behind a device in name only answers for one
-    hop().tunnel = encapsulateByIpip(device, trace_.dst);
+    hop().tunnel = device.ipipExit ? encapsulateByIpip(device, trace_.dst)
+                                   : encapsulateByDriver(device.link, *hop().nextHop);
+    hop().nextHop.reset();  // nobody behind such a device answers for one
     if (!hop().tunnel) {
       return drop(Reason::tunnel,
                   fmt::format("{} {} knows no peer for {}", here().name, hop().out, trace_.dst.text()));

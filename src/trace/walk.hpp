@@ -65,6 +65,7 @@ struct Tunnel {
   std::uint32_t vni = 0;    ///< vxlan's
   int protocol = 17;        ///< of the outer packet; with ipip 4 or 41, as there is IPv4 or IPv6 inside
   int added = 0;            ///< bytes of all headers around the packet
+  bool driver = false;      ///< ipip's: made by the kernel's driver, not by programs
   int mtu = 0;              ///< ipip's: the least on the road, as far as it is known; nothing fragments
   std::vector<Trace> road;  ///< of the outer packet; one, when it is known where to send it
 };

@@ -261,6 +261,35 @@ TEST_CASE("a VXLAN device's checksum offload is made as wanted, and whoever chan
   CHECK(kernel->driverOf("nolink") == "");
 }
 
+TEST_CASE(
+    "asking for a driver makes no link, but for the one that the kernel brings with it, and says if there is "
+    "none") {
+  const auto sandbox = Sandbox::make();
+  if (!sandbox) return;
+  const auto kernel = openKernel();
+  const auto links = [&] {
+    auto found = mustRead(*kernel).links;
+    found.erase("tunl0");
+    found.erase("sit0");
+    return found.size();
+  };
+  const auto before = links();
+  for (const auto& [kind, word] : {std::pair{LinkKind::ipip, "ipip"}, {LinkKind::sit, "sit"}}) {
+    const auto there = kernel->hasDriver(kind);
+    CHECK(links() == before);
+    CHECK(kernel->hasDriver(kind).has_value() == there.has_value());
+    const std::string make = fmt::format("ip link add probe type {} local 192.0.2.1", word);
+    if (there) {
+      (void)sh(make);
+      CHECK(links() == before + 1);
+      (void)sh("ip link del probe");
+    } else {
+      CHECK(there.error().text == fmt::format("the kernel has no driver {}", word));
+      CHECK(sh(make + " 2>&1 || true").find("Unknown device type") != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("ten thousand routes are added, read, and removed, each in linear time") {
   const auto sandbox = Sandbox::make();
   if (!sandbox) return;

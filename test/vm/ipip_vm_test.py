@@ -130,7 +130,7 @@ def main():
     os.makedirs(sys.argv[2], exist_ok=True)
     linux = machine.kernel(sys.argv[2])
     with tempfile.TemporaryDirectory() as folder, \
-            Lab(sys.argv[1], "vm", "--backend", "ipip", "--segments", "2", "--nodes", "2", "--containers", "1", "--ipv6") as lab:
+            Lab(sys.argv[1], "vm", "--backend", "ipip", "--engine", "ebpf", "--segments", "2", "--nodes", "2", "--containers", "1", "--ipv6") as lab:
         lab.execute("wire", "sh", "-ec", "ip tuntap add vm0 mode tap; ip link set vm0 master seg2 up")
         vm = machine.Machine(lab, "wire", "vm0", linux, folder, ("ipip", "sit"), ("ip", "ping", "iperf3", "ethtool"))
         try:
@@ -144,4 +144,5 @@ def main():
             vm.stop()
 
 
-main()
+if __name__ == "__main__":
+    main()

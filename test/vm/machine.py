@@ -96,7 +96,7 @@ def copy_program(program, root):
     return path
 
 
-def make_initramfs(folder, linux, modules, programs):
+def make_initramfs(folder, linux, modules, programs, later):
     root = os.path.join(folder, "root")
     for name in ("bin", "modules"):
         os.makedirs(os.path.join(root, name))
@@ -104,10 +104,10 @@ def make_initramfs(folder, linux, modules, programs):
     os.symlink("busybox", os.path.join(root, "bin/sh"))
     with open(os.path.join(root, "programs"), "w", encoding="ascii") as file:
         for program in programs:  # as functions, since busybox would take its own
-            file.write(f'{program}() {{ {copy_program(program, root)} "$@"; }}\n')
+            file.write(f'{os.path.basename(program)}() {{ {copy_program(program, root)} "$@"; }}\n')
     there = {os.path.basename(path)[:-3].replace("-", "_"): path for path in files_below(linux, ".ko")}
     order = in_order(there, (*DRIVERS, *modules))
-    for path in order:
+    for path in {*order, *in_order(there, later)}:
         shutil.copy(path, os.path.join(root, "modules"))
     with open(os.path.join(root, "modules/order"), "w", encoding="ascii") as file:
         file.write("\n".join(os.path.basename(path) for path in order))
@@ -120,17 +120,18 @@ def make_initramfs(folder, linux, modules, programs):
 
 
 class Machine:
-    """A machine whose network card is a TAP device, already there, of a place of a lab. `folder`: empty, for its files."""
+    """A machine whose network card is a TAP device, already there, of a place of a lab. `folder`: empty, for its files.
+    `later`: modules that are there, in /modules, and not loaded."""
 
-    def __init__(self, lab, place, tap, linux, folder, modules, programs):
-        image = make_initramfs(folder, linux, modules, programs)
+    def __init__(self, lab, place, tap, linux, folder, modules, programs, later=()):
+        image = make_initramfs(folder, linux, modules, programs, later)
         vmlinuz = next(path for path in map(lambda name: os.path.join(linux, "boot", name), os.listdir(f"{linux}/boot"))
                        if "vmlinuz" in path)
         self.console = os.path.join(folder, "console")
         for accelerator in ("kvm", "tcg"):
             port = os.path.join(folder, f"shell-{accelerator}")
             self.process = lab.background(
-                place, QEMU, "-M", "pc", "-accel", accelerator, "-cpu", "max", "-m", "512", "-nodefaults", "-no-reboot",
+                place, QEMU, "-M", "pc", "-accel", accelerator, "-cpu", "max", "-m", "1024", "-nodefaults", "-no-reboot",
                 "-display", "none", "-kernel", vmlinuz, "-initrd", image, "-append", "console=ttyS0 panic=-1 quiet",
                 "-serial", f"file:{self.console}", "-serial", f"unix:{port},server=on,wait=off",
                 "-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no", "-device", "virtio-net-pci,netdev=net,romfile=")

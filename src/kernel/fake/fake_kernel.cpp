@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <sys/eventfd.h>
 
+#include "plan/words.hpp"
+
 namespace twill {
 namespace {
 
@@ -87,8 +89,15 @@ Result<void> FakeKernel::setFastPath(const std::optional<FastPath>& wanted) {
 }
 
 Result<void> FakeKernel::setIpip(const std::optional<IpipTunnel>& wanted) {
+  if (wanted.has_value() != ipip_.has_value())
+    log_.emplace_back(wanted ? "ipip by programs" : "no ipip by programs");
   ipip_ = wanted;
   return {};
+}
+
+Result<void> FakeKernel::hasDriver(LinkKind kind) {
+  if (linkDrivers_.contains(kind)) return {};
+  return fail(fmt::format("the kernel has no driver {}", kindWord(kind)), Error::Kind::missing);
 }
 
 std::optional<IpipNumbers> FakeKernel::ipipNumbers() const {

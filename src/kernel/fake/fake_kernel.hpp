@@ -30,17 +30,19 @@ class FakeKernel final : public Kernel {
   /// Is seen in fastPath().
   [[nodiscard]] Result<void> setFastPath(const std::optional<FastPath>& wanted) override;
   [[nodiscard]] std::optional<FastPathNumbers> fastPathNumbers() const override;
-  /// Is seen in ipip().
+  /// Is seen in ipip(), and in log() when it comes or goes.
   [[nodiscard]] Result<void> setIpip(const std::optional<IpipTunnel>& wanted) override;
   [[nodiscard]] std::optional<IpipNumbers> ipipNumbers() const override;
   /// Is seen in tunnelPorts().
   [[nodiscard]] Result<void> setTunnelPorts(const std::vector<ContainerPort>& wanted) override;
+  [[nodiscard]] Result<void> hasDriver(LinkKind kind) override;
   [[nodiscard]] std::string driverOf(const std::string& link) override { return drivers_[link]; }
   [[nodiscard]] int notifyFd() const override { return notify_.get(); }
   [[nodiscard]] Drained drain(KernelState& state, const Interest& interest) override;
 
   /// A network card that is up, with addresses such as "10.0.0.10/24".
   void plugCard(const std::string& name, const std::vector<std::string>& addresses);
+  void addDriver(LinkKind kind) { linkDrivers_.insert(kind); }
   void setDriver(const std::string& card, const std::string& driver) { drivers_[card] = driver; }
 
   /// What another program does: the same rules as for apply(), but not counted and not made to fail.
@@ -82,6 +84,7 @@ class FakeKernel final : public Kernel {
 
   FakeNetwork network_;
   std::map<std::string, std::string> drivers_;  ///< by link
+  std::set<LinkKind> linkDrivers_;
   Fd notify_;
   std::optional<FastPath> fastPath_;
   std::optional<IpipTunnel> ipip_;

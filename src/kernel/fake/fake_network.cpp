@@ -111,7 +111,7 @@ Result<void> FakeNetwork::perform(const Operation& operation) {
 void FakeNetwork::plug(Link link) {
   link.index = ++lastIndex_;
   if (!link.mtu) link.mtu = kEthernetMtu;
-  if (!link.mac && link.kind != LinkKind::tun)
+  if (!link.mac && link.kind != LinkKind::tun && !link.ipTunnel)
     link.mac = link.loopback ? MacAddress{} : MacAddress::derive(link.name);
   makeSettings(link.name);
   state_.put(asKept(std::move(link)));
@@ -181,11 +181,12 @@ Result<void> FakeNetwork::checkLink(const std::string& name) const {
 
 Result<void> FakeNetwork::add(const Link& link) {
   if (state_.links.contains(link.name)) return failErrno("its name is taken", EEXIST);
-  if (link.kind != LinkKind::bridge && link.kind != LinkKind::tun && !link.peer && !link.vxlan) {
+  const bool makes = link.kind == LinkKind::bridge || link.kind == LinkKind::tun || link.ipTunnel;
+  if (!makes && !link.peer && !link.vxlan) {
     return fail(
-        fmt::format(
-            "{} can only be changed; Twill makes bridges, VXLAN and TUN devices, and veths with a peer",
-            link.name),
+        fmt::format("{} can only be changed; Twill makes bridges, VXLAN, ipip, sit and TUN devices, and "
+                    "veths with a peer",
+                    link.name),
         Error::Kind::invalid);
   }
   if (!link.master.value_or("").empty()) TWILL_CHECK(checkLink(*link.master));
