@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cloud/aws/credentials.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <ctime>
+#include <limits>
 
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
@@ -34,7 +36,11 @@ std::string trimmed(std::string_view text) {
 Clock::time_point timeOf(const std::string& text) {
   std::tm parts{};
   if (::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts) == nullptr) return Clock::time_point::max();
-  return Clock::from_time_t(::timegm(&parts));
+  // The clock counts nanoseconds, in 64 bits.
+  constexpr std::time_t kLast = std::numeric_limits<std::int64_t>::max() / 1000000000 - 1;
+  const std::time_t seconds = ::timegm(&parts);
+  if (seconds > kLast) return Clock::time_point::max();
+  return Clock::from_time_t(std::max<std::time_t>(seconds, 0));
 }
 
 Refusal refuse(Kind kind, std::string text) {

@@ -29,6 +29,11 @@ TEST_CASE("credentials of a service, and what is none") {
   CHECK(good->token == "T");
   CHECK(good->expires == std::chrono::system_clock::time_point(std::chrono::seconds(1767323045)));
 
+  const auto endless = credentialsIn(
+      R"({"AccessKeyId":"A","SecretAccessKey":"S","Expiration":"8559-01-02T03:04:05Z"})", "here");
+  REQUIRE(endless);
+  CHECK(endless->expires == std::chrono::system_clock::time_point::max());
+
   const auto failed = credentialsIn(R"({"Code":"AssumeRoleUnauthorizedAccess"})", "the role x");
   REQUIRE_FALSE(failed);
   CHECK(failed.error().kind == Kind::auth);

@@ -75,12 +75,14 @@ Task<Answer<HttpResponse>> Ec2::post(std::string service, std::string endpoint, 
 
 /// True when AWS's clock, as its answer has it, is that far from ours that it refuses signatures.
 bool Ec2::correctClock(const std::string& date) {
-  constexpr std::chrono::minutes kLargest{4};  // AWS takes five
+  constexpr std::chrono::minutes kLargest{4};         // AWS takes five
+  constexpr std::chrono::hours kFurthest{24 * 3650};  // what is further off is no clock
   const std::time_t theirs = ::curl_getdate(date.c_str(), nullptr);
   if (theirs <= 0) return false;
   const auto ours = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   const std::chrono::seconds offset(theirs - ours);
-  const bool apart = std::chrono::abs(offset - clockOffset_) > kLargest;
+  const bool apart =
+      std::chrono::abs(offset - clockOffset_) > kLargest && std::chrono::abs(offset) < kFurthest;
   if (apart) clockOffset_ = offset;
   return apart;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cloud/gce/compute.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/redirect_error.hpp>
@@ -15,6 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using Json = nlohmann::json;
 
+constexpr std::chrono::seconds kLongestToken = 24h;
 constexpr auto kEarly = 60s;      ///< a new token is asked for so long before the old one ends
 constexpr auto kLongest = 120s;   ///< of an operation
 constexpr auto kWaitCall = 130s;  ///< the API ends a wait after two minutes
@@ -73,7 +75,8 @@ Task<Outcome> Compute::renewToken() {
   if (token.empty())
     co_return Outcome{Kind::transient, "Google's metadata server: the answer holds no token"};
   const auto seconds = body.contains("expires_in") && body["expires_in"].is_number_integer()
-                           ? std::chrono::seconds(body["expires_in"].get<std::int64_t>())
+                           ? std::chrono::seconds(std::clamp<std::int64_t>(
+                                 body["expires_in"].get<std::int64_t>(), 0, kLongestToken.count()))
                            : 0s;
   token_ = std::move(token);
   tokenEnds_ = std::chrono::steady_clock::now() + seconds - kEarly;
