@@ -39,7 +39,7 @@ void printProcess(const Json& process) {
 }
 
 void printCloud(const Json& cloud) {
-  const Json self = cloud["self"];
+  const Json& self = cloud["self"];
   if (self.is_null()) {
     fmt::print("cloud       {}\n", paint(Tone::bad, "this node is not known to it yet"));
     return;
