@@ -46,11 +46,9 @@ void compareOwn(const Self& self, const std::vector<Route>& table, const Prefix&
           "route {} takes a part of this node's subnet {} elsewhere; remove it", words(route), own.text()));
     }
   }
-  if (there != nullptr && there->target == self.target && there->state == Route::State::active) {
-    ++out.inPlace;
-  } else if (!foreign) {
+  const bool good = there != nullptr && there->target == self.target && there->state == Route::State::active;
+  if (!good && !foreign)
     out.put.push_back({own, name, there == nullptr ? std::nullopt : std::optional(*there)});
-  }
 }
 
 /// A second route of ours to the same destination: an older spelling, or what an attempt left behind.
@@ -112,8 +110,8 @@ std::chrono::milliseconds periodOf(const Pace& pace, std::size_t nodes) {
 std::chrono::milliseconds backOff(const Pace& pace, const Outcome& outcome, unsigned refusals,
                                   std::size_t nodes, double random) {
   // What a person has to mend is looked at again now and then.
-  const bool stuck =
-      outcome.kind == Kind::quota || outcome.kind == Kind::permanent || outcome.kind == Kind::auth;
+  const bool stuck = outcome.kind == Kind::quota || outcome.kind == Kind::permanent ||
+                     outcome.kind == Kind::auth || outcome.kind == Kind::conflict;
   // A changing call is let through five times a second, for all nodes together.
   constexpr auto kEach = 100ms;
   const auto longest = std::max<std::chrono::milliseconds>(stuck ? 60s : 30s, kEach * nodes);

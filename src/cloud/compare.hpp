@@ -21,7 +21,6 @@ struct Actions {
   std::vector<Put> put;
   std::vector<Route> erase;
   std::vector<std::string> conflicts;  ///< what others have in the way, for a person
-  std::size_t inPlace = 0;             ///< of our own routes, those that are as they should be
 };
 
 /// How often what is done. Tests have less time.

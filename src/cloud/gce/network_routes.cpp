@@ -103,12 +103,7 @@ class NetworkRoutes final : public CloudRoutes {
                          .path = fmt::format("projects/{}/global/routes", project),
                          .body = body.dump()};
     Outcome inserted = co_await compute_.operate(project, std::move(insert));
-    if (inserted.kind == Kind::exists) {
-      inserted.text += fmt::format(
-          "; if {} does not lie in {}, another cluster of this project has the same "
-          "subnets: give one of them another Network",
-          name, self.network);
-    }
+    if (inserted.kind == Kind::exists) co_return co_await whose(self, name, std::move(inserted));
     if (!inserted.done() || !put.replaces) co_return inserted;
     co_return co_await erase(self, *put.replaces);
   }
@@ -147,6 +142,19 @@ class NetworkRoutes final : public CloudRoutes {
   [[nodiscard]] const CallCounts& calls() const override { return compute_.calls(); }
 
  private:
+  /// Names are the project's, and a route of this one may be in another network.
+  Task<Outcome> whose(Self self, std::string name, Outcome exists) {
+    std::string path = fmt::format("projects/{}/global/routes/{}", projectOf(self.network), name);
+    const auto there = co_await compute_.get("routes.get", std::move(path));
+    const std::string network = there ? pathOf(textIn(*there, "network")) : self.network;
+    if (network == self.network) co_return exists;
+    co_return Outcome{
+        Kind::conflict,
+        fmt::format("Compute Engine has a route {} in {}: another cluster of this project has the "
+                    "same subnets; give one of them another Network",
+                    name, network)};
+  }
+
   Compute compute_;
   IpAddress address_;
   std::string description_;
