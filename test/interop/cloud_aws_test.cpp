@@ -6,7 +6,6 @@
 
 #include "base/file.hpp"
 #include "cloud/aws/vpc_routes.hpp"
-#include "cloud/reconciler.hpp"
 #include "fake_cloud.hpp"
 
 namespace twill::test {
@@ -19,8 +18,6 @@ const json kCloud = json::parse(R"({"region": "eu-west-1", "vpc": "vpc-1", "subn
   "keys": {"AKIDTEST": "secret/+="}, "tables": {"rtb-1": {"main": true}, "rtb-2": {}},
   "instances": {"i-1": {"eni": "eni-1", "address": "10.0.0.10", "address6": "fd00::10"},
                 "i-2": {"eni": "eni-2", "address": "10.0.0.20"}}})");
-
-constexpr cloud::Pace kPace{.period = 100ms, .orphanRespite = 300ms, .firstWait = 20ms};
 
 CloudWish wish() {
   CloudWish out{.type = "aws-vpc", .node = "node1", .local4 = IpAddress::parse("10.0.0.10").value()};
@@ -36,7 +33,7 @@ json routeTo(const char* dst, const char* eni) {
 }
 
 /// A node with its fake.
-struct Node {
+struct Node : CloudNode {
   explicit Node(std::map<std::string, std::string> more = {}) {
     fake = FakeCloud::make("fake_ec2.py", "botocore", kCloud);
     if (!fake) return;
@@ -55,16 +52,6 @@ struct Node {
     keeper = std::make_unique<cloud::RouteReconciler>(
         io, directory.path("cloud.json"), [] {}, make, kPace);
   }
-  bool until(const std::function<bool()>& holds) { return runUntil(io, holds); }
-  bool up() {
-    return until([this] { return keeper->isUp(); });
-  }
-  bool saysSoon(const std::string& part) {
-    return until([&] {
-      const auto status = keeper->status();
-      return status && !status->problems.empty() && status->problems.front().find(part) != std::string::npos;
-    });
-  }
   /// What leads to `dst` in a table; "" for nothing.
   std::string targetOf(const std::string& dst, const std::string& table = "rtb-1") const {
     const json state = fake->control();
@@ -79,11 +66,7 @@ struct Node {
     io.run_for(time);
   }
 
-  TemporaryDirectory directory;
-  std::unique_ptr<FakeCloud> fake;
   std::map<std::string, std::string> environment;
-  boost::asio::io_context io{1};
-  std::unique_ptr<cloud::RouteReconciler> keeper;
 };
 
 TEST_CASE("a node's route is made once, repaired, and left alone by a restart") {

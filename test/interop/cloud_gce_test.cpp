@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "cloud/gce/network_routes.hpp"
-#include "cloud/reconciler.hpp"
 #include "fake_cloud.hpp"
 
 namespace twill::test {
@@ -18,7 +17,6 @@ const json kCloud =
   "instances": {"vm-1": {"address": "10.0.0.10", "address6": "fd00::10"}, "vm-2": {"address": "10.0.0.20"},
                 "vm-3": {"address": "10.0.0.30", "forward": false}}})");
 constexpr const char* kBase = "https://www.googleapis.com/compute/v1/projects/project-1";
-constexpr cloud::Pace kPace{.period = 100ms, .orphanRespite = 300ms, .firstWait = 20ms};
 
 CloudWish wish(const char* address = "10.0.0.10") {
   CloudWish out{.type = "gce", .node = "node1", .local4 = IpAddress::parse(address).value()};
@@ -37,7 +35,7 @@ json route(const char* name, const char* dst, const char* instance) {
           {"nextHopInstance", fmt::format("{}/zones/europe-west1-b/instances/{}", kBase, instance)}};
 }
 
-struct Node {
+struct Node : CloudNode {
   explicit Node(const std::string& instance = "vm-1") {
     fake = FakeCloud::make("fake_gce.py", "libcloud", kCloud);
     if (!fake) return;
@@ -49,16 +47,6 @@ struct Node {
     };
     keeper = std::make_unique<cloud::RouteReconciler>(
         io, directory.path("cloud.json"), [] {}, make, kPace);
-  }
-  bool until(const std::function<bool()>& holds) { return runUntil(io, holds); }
-  bool up() {
-    return until([this] { return keeper->isUp(); });
-  }
-  bool saysSoon(const std::string& part) {
-    return until([&] {
-      const auto status = keeper->status();
-      return status && !status->problems.empty() && status->problems.front().find(part) != std::string::npos;
-    });
   }
   /// Name and instance of what leads to `dst`, "name vm-1, ..."
   std::string routesTo(const std::string& dst) const {
@@ -72,11 +60,6 @@ struct Node {
     }
     return out;
   }
-
-  TemporaryDirectory directory;
-  std::unique_ptr<FakeCloud> fake;
-  boost::asio::io_context io{1};
-  std::unique_ptr<cloud::RouteReconciler> keeper;
 };
 
 TEST_CASE("a node's route is made, repaired, and replaced without a moment without one") {

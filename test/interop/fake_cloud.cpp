@@ -109,13 +109,24 @@ cloud::Environment environmentOf(std::map<std::string, std::string> variables) {
   };
 }
 
-bool runUntil(boost::asio::io_context& io, const std::function<bool()>& holds) {
+bool CloudNode::until(const std::function<bool()>& holds) {
   const auto end = std::chrono::steady_clock::now() + 60s;
   while (!holds() && std::chrono::steady_clock::now() < end) {
     io.restart();
     io.run_for(20ms);
   }
   return holds();
+}
+
+bool CloudNode::up() {
+  return until([this] { return keeper->isUp(); });
+}
+
+bool CloudNode::saysSoon(const std::string& words) {
+  return until([&] {
+    const auto status = keeper->status();
+    return status && !status->problems.empty() && status->problems.front().find(words) != std::string::npos;
+  });
 }
 
 }  // namespace twill::test

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -10,7 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/types.h>
 
-#include "cloud/cloud_routes.hpp"
+#include "cloud/reconciler.hpp"
 #include "temporary_directory.hpp"
 
 namespace twill::test {
@@ -42,7 +43,22 @@ class FakeCloud {
 /// A process's environment with these variables alone.
 [[nodiscard]] cloud::Environment environmentOf(std::map<std::string, std::string> variables);
 
-/// Runs the loop until it holds, for a minute at most; whether it did.
-[[nodiscard]] bool runUntil(boost::asio::io_context& io, const std::function<bool()>& holds);
+/// A node whose routes are kept in a fake, in a hurry.
+struct CloudNode {
+  static constexpr cloud::Pace kPace{.period = std::chrono::milliseconds(100),
+                                     .orphanRespite = std::chrono::milliseconds(300),
+                                     .firstWait = std::chrono::milliseconds(20)};
+
+  /// Runs the loop until it holds, for a minute at most; whether it did.
+  [[nodiscard]] bool until(const std::function<bool()>& holds);
+  [[nodiscard]] bool up();
+  /// The first problem has these words in it, soon.
+  [[nodiscard]] bool saysSoon(const std::string& words);
+
+  TemporaryDirectory directory;
+  std::unique_ptr<FakeCloud> fake;  ///< null: it cannot run here
+  boost::asio::io_context io{1};
+  std::unique_ptr<cloud::RouteReconciler> keeper;
+};
 
 }  // namespace twill::test

@@ -3,17 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 
 #include <fmt/format.h>
 
+#include "cloud/refusals.hpp"
+
 namespace twill::cloud::aws {
 namespace {
-
-struct Meaning {
-  std::string_view code;
-  Kind kind;
-};
 
 constexpr std::array kMeanings{
     Meaning{"RouteAlreadyExists", Kind::exists},
@@ -46,15 +42,6 @@ constexpr std::array kMeanings{
     Meaning{"MissingAuthenticationToken", Kind::auth},
     Meaning{"OptInRequired", Kind::auth},
 };
-
-Kind kindOf(const std::string& code, long status) {
-  const auto found = std::find_if(kMeanings.begin(), kMeanings.end(),
-                                  [&](const Meaning& meaning) { return meaning.code == code; });
-  if (found != kMeanings.end()) return found->kind;
-  if (status == 429) return Kind::throttled;
-  if (status >= 500) return Kind::transient;
-  return status == 401 || status == 403 ? Kind::auth : Kind::permanent;
-}
 
 std::string adviceFor(const std::string& action, const std::string& code, Kind kind) {
   if (code == "UnauthorizedOperation" || code == "AccessDenied" || code == "AccessDeniedException")
@@ -192,13 +179,12 @@ bool isClockSkew(const Refused& refused) {
 Outcome outcomeOf(const std::string& action, const HttpResponse& response) {
   if (response.status == 200) return {};
   const Refused refused = refusedIn(response);
-  const Kind kind = kindOf(refused.code, response.status);
+  const Kind kind = kindOf(kMeanings, refused.code, response.status);
   Outcome out{
       .kind = kind,
       .text = fmt::format("EC2 {}: {}{}{}{}", action, refused.code, refused.message.empty() ? "" : ": ",
                           refused.message, adviceFor(action, refused.code, kind))};
-  if (const auto after = response.header("retry-after"); !after.empty())
-    out.after = std::chrono::seconds(std::clamp(std::atoi(after.c_str()), 0, 300));
+  out.after = retryAfter(response);
   return out;
 }
 

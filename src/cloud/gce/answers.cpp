@@ -7,17 +7,14 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "cloud/refusals.hpp"
+
 namespace twill::cloud::gce {
 namespace {
 
 using Json = nlohmann::json;
 
 constexpr std::string_view kSecond = "-2";
-
-struct Meaning {
-  std::string_view code;
-  Kind kind;
-};
 
 /// Reasons of errors, and codes of operations' errors.
 constexpr std::array kMeanings{
@@ -43,17 +40,6 @@ constexpr std::array kMeanings{
     Meaning{"INTERNAL_ERROR", Kind::transient},
 };
 
-Kind kindOf(const std::string& code, long status) {
-  const auto found = std::find_if(kMeanings.begin(), kMeanings.end(),
-                                  [&](const Meaning& meaning) { return meaning.code == code; });
-  if (found != kMeanings.end()) return found->kind;
-  if (status == 429) return Kind::throttled;
-  if (status == 401 || status == 403) return Kind::auth;
-  if (status == 404) return Kind::missing;
-  if (status == 409) return Kind::exists;
-  return status >= 500 || status == 0 ? Kind::transient : Kind::permanent;
-}
-
 std::string adviceFor(Kind kind) {
   if (kind == Kind::auth)
     return "; the instance's service account needs the permission, and the instance the scope compute-rw "
@@ -65,7 +51,7 @@ std::string adviceFor(Kind kind) {
 }
 
 Outcome refusal(const std::string& what, std::string code, std::string message, long status) {
-  const Kind kind = kindOf(code, status);
+  const Kind kind = kindOf(kMeanings, code, status);
   if (code.size() > 100) code.resize(100);
   if (message.size() > 500) message.resize(500);
   return {kind, fmt::format("Compute Engine {}: {}{}{}{}", what, code, message.empty() ? "" : ": ", message,
@@ -168,8 +154,7 @@ Outcome outcomeOf(const std::string& what, const HttpResponse& response) {
       if (const std::string reason = textIn(error["errors"][0], "reason"); !reason.empty()) code = reason;
   }
   Outcome out = refusal(what, code, std::move(message), response.status);
-  if (const auto after = response.header("retry-after"); !after.empty())
-    out.after = std::chrono::seconds(std::clamp(std::atoi(after.c_str()), 0, 300));
+  out.after = retryAfter(response);
   return out;
 }
 
