@@ -52,17 +52,24 @@ void RouteReconciler::follow(const std::optional<CloudWish>& wish) {
   const bool same = upkeep_ && wish && wish_ && isAtSameTables(*wish, *wish_);
   followed_ = true;
   wish_ = wish;
-  problem_.clear();
   if (wish) {
-    // First: there is never a route that nobody remembers.
-    if (auto written = writeFile(stateFile_, wish->text(), Durability::power); !written)
-      problem_ = written.error().text;
+    remember(*wish);
     return same ? upkeep_->follow(*wish) : start(*wish);
   }
   if (upkeep_) std::exchange(upkeep_, nullptr)->stop();
+  remembered_.clear();
   const auto remembered = rememberedIn(stateFile_);
-  if (!remembered) problem_ = remembered.error().text;
+  problem_ = remembered ? "" : remembered.error().text;
   if (remembered && *remembered) start(**remembered);
+}
+
+/// First: there is never a route that nobody remembers. Peers that come and go change nothing in the file.
+void RouteReconciler::remember(const CloudWish& wish) {
+  std::string text = wish.text();
+  if (text == remembered_) return;
+  const auto written = writeFile(stateFile_, text, Durability::power);
+  problem_ = written ? "" : written.error().text;
+  if (written) remembered_ = std::move(text);
 }
 
 void RouteReconciler::start(const CloudWish& wish) {

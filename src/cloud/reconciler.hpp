@@ -46,6 +46,7 @@ class RouteReconciler {
   [[nodiscard]] std::optional<Status> status() const;
 
  private:
+  void remember(const CloudWish& wish);
   void start(const CloudWish& wish);
   void onChange();
 
@@ -56,7 +57,8 @@ class RouteReconciler {
   Pace pace_;
   bool followed_ = false;
   std::optional<CloudWish> wish_;
-  std::string problem_;  ///< with the file
+  std::string remembered_;  ///< text of the file, as written last; empty: not by this object
+  std::string problem_;     ///< with the file
   std::shared_ptr<Upkeep> upkeep_;
 };
 

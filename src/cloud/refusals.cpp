@@ -17,6 +17,13 @@ Kind kindOf(std::span<const Meaning> meanings, std::string_view code, long statu
   return status >= 500 || status == 0 ? Kind::transient : Kind::permanent;
 }
 
+std::string quoted(std::string text, std::size_t most) {
+  if (text.size() > most) text.resize(most);
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
+  return text;
+}
+
 std::chrono::seconds retryAfter(const HttpResponse& response) {
   return std::chrono::seconds(std::clamp(std::atoi(response.header("retry-after").c_str()), 0, 300));
 }

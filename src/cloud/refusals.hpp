@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "cloud/cloud_routes.hpp"
@@ -18,6 +20,9 @@ struct Meaning {
 
 /// By the word, or by the HTTP status where that is not known; 0: there was none.
 [[nodiscard]] Kind kindOf(std::span<const Meaning> meanings, std::string_view code, long status);
+
+/// What a cloud has said, as it may stand in a log: on one line, `most` bytes at most.
+[[nodiscard]] std::string quoted(std::string text, std::size_t most);
 
 /// What the server asks to wait, five minutes at most; 0: it says nothing.
 [[nodiscard]] std::chrono::seconds retryAfter(const HttpResponse& response);

@@ -79,6 +79,13 @@ TEST_CASE("a node's route is made once, repaired, and left alone by a restart") 
   CHECK(node.fake->control()["source_dest_check"]["eni-1"] == false);
   CHECK(node.fake->control()["source_dest_check"]["eni-2"] == true);
 
+  // A peer that comes is no reason to write the file again.
+  REQUIRE(writeFile(node.directory.path("cloud.json"), "untouched", Durability::process));
+  CloudWish more = wish();
+  more.leased.push_back(*Prefix::parse("10.244.2.0/24"));
+  node.keeper->follow(more);
+  CHECK(readFile(node.directory.path("cloud.json"), 100).value() == "untouched");
+
   node.begin();
   node.keeper->follow(wish());
   REQUIRE(node.up());
@@ -178,7 +185,7 @@ TEST_CASE("credentials that end in the middle are renewed, and a clock that is w
 TEST_CASE("a route that is made and not seen yet is not fought over") {
   Node node;
   if (!node.fake) return;
-  node.fake->control({{"invisible", 2}});
+  node.fake->control({{"invisible", 5}});
   node.keeper->follow(wish());
   REQUIRE(node.up());
   node.run(1s);

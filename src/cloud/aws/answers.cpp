@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -158,11 +159,11 @@ Refused refusedIn(const HttpResponse& response) {
   const Element* error = root->child("Error");  // as STS has it
   if (const Element* errors = root->child("Errors"); errors != nullptr) error = errors->child("Error");
   if (error == nullptr) return out;
-  if (std::string code = error->textOf("Code"); !code.empty()) out.code = code.substr(0, 100);
+  if (std::string code = error->textOf("Code"); !code.empty()) out.code = quoted(std::move(code), 100);
   out.message = error->textOf("Message");
   if (const auto encoded = out.message.find(" Encoded authorization failure"); encoded != std::string::npos)
     out.message.resize(encoded);
-  if (out.message.size() > 500) out.message.resize(500);
+  out.message = quoted(std::move(out.message), 500);
   return out;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -52,8 +53,8 @@ std::string adviceFor(Kind kind) {
 
 Outcome refusal(const std::string& what, std::string code, std::string message, long status) {
   const Kind kind = kindOf(kMeanings, code, status);
-  if (code.size() > 100) code.resize(100);
-  if (message.size() > 500) message.resize(500);
+  code = quoted(std::move(code), 100);
+  message = quoted(std::move(message), 500);
   return {kind, fmt::format("Compute Engine {}: {}{}{}{}", what, code, message.empty() ? "" : ": ", message,
                             adviceFor(kind))};
 }
