@@ -15,8 +15,7 @@ IpipEngine chooseIpipEngine(std::string_view wanted, std::string_view missing) {
   if (asked && !out.driver) {
     out.problem = fmt::format(
         "Backend.Engine is \"driver\", but packets go by eBPF programs: {}; load it (modprobe) and restart "
-        "twilld, "
-        "or set Backend.Engine to \"auto\"",
+        "twilld, or set Backend.Engine to \"auto\"",
         missing);
   }
   return out;
