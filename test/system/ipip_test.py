@@ -172,8 +172,8 @@ def who_may_send(lab):
 
 def congestion(lab):
     """RFC 6040: a mark of congestion on the way gets to a packet that can bear it, and else ends the packet."""
-    watch = lab.background("node1/con1", "timeout", "6", "tcpdump", "-nvl", "-c", "4", "-i", "eth0", "icmp[0] == 8")
-    wait_for("tcpdump listens", lambda: "tcpdump" in lab.execute("node1", "ps", "-e"), 10)
+    watch = lab.background("node1/con1", "timeout", "20", "tcpdump", "-nvl", "-c", "4", "-i", "eth0", "icmp[0] == 8")
+    wait_for("tcpdump listens", lambda: len(lab.execute("node1/con1", "cat", "/proc/net/packet").splitlines()) > 1, 10)
     run_python(lab, "node3", INJECT, "172.16.2.2", "172.16.0.2", 3, 2)
     seen = watch.communicate(timeout=30)[0]
     assert "tos 0x3,CE" in seen, seen
