@@ -81,7 +81,7 @@ Result<KernelState> LinuxKernel::read(const Interest& interest) {
   for (const auto& link : dying) forgetLink(link, state);
   state.sysctls = readSysctls(interest.sysctls);
   // A node without nftables still has routes to care for; writing a table says what is wrong.
-  if (nftables_) (void)nftables_->read(state);
+  if (nftables_) (void)nftables_->read(state, !std::exchange(lost_, false));
   return state;
 }
 
@@ -140,7 +140,10 @@ Kernel::Drained LinuxKernel::drain(KernelState& state, const Interest& interest)
   ::eventfd_read(touched_.get(), &ignored);
   const auto dying = reaper_->dying();
   const auto out = drainRtnetlink(state, interest);
-  if (out == Drained::lost || hidWrongly_) return Drained::lost;
+  if (out == Drained::lost || hidWrongly_) {
+    lost_ = true;
+    return Drained::lost;
+  }
   const auto proxies = drainProxies(state);
   for (const auto& link : dying) forgetLink(link, state);
   return std::max({out, proxies, drainSettings(state, interest), drainFirewall(state)});

@@ -98,9 +98,14 @@ Result<Nftables> Nftables::open() {
   return Nftables(std::move(monitor), std::move(writer));
 }
 
-Result<void> Nftables::read(KernelState& state) {
-  monitor_.discard();
-  TWILL_CHECK(learn());
+Result<void> Nftables::read(KernelState& state, bool audited) {
+  if (audited) {
+    monitor_.discard();
+    stale_ = true;
+  } else {
+    listen();
+  }
+  if (stale_) TWILL_CHECK(learn());
   news_ = false;
   elements_.clear();
   state.firewalls = known_.firewalls;

@@ -19,8 +19,10 @@ class Nftables {
  public:
   [[nodiscard]] static Result<Nftables> open();
 
-  /// Puts the tables that are there, and their elements, into `state`, which holds none yet.
-  [[nodiscard]] Result<void> read(KernelState& state);
+  /// Puts the tables that are there, and their elements, into `state`, which holds none yet: as `audited`,
+  /// what the kernel lists, which takes long with many elements; else what is known, unless notifications
+  /// were lost.
+  [[nodiscard]] Result<void> read(KernelState& state, bool audited);
   /// Keeps the elements of sets that are apart.
   [[nodiscard]] Result<void> write(const Firewall& wanted);
   [[nodiscard]] Result<void> remove(const std::string& table);
