@@ -31,6 +31,8 @@ class Additions {
   }
 
   Difference run() && {
+    out_.operations.reserve(lacking(&KernelState::setElements) + lacking(&KernelState::neighbours) +
+                            lacking(&KernelState::forwarding) + lacking(&KernelState::routes));
     addSysctls(false);
     addFirewalls();
     // Before the links: what a container may send is known before it can send.
@@ -46,6 +48,13 @@ class Additions {
   }
 
  private:
+  /// How many there are at least to add of a kind that peers have: with thousands of them an operation less
+  /// that is copied pays.
+  template <class Map>
+  std::size_t lacking(const Map KernelState::*entries) const {
+    const auto has = (actual_.*entries).size();
+    return (part_.*entries).size() - std::min((part_.*entries).size(), has);
+  }
   void step(Verb verb, Object object) { out_.operations.push_back({verb, std::move(object)}); }
   void obstacle(const std::string& owner, std::string text) {
     out_.obstacles.push_back({owner, std::move(text)});
@@ -236,15 +245,19 @@ class Additions {
 
   /// Routes on a link before those via a next hop, which may need them.
   void addRoutes() {
-    std::vector<Operation> viaNextHop;
+    std::vector<std::pair<Verb, const Route*>> viaNextHop;
     Cursor cursor(actual_.routes);
     for (const auto& [key, wanted] : part_.routes) {
       if (blocked_.contains(wanted.link)) continue;
       const auto verb = routeVerb(key, wanted, cursor.seek({key.dst, 0}));
       if (!verb) continue;
-      (wanted.via ? viaNextHop : out_.operations).push_back({*verb, wanted});
+      if (wanted.via) {
+        viaNextHop.emplace_back(*verb, &wanted);
+      } else {
+        step(*verb, wanted);
+      }
     }
-    std::move(viaNextHop.begin(), viaNextHop.end(), std::back_inserter(out_.operations));
+    for (const auto& [verb, route] : viaNextHop) step(verb, *route);
   }
 
   /// Behind the routes that they lead to.
