@@ -28,7 +28,8 @@ must() {
 }
 
 # run_ctest PRESET ARGS...: the result line of each test, and in full what failed. What starts virtual machines has to be
-# asked for by its label. Most of a system test's time is waiting: it uses an eighth of a processor.
+# asked for by its label. Most of a system test's time is waiting: it uses an eighth of a processor,
+# hence two for each.
 run_ctest() {
   local folder=build/$1
   shift

@@ -2,6 +2,7 @@
 #include "kernel/linux.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <linux/netconf.h>

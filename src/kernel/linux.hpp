@@ -69,7 +69,8 @@ class LinuxKernel final : public Kernel {
   std::map<LinkKind, Result<void>> drivers_;  ///< those that were asked for
   bool watchesPrograms_ = false;
   bool settingsStale_ = false;
-  bool lost_ = false;  ///< said by the last drain(), of rtnetlink's notifications: nftables tells of its own
+  bool lost_ = false;  ///< drain() said so, of rtnetlink's notifications, and nobody has read since; nftables
+                       ///< tells of its own
   std::atomic<bool> hidWrongly_ = false;  ///< a link that could not be removed is still there
   std::unique_ptr<Reaper> reaper_;        ///< last: its thread uses what stands above
 };

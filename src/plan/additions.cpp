@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -55,6 +55,7 @@ class Additions {
     const auto has = (actual_.*entries).size();
     return (part_.*entries).size() - std::min((part_.*entries).size(), has);
   }
+
   void step(Verb verb, Object object) { out_.operations.push_back({verb, std::move(object)}); }
   void obstacle(const std::string& owner, std::string text) {
     out_.obstacles.push_back({owner, std::move(text)});
