@@ -35,6 +35,7 @@ inline const Rule kRules[] = {
     {"an operation that fails hurts only itself", failsOneAlone},
     {"a table has counters, and a change of its sets keeps them", keepsCounters},
     {"elements that stand apart are added, changed and removed alone", keepsElementsApart},
+    {"sets of senders have elements of addresses and numbers", keepsSenders},
     {"a table that changes keeps its elements, one that goes takes them along", keepsElementsOfAChangedTable},
     {"an element that cannot be had hurts only itself", failsOneElementAlone},
     {"foreign routes are seen inside the networks of interest alone", showsForeignRoutesOfInterest},

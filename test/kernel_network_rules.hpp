@@ -290,7 +290,7 @@ inline void releasesPorts(Kernel& kernel) {
   port.alias = "twill:net/c1/eth0";
   port.master = "twill0";
   port.hairpin = true;
-  port.peer.emplace();
+  port.peer = VethPeer{};
   port.peer->netns = "/proc/self/fd/" + std::to_string(container.get());
   port.peer->name = "con1";
   port.peer->mac = *MacAddress::parse("0a:58:ac:10:00:02");

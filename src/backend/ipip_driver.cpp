@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "backend/peers.hpp"
+#include "backend/senders.hpp"
 #include "plan/network_names.hpp"
 #include "plan/words.hpp"
 
@@ -22,7 +23,7 @@ struct FamilyWords {
   int protocol;  ///< of the outer packet
   int bits, source, destination;
   const char* ip;
-  const char* set;
+  const char* sets;
 };
 constexpr FamilyWords kWords4{4, 32, 96, 128, "ip", "ipip4"};
 constexpr FamilyWords kWords6{41, 128, 64, 192, "ip6", "ipip6"};
@@ -78,37 +79,25 @@ void addIpipDriver(Family inner, int mtu, const Self& self, KernelState& out) {
 void admitIpipPeers(Family inner, const Cluster& cluster, const Self& self, KernelState& out) {
   const auto& words = inner == Family::v4 ? kWords4 : kWords6;
   const auto own = ownOf(inner, cluster, self);
-  const auto sender = fmt::format("ip saddr . @th,{},{}", words.source, words.bits);
+  std::vector<Sender> senders;
+  for (const auto& peer : cluster.leases) {
+    if (!peer.publicIp || isOwn(peer, self) || isOwnAddress(*peer.publicIp, self)) continue;
+    for (const Prefix& prefix : prefixesOf(cluster.network, peer)) {
+      if (prefix.family() == inner) senders.push_back({*peer.publicIp, prefix, peer.name()});
+    }
+  }
   const auto arriving = fmt::format("ip protocol {}", words.protocol);
   auto& table = tableIn(out, self);
   table.counters.insert(kCounter);
-  table.sets[words.set] = {.type = "ipv4_addr . integer",
-                           .flags = "interval",
-                           .elements = {},
-                           .apart = true,
-                           .declared = "typeof " + sender};
   auto& chain = table.chains["ipip_input"];
   chain.hook = "type filter hook input priority filter";
-  chain.rules.push_back(fmt::format("{} {} @{} accept", arriving, sender, words.set));
+  admitSenders({.sets = words.sets, .outer = Family::v4, .inner = inner, .source = words.source}, senders,
+               arriving, table, chain, out);
   for (const Prefix& prefix : own) {
     chain.rules.push_back(fmt::format("{} @th,{},{} {} counter name {} drop", arriving, words.destination,
                                       words.bits, rangeWord(prefix), kCounter));
   }
   keepToOwn(inner, own, table);
-
-  for (const auto& peer : cluster.leases) {
-    if (!peer.publicIp || isOwn(peer, self) || isOwnAddress(*peer.publicIp, self)) continue;
-    for (const Prefix& prefix : prefixesOf(cluster.network, peer)) {
-      if (prefix.family() != inner) continue;
-      const bool host = prefix.length() == prefix.address().bits();
-      const auto range = host ? numberWord(prefix.address()) : rangeWord(prefix);
-      out.put(SetElement{.table = table.table,
-                         .set = words.set,
-                         .key = fmt::format("{} . {}", peer.publicIp->text(), range),
-                         .data = "",
-                         .owner = peer.name()});
-    }
-  }
 }
 
 }  // namespace twill

@@ -62,10 +62,12 @@ TEST_CASE("ipip: by the kernel's drivers with a device for each family, and the 
 TEST_CASE("ipip: the drivers take what a peer sends from its own addresses to this node's") {
   const auto out = ipip(cluster());
   CHECK(rules(out, "ipip_input") ==
-        "ip protocol 4 ip saddr . @th,96,32 @ipip4 accept\n"
+        "ip protocol 4 ip saddr . @th,96,32 & 4294967040 @ipip4_24 accept\n"
+        "ip protocol 4 ip saddr . @th,96,32 @ipip4_32 accept\n"
         "ip protocol 4 @th,128,32 2886729728-2886729983 counter name ipip_strangers drop\n"
         "ip protocol 4 @th,128,32 167772170-167772170 counter name ipip_strangers drop\n"
-        "ip protocol 41 ip saddr . @th,64,128 @ipip6 accept\n"
+        "ip protocol 41 ip saddr . @th,64,128 & 0xffffffffffffffff0000000000000000 @ipip6_64 accept\n"
+        "ip protocol 41 ip saddr . @th,64,128 @ipip6_128 accept\n"
         "ip protocol 41 @th,192,128 0xfd420000000000000000000000000000-0xfd42000000000000ffffffffffffffff "
         "counter name ipip_strangers drop\n"
         "ip protocol 41 @th,192,128 0xfd000000000000000000000000000010-0xfd000000000000000000000000000010 "
@@ -76,9 +78,9 @@ TEST_CASE("ipip: the drivers take what a peer sends from its own addresses to th
   CHECK(rules(out, "ipip_postrouting") == "oifname \"twill-ipip6\" ip6 daddr ::/96 drop\n");
   std::string node3;
   for (const auto& [key, element] : out.state.setElements) {
-    if (element.owner == "node3" && key.set == "ipip4") node3 += key.key + "\n";
+    if (element.owner == "node3" && key.set.starts_with("ipip4")) node3 += key.set + " " + key.key + "\n";
   }
-  CHECK(node3 == "10.0.1.30 . 167772446\n10.0.1.30 . 2886730240-2886730495\n");
+  CHECK(node3 == "ipip4_24 10.0.1.30 . 2886730240\nipip4_32 10.0.1.30 . 167772446\n");
 }
 
 TEST_CASE("ipip: which engine, and why") {

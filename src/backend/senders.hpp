@@ -13,6 +13,26 @@ struct TunnelPort {
   std::uint32_t vni = 0;       ///< of VXLAN: tells networks at one port apart
 };
 
+/// Who may send through a tunnel: a node, and addresses inside that are its own.
+struct Sender {
+  IpAddress outer;
+  Prefix inner;
+  std::string owner;
+};
+
+/// Where a packet says who has sent it, and the sets to look that up in.
+struct SenderFields {
+  const char* sets;  ///< what their names start with
+  Family outer = Family::v4, inner = Family::v4;
+  int source = 0;  ///< bits from the end of the outer IP header to the inner source
+};
+
+/// Adds rules to `chain` that take packets of `senders`; `arriving` is what each starts with. There is a set
+/// and a rule for each length of a prefix: under a mask of that length a hash finds it. Sets with ranges
+/// would be one, but the kernel takes long to fill them.
+void admitSenders(const SenderFields& fields, const std::vector<Sender>& senders, const std::string& arriving,
+                  Firewall& table, Firewall::Chain& chain, KernelState& out);
+
 /// Lets nobody but peers into the tunnel, each with packets from its own subnet and address alone. What
 /// others send is dropped before the tunnel sees it, and counted by the table's counters. For tunnels with
 /// Ethernet frames inside.

@@ -74,12 +74,15 @@ TEST_CASE("each device has its checksum offload as this node is to have it") {
 TEST_CASE("only peers get in, each with packets from its own subnet and address") {
   const auto state = vxlan(published()).state;
   CHECK(state.firewalls.at(kTable).chains.at("tunnel").rules ==
-        std::vector<std::string>{"meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 @th,240,4 4 ip saddr . "
-                                 "@th,336,32 @senders4 accept",
-                                 "meta nfproto ipv4 udp dport 8472 counter name strangers4 drop",
-                                 "meta nfproto ipv6 udp dport 8472 @th,224,16 0x86dd @th,240,4 6 ip6 saddr . "
-                                 "@th,304,128 @senders6 accept",
-                                 "meta nfproto ipv6 udp dport 8472 counter name strangers6 drop"});
+        std::vector<std::string>{
+            "meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 ip saddr . @th,336,32 & 4294967040 "
+            "@senders4_24 accept",
+            "meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 ip saddr . @th,336,32 @senders4_32 accept",
+            "meta nfproto ipv4 udp dport 8472 counter name strangers4 drop",
+            "meta nfproto ipv6 udp dport 8472 @th,224,16 0x86dd ip6 saddr . @th,304,128 & "
+            "0xffffffffffffffff0000000000000000 @senders6_64 accept",
+            "meta nfproto ipv6 udp dport 8472 @th,224,16 0x86dd ip6 saddr . @th,304,128 @senders6_128 accept",
+            "meta nfproto ipv6 udp dport 8472 counter name strangers6 drop"});
   CHECK(state.firewalls.at(kTable).chains.at("tunnel_forward").rules ==
         std::vector<std::string>{
             "iifname \"tw*\" udp dport 8472 ip daddr != 172.16.0.0/16 counter name strangers4 drop",
@@ -87,10 +90,26 @@ TEST_CASE("only peers get in, each with packets from its own subnet and address"
   std::string elements;
   for (const auto& [key, element] : state.setElements) elements += element.set + " " + element.text() + "\n";
   CHECK(elements ==
-        "senders4 10.0.0.20 . 167772180\n"
-        "senders4 10.0.0.20 . 2886729984-2886730239\n"
-        "senders6 fd00::20 . 0xfd000000000000000000000000000020\n"
-        "senders6 fd00::20 . 0xfd420000000000010000000000000000-0xfd42000000000001ffffffffffffffff\n");
+        "senders4_24 10.0.0.20 . 2886729984\n"
+        "senders4_32 10.0.0.20 . 167772180\n"
+        "senders6_128 fd00::20 . 0xfd000000000000000000000000000020\n"
+        "senders6_64 fd00::20 . 0xfd420000000000010000000000000000\n");
+}
+
+TEST_CASE("subnets of other lengths are found by rules of their own") {
+  auto cluster = published();
+  cluster.leases.push_back(cluster.leases[1]);
+  cluster.leases.back().node = "node3";
+  cluster.leases.back().publicIp = *IpAddress::parse("10.0.0.30");
+  cluster.leases.back().subnet = *Prefix::parse("172.16.2.0/28");
+  const auto state = vxlan(cluster).state;
+  const auto& rules = state.firewalls.at(kTable).chains.at("tunnel").rules;
+  CHECK(rules.at(1) ==
+        "meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 ip saddr . @th,336,32 & 4294967280 @senders4_28 "
+        "accept");
+  CHECK(rules.at(3) == "meta nfproto ipv4 udp dport 8472 counter name strangers4 drop");
+  CHECK(state.setElements.contains({kTable, "senders4_28", "10.0.0.30 . 2886730240"}));
+  CHECK(state.setElements.contains({kTable, "senders4_24", "10.0.0.20 . 2886729984"}));
 }
 
 TEST_CASE("who has this node's address on the underlay does not get in") {
@@ -98,7 +117,8 @@ TEST_CASE("who has this node's address on the underlay does not get in") {
   self.lease.publicIp = *IpAddress::parse("192.0.2.1");
   auto cluster = published();
   cluster.leases[1].publicIp = self.underlay.v4->address;
-  for (const auto& [key, element] : vxlan(cluster, self).state.setElements) CHECK(element.set == "senders6");
+  for (const auto& [key, element] : vxlan(cluster, self).state.setElements)
+    CHECK(element.set.find('6') != std::string::npos);
 }
 
 TEST_CASE("what is published is what flannel publishes, and stays the same") {
@@ -232,7 +252,7 @@ TEST_CASE("a node in several networks has senders and a routing table for each, 
   self.network = "blue";
   const auto out = vxlan(published({.vni = 7}), self);
   const auto& table = out.state.firewalls.at("inet twill_blue");
-  CHECK(table.sets.contains("senders4"));
+  CHECK(table.sets.contains("senders4_24"));
   CHECK_FALSE(out.state.firewalls.contains(kTable));
   CHECK(table.chains.at("tunnel").rules.front().find("udp dport 8472 @th,96,24 0x7 ") != std::string::npos);
   for (const auto& [key, rule] : out.state.rules) CHECK(rule.table == routingTableOf("blue"));

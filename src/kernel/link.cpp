@@ -105,7 +105,7 @@ std::optional<LinkMessage> decodeLink(Bytes payload) {
   out.peerIndex = static_cast<int>(attributes.u32(IFLA_LINK).value_or(0));
   if (out.link.kind == LinkKind::vxlan) {
     const auto data = info.nest(IFLA_INFO_DATA);
-    out.link.vxlan = vxlanOf(data);
+    if (auto vxlan = vxlanOf(data)) out.link.vxlan = std::move(*vxlan);
     out.underlay = static_cast<int>(data.u32(IFLA_VXLAN_LINK).value_or(0));
   }
   if (out.link.kind == LinkKind::ipip || out.link.kind == LinkKind::sit) {

@@ -243,10 +243,11 @@ Result<Bytes> Socket::receive(int flags) {
 
 void Socket::discard() {
   // Bounded by what fits into the buffer, even when more keeps coming.
-  constexpr int kMost = 1 << 16;
+  constexpr int kMost = 1 << 10;
+  std::array<mmsghdr, 64> messages{};  // without room for anything: each is cut to nothing
   for (int i = 0; i < kMost; ++i) {
-    if (::recv(fd(), nullptr, 0, MSG_DONTWAIT | MSG_TRUNC) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-      return;
+    const int received = ::recvmmsg(fd(), messages.data(), messages.size(), MSG_DONTWAIT, nullptr);
+    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
   }
 }
 
@@ -309,6 +310,35 @@ Result<void> Socket::run(const Message& message) {
   Batch batch;
   batch.add(message);
   return std::move(run(batch).front());
+}
+
+Result<void> Socket::transact(Batch batch) {
+  // It has to go as one datagram; where this is refused, a large one is, and says so.
+  const auto room = static_cast<int>(2 * batch.bytes_.size());
+  ::setsockopt(fd(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+  const auto first = sequence_ + 1;
+  std::uint32_t acknowledged = 0;
+  for (std::size_t i = 0, at = 0; i < batch.size(); at = batch.ends_[i++]) {
+    if (batch.ends_[i] == at) return fail("a request is longer than netlink allows", Error::Kind::invalid);
+    auto* header = reinterpret_cast<nlmsghdr*>(batch.bytes_.data() + at);
+    header->nlmsg_seq = ++sequence_;
+    if (i + 2 != batch.size()) continue;  // the end itself is acknowledged by some kernels only
+    header->nlmsg_flags |= NLM_F_ACK;
+    acknowledged = header->nlmsg_seq;
+  }
+  TWILL_CHECK(send(batch.bytes_));
+  Result<void> verdict;
+  for (bool complete = false; !complete;) {
+    TWILL_TRY(const Bytes datagram, receive(0));
+    forEachMessage(datagram, [&](const Received& message) {
+      if (message.type != NLMSG_ERROR || message.sequence - first >= batch.size()) return;
+      auto result = toResult(decodeAnswer(message));
+      // What concerns all of it has the number of the beginning.
+      complete = complete || message.sequence == acknowledged || (!result && message.sequence == first);
+      if (verdict && !result) verdict = std::move(result);
+    });
+  }
+  return verdict;
 }
 
 Result<void> Socket::dump(const Message& request, const std::function<void(const Received&)>& each) {

@@ -149,6 +149,8 @@ class Socket {
   /// acknowledgement: the kernel reports failures unasked, so the rest are known to have succeeded.
   [[nodiscard]] std::vector<Result<void>> run(const Batch& batch);
   [[nodiscard]] Result<void> run(const Message& message);
+  /// A transaction of nfnetlink's, with the messages that begin and end it: all of it or nothing.
+  [[nodiscard]] Result<void> transact(Batch batch);
 
   /// Sends a dump request and hands over each object. Kind::busy: the objects changed meanwhile and the
   /// answer may have gaps; ask again. A table that does not exist yet has no objects.

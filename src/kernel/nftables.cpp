@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernel/firewall_text.hpp"
+#include "kernel/set_elements.hpp"
 #include "plan/compare.hpp"
 #include "plan/network_names.hpp"
 
@@ -92,10 +93,11 @@ Result<Nftables> Nftables::open() {
   TWILL_TRY(auto monitor, netlink::Socket::open(NETLINK_NETFILTER));
   monitor.setReceiveBuffer(kMonitorBuffer);
   TWILL_CHECK(monitor.join(NFNLGRP_NFTABLES));
+  TWILL_TRY(auto elementWriter, netlink::Socket::open(NETLINK_NETFILTER));
   Context writer(nft_ctx_new(NFT_CTX_DEFAULT), nft_ctx_free);
   nft_ctx_buffer_output(writer.get());
   nft_ctx_buffer_error(writer.get());
-  return Nftables(std::move(monitor), std::move(writer));
+  return Nftables(std::move(monitor), std::move(elementWriter), std::move(writer));
 }
 
 Result<void> Nftables::read(KernelState& state, bool audited) {
@@ -215,7 +217,8 @@ Result<void> Nftables::remove(const std::string& table) {
 std::vector<Result<void>> Nftables::change(std::span<const Operation* const> steps) {
   std::vector<Result<void>> results(steps.size());
   const bool stale = stale_;
-  if (run(elementScript(steps))) {
+  elements_.reserve(elements_.size() + steps.size());
+  if (changeAll(steps)) {
     for (const auto* step : steps) note(*step);
     return results;
   }
@@ -225,6 +228,11 @@ std::vector<Result<void>> Nftables::change(std::span<const Operation* const> ste
     if (results[i]) note(*steps[i]);
   }
   return results;
+}
+
+bool Nftables::changeAll(std::span<const Operation* const> steps) {
+  const auto batch = elementBatch(steps, known_);
+  return (batch && elementWriter_.transact(*batch)) || run(elementScript(steps));
 }
 
 void Nftables::note(const Operation& step) {

@@ -40,16 +40,20 @@ class Nftables {
 
  private:
   using Context = std::unique_ptr<nft_ctx, void (*)(nft_ctx*)>;
-  Nftables(netlink::Socket monitor, Context writer)
-      : monitor_(std::move(monitor)), writer_(std::move(writer)) {}
+  Nftables(netlink::Socket monitor, netlink::Socket elementWriter, Context writer)
+      : monitor_(std::move(monitor)), elementWriter_(std::move(elementWriter)), writer_(std::move(writer)) {}
   /// Takes in the notifications that wait.
   void listen();
   [[nodiscard]] Result<void> learn();
   [[nodiscard]] Result<void> run(const std::string& script);
+  /// True when all of them are done; else nothing is.
+  [[nodiscard]] bool changeAll(std::span<const Operation* const> steps);
   void note(const Operation& step);
 
   netlink::Socket monitor_;
-  /// Lives on: closing its socket waits for the clean-up after the last transaction, 10 ms and more.
+  netlink::Socket elementWriter_;
+  /// Lives on, as the socket above does: closing one waits for the clean-up after the last transaction, 10 ms
+  /// and more.
   Context writer_;
   KernelState known_;     ///< what the tables hold, unless stale_; nothing else is in it
   bool stale_ = true;     ///< somebody else changed them since

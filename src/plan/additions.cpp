@@ -31,8 +31,9 @@ class Additions {
   }
 
   Difference run() && {
+    constexpr std::size_t kOther = 64;  // of kinds that a node has few of; one too many would copy them all
     out_.operations.reserve(lacking(&KernelState::setElements) + lacking(&KernelState::neighbours) +
-                            lacking(&KernelState::forwarding) + lacking(&KernelState::routes));
+                            lacking(&KernelState::forwarding) + lacking(&KernelState::routes) + kOther);
     addSysctls(false);
     addFirewalls();
     // Before the links: what a container may send is known before it can send.

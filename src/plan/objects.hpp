@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/boxed.hpp"
 #include "model/attachment.hpp"
 #include "net/address.hpp"
 
@@ -96,8 +97,8 @@ struct Link {
   std::optional<MacAddress> mac;      ///< tunnels of IP packets have none
   std::optional<std::string> master;  ///< name of the bridge; "" means none
   std::optional<bool> hairpin;        ///< bridge port only
-  std::optional<VethPeer> peer;       ///< wanted veths only
-  std::optional<Vxlan> vxlan;         ///< VXLAN devices only
+  Boxed<VethPeer> peer;       ///< wanted veths only
+  Boxed<Vxlan> vxlan;         ///< VXLAN devices only
   std::optional<IpTunnel> ipTunnel;   ///< ipip and sit devices only
   /// VXLAN devices of ours only: the checksums inside are left to the network card below.
   std::optional<bool> checksumOffload;
