@@ -17,13 +17,14 @@ constexpr int kUdpHeader = 8;
 struct FamilyWords {
   const char* ip;        ///< the header's keyword
   const char* protocol;  ///< nft's number of the family (meta nfproto)
+  int version;           ///< first four bits of the inner packet
   int source;            ///< bytes before the source address in its header (RFC 791, RFC 8200)
   const char* sets;
   const char* counter;
   int etherType;  ///< IEEE 802
 };
-constexpr FamilyWords kWords4{"ip", "ipv4", 12, "senders4", "strangers4", 0x800};
-constexpr FamilyWords kWords6{"ip6", "ipv6", 8, "senders6", "strangers6", 0x86dd};
+constexpr FamilyWords kWords4{"ip", "ipv4", 4, 12, "senders4", "strangers4", 0x800};
+constexpr FamilyWords kWords6{"ip6", "ipv6", 6, 8, "senders6", "strangers6", 0x86dd};
 
 /// " & 4294967040" for 24 bits of IPv4.
 std::string maskWords(Family family, int length) {
@@ -95,8 +96,10 @@ void admitPeers(const TunnelPort& tunnel, const Cluster& cluster, const Self& se
   // RFC 7348, 5. What is for no network of this node finds no device.
   if (!self.network.empty()) arriving += fmt::format(" @th,96,24 {:#x}", tunnel.vni);
   const int inner = (kUdpHeader + tunnel.headers) * 8;
-  // By the type, too: the kernel would take off VLAN tags, and the address be somewhere else.
-  const auto typed = fmt::format("{} @th,{},16 {:#x}", arriving, inner - 16, words.etherType);
+  // By the type, too: the kernel would take off VLAN tags, and the address be somewhere else. And by the
+  // version, which is what programs go by.
+  const auto typed = fmt::format("{} @th,{},16 {:#x} @th,{},4 {}", arriving, inner - 16, words.etherType,
+                                 inner, words.version);
   admitSenders({.sets = words.sets,
                 .outer = tunnel.family,
                 .inner = tunnel.family,

@@ -73,16 +73,19 @@ TEST_CASE("each device has its checksum offload as this node is to have it") {
 
 TEST_CASE("only peers get in, each with packets from its own subnet and address") {
   const auto state = vxlan(published()).state;
-  CHECK(state.firewalls.at(kTable).chains.at("tunnel").rules ==
-        std::vector<std::string>{
-            "meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 ip saddr . @th,336,32 & 4294967040 "
-            "@senders4_24 accept",
-            "meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 ip saddr . @th,336,32 @senders4_32 accept",
-            "meta nfproto ipv4 udp dport 8472 counter name strangers4 drop",
-            "meta nfproto ipv6 udp dport 8472 @th,224,16 0x86dd ip6 saddr . @th,304,128 & "
-            "0xffffffffffffffff0000000000000000 @senders6_64 accept",
-            "meta nfproto ipv6 udp dport 8472 @th,224,16 0x86dd ip6 saddr . @th,304,128 @senders6_128 accept",
-            "meta nfproto ipv6 udp dport 8472 counter name strangers6 drop"});
+  CHECK(
+      state.firewalls.at(kTable).chains.at("tunnel").rules ==
+      std::vector<std::string>{
+          "meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 @th,240,4 4 ip saddr . @th,336,32 & 4294967040 "
+          "@senders4_24 accept",
+          "meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 @th,240,4 4 ip saddr . @th,336,32 @senders4_32 "
+          "accept",
+          "meta nfproto ipv4 udp dport 8472 counter name strangers4 drop",
+          "meta nfproto ipv6 udp dport 8472 @th,224,16 0x86dd @th,240,4 6 ip6 saddr . @th,304,128 & "
+          "0xffffffffffffffff0000000000000000 @senders6_64 accept",
+          "meta nfproto ipv6 udp dport 8472 @th,224,16 0x86dd @th,240,4 6 ip6 saddr . @th,304,128 "
+          "@senders6_128 accept",
+          "meta nfproto ipv6 udp dport 8472 counter name strangers6 drop"});
   CHECK(state.firewalls.at(kTable).chains.at("tunnel_forward").rules ==
         std::vector<std::string>{
             "iifname \"tw*\" udp dport 8472 ip daddr != 172.16.0.0/16 counter name strangers4 drop",
@@ -105,7 +108,8 @@ TEST_CASE("subnets of other lengths are found by rules of their own") {
   const auto state = vxlan(cluster).state;
   const auto& rules = state.firewalls.at(kTable).chains.at("tunnel").rules;
   CHECK(rules.at(1) ==
-        "meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 ip saddr . @th,336,32 & 4294967280 @senders4_28 "
+        "meta nfproto ipv4 udp dport 8472 @th,224,16 0x800 @th,240,4 4 ip saddr . @th,336,32 & 4294967280 "
+        "@senders4_28 "
         "accept");
   CHECK(rules.at(3) == "meta nfproto ipv4 udp dport 8472 counter name strangers4 drop");
   CHECK(state.setElements.contains({kTable, "senders4_28", "10.0.0.30 . 2886730240"}));
