@@ -22,7 +22,7 @@ struct Sender {
 
 /// Where a packet says who has sent it, and the sets to look that up in.
 struct SenderFields {
-  const char* sets;  ///< what their names start with
+  const char* sets = nullptr;  ///< what their names start with
   Family outer = Family::v4, inner = Family::v4;
   int source = 0;  ///< bits from the end of the outer IP header to the inner source
 };

@@ -97,8 +97,8 @@ struct Link {
   std::optional<MacAddress> mac;      ///< tunnels of IP packets have none
   std::optional<std::string> master;  ///< name of the bridge; "" means none
   std::optional<bool> hairpin;        ///< bridge port only
-  Boxed<VethPeer> peer;       ///< wanted veths only
-  Boxed<Vxlan> vxlan;         ///< VXLAN devices only
+  Boxed<VethPeer> peer;               ///< wanted veths only
+  Boxed<Vxlan> vxlan;                 ///< VXLAN devices only
   std::optional<IpTunnel> ipTunnel;   ///< ipip and sit devices only
   /// VXLAN devices of ours only: the checksums inside are left to the network card below.
   std::optional<bool> checksumOffload;
