@@ -13,11 +13,11 @@ struct TunnelPort {
   std::uint32_t vni = 0;       ///< of VXLAN: tells networks at one port apart
 };
 
-/// Who may send through a tunnel: a node, and addresses inside that are its own.
+/// Who may send through a tunnel.
 struct Sender {
-  IpAddress outer;
-  Prefix inner;
-  std::string owner;
+  IpAddress outer;    ///< the node's, on the underlay
+  Prefix inner;       ///< sources inside that are the node's own
+  std::string owner;  ///< the lease
 };
 
 /// Where a packet says who has sent it, and the sets to look that up in.
@@ -27,9 +27,9 @@ struct SenderFields {
   int source = 0;  ///< bits from the end of the outer IP header to the inner source
 };
 
-/// Adds rules to `chain` that take packets of `senders`; `arriving` is what each starts with. There is a set
-/// and a rule for each length of a prefix: under a mask of that length a hash finds it. Sets with ranges
-/// would be one, but the kernel takes long to fill them.
+/// Adds rules to `chain` of `table` that accept what `senders` send; `arriving` is what each starts with. The
+/// sets go to `table`, their elements to `out`. There is a set and a rule for each length of a prefix: under
+/// a mask of that length a hash finds it, whose elements need no libnftables (kernel/set_elements.hpp).
 void admitSenders(const SenderFields& fields, const std::vector<Sender>& senders, const std::string& arriving,
                   Firewall& table, Firewall::Chain& chain, KernelState& out);
 
