@@ -3,7 +3,7 @@
 // version. Nodes need only reach one another, over any number of routers. Programmed as flannel does it, so
 // that the two interoperate: nothing is flooded or learned, all is known from the leases.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include <simdjson.h>
 
 #include "backend/backend.hpp"
 #include "backend/overlay.hpp"
@@ -57,19 +57,20 @@ Result<MacAddress> macOf(const Lease& peer, Family family, std::uint32_t ownVni)
                 Error::Kind::invalid);
   };
   if (text.empty()) return unusable("is missing");
-  const auto data = nlohmann::json::parse(text, nullptr, false);
-  if (!data.is_object()) return unusable("is not a JSON object");
-  const auto vni = data.find("VNI");
-  const auto mac = data.find("VtepMAC");
-  if (vni == data.end() || !vni->is_number_unsigned() || mac == data.end() || !mac->is_string()) {
+  // One parser for all peers: it keeps its memory.
+  thread_local simdjson::dom::parser parser;
+  simdjson::dom::object data;
+  if (parser.parse(text).get(data) != simdjson::SUCCESS) return unusable("is not a JSON object");
+  std::uint64_t vni = 0;
+  std::string_view mac;
+  if (data["VNI"].get(vni) != simdjson::SUCCESS || data["VtepMAC"].get(mac) != simdjson::SUCCESS)
     return unusable("lacks VNI or VtepMAC");
+  if (vni != ownVni) {
+    return fail(
+        fmt::format("its VNI is {}, here it is {}; give all nodes the same network config", vni, ownVni),
+        Error::Kind::invalid);
   }
-  if (*vni != ownVni) {
-    return fail(fmt::format("its VNI is {}, here it is {}; give all nodes the same network config",
-                            vni->dump(), ownVni),
-                Error::Kind::invalid);
-  }
-  auto address = MacAddress::parse(mac->get_ref<const std::string&>());
+  auto address = MacAddress::parse(mac);
   if (!address || address->isZero() || address->isMulticast()) return unusable("has a VtepMAC that is none");
   return *address;
 }
