@@ -8,6 +8,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 set(TWILL_SANITIZE "" CACHE STRING "Sanitizers to build with, for example address,undefined")
 option(TWILL_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
+option(TWILL_UNITY "Compile sources several at a time: quicker from nothing, slower after a change" OFF)
 
 add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Werror)
 # GCC 12 sees overlaps in plain string concatenation that are none (gcc.gnu.org/PR105651).
@@ -32,6 +33,10 @@ if(TWILL_SANITIZE)
   if(NOT refused)
     set(CMAKE_CROSSCOMPILING_EMULATOR ${unspread})
   endif()
+endif()
+if(TWILL_UNITY)
+  # What a source keeps for itself GCC sees in an included file then, and takes for a header's.
+  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
 endif()
 if(TWILL_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)

@@ -7,12 +7,21 @@ add_library(twill_test_main STATIC ${CMAKE_SOURCE_DIR}/test/doctest_main.cpp)
 target_include_directories(twill_test_main PUBLIC ${CMAKE_SOURCE_DIR}/test)
 target_link_libraries(twill_test_main PUBLIC doctest::doctest)
 
+# All programs with tests, and nothing else.
+add_custom_target(tests)
+
 # twill_tests(TARGET LABEL SECONDS): ctest knows each test case of TARGET under LABEL, with a limit for each.
 function(twill_tests target label seconds)
+  add_dependencies(tests ${target})
   target_link_libraries(${target} PRIVATE twill_test_main nlohmann_json::nlohmann_json)
-  target_compile_definitions(${target} PRIVATE TWILL_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-                                               TWILL_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  target_compile_definitions(${target} PRIVATE TWILL_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   string(REGEX REPLACE "_test$" "" prefix ${target})
+  if(TWILL_SANITIZE AND label STREQUAL unit)
+    # With a sanitizer the start of a program takes longer than most test cases: one start for all of them.
+    add_test(NAME "${prefix}:all" COMMAND ${target})
+    set_tests_properties("${prefix}:all" PROPERTIES LABELS ${label} TIMEOUT 900)
+    return()
+  endif()
   doctest_discover_tests(${target} TEST_PREFIX "${prefix}:"
                          PROPERTIES LABELS ${label} TIMEOUT ${seconds} SKIP_RETURN_CODE ${TWILL_SKIPPED})
 endfunction()

@@ -95,13 +95,9 @@ class Log {
   std::shared_ptr<spdlog::logger> before_;
 };
 
-/// Drift may have to wait for as long as this, in ms: twenty times what looking into it takes, and that takes
-/// longer with a sanitizer in the code.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/// Drift waits no longer than this after it was looked into, in ms (kLongestRest of the agent, and one more).
+/// On a slow machine it comes near.
 inline constexpr int kLongestRest = 101;
-#else
-inline constexpr int kLongestRest = 21;
-#endif
 
 class Node {
  public:

@@ -308,7 +308,7 @@ TEST_CASE("a routed container sends from its own addresses and MAC alone, unless
   }
 }
 
-TEST_CASE("a container with a host port costs less than a millisecond more than one without") {
+TEST_CASE("a container with a host port costs less than twice what one without does") {
   const auto sandbox = Sandbox::make();
   if (!sandbox) return;
   World world;
@@ -353,7 +353,7 @@ TEST_CASE("a container with a host port costs less than a millisecond more than 
       "beside 2000 elements, medians: guard {:.3f} ms, guard and port {:.3f} ms, followed {:.3f} ms; "
       "2000 elements added in {:.1f} ms, removed in {:.1f} ms",
       guard[guard.size() / 2], both[both.size() / 2], followed[followed.size() / 2], all, gone));
-  CHECK(both[both.size() / 2] - guard[guard.size() / 2] < 1);
+  CHECK(both[both.size() / 2] < 2 * guard[guard.size() / 2]);
   CHECK(differences(state, [&] {
           auto now = mustRead(world.kernel());
           for (const auto& operation : many) now.put(std::get<SetElement>(operation.object));

@@ -230,7 +230,7 @@ TEST_CASE("what a node sends does not grow with the cluster") {
     for (const auto& [name, node] : world.nodes()) after += node->bytesSent;
     return static_cast<double>(after - before) / 20 / size;
   };
-  CHECK(bytesPerSecond(200) < 4 * bytesPerSecond(20));
+  CHECK(bytesPerSecond(100) < 3 * bytesPerSecond(20));
 }
 
 TEST_CASE("where all agree no states are exchanged, but with those that do not compare") {

@@ -10,7 +10,7 @@ namespace twill::gossip {
 namespace {
 
 /// memberlist's maxPushStateNodes
-constexpr std::uint64_t kMostNodes = 1U << 20U;
+constexpr std::uint64_t kMostStates = 1U << 20U;
 
 }  // namespace
 
@@ -38,8 +38,8 @@ Result<std::optional<StreamMessage>> StreamContent::advancePushPull(std::string_
     TWILL_TRY(const auto value, nextValue(bytes));
     if (!value) return std::nullopt;
     TWILL_TRY(const auto header, parsePushPullHeader(*value));
-    if (header.nodes > kMostNodes) {
-      return fail(fmt::format("gossip: a push/pull of {} nodes; {} are the most", header.nodes, kMostNodes),
+    if (header.nodes > kMostStates) {
+      return fail(fmt::format("gossip: a push/pull of {} nodes; {} are the most", header.nodes, kMostStates),
                   Error::Kind::invalid);
     }
     TWILL_CHECK(setTail(header.userStateBytes, limit));

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# TWILL_UNITY: sources that go together (tools/batches.py) are compiled as one.
+
+# twill_sources(FOLDER OUT): a line "TARGET SOURCE..." for each target of FOLDER and below, but for what generators wrote.
+function(twill_sources folder out)
+  get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
+  foreach(target ${targets})
+    get_target_property(type ${target} TYPE)
+    if(type MATCHES "EXECUTABLE|STATIC_LIBRARY" AND NOT target MATCHES "^proto_")
+      get_target_property(sources ${target} SOURCES)
+      list(TRANSFORM sources REPLACE "^[^/].*" "${folder}/\\0")
+      list(JOIN sources " " sources)
+      string(APPEND lines "${target} ${sources}\n")
+    endif()
+  endforeach()
+  get_property(subfolders DIRECTORY ${folder} PROPERTY SUBDIRECTORIES)
+  foreach(subfolder ${subfolders})
+    twill_sources(${subfolder} below)
+    string(APPEND lines "${below}")
+  endforeach()
+  set(${out} "${lines}" PARENT_SCOPE)
+endfunction()
+
+if(TWILL_UNITY)
+  twill_sources(${CMAKE_SOURCE_DIR} lines)
+  file(WRITE ${CMAKE_BINARY_DIR}/sources.txt "${lines}")
+  execute_process(COMMAND ${CMAKE_SOURCE_DIR}/tools/batches.py INPUT_FILE ${CMAKE_BINARY_DIR}/sources.txt
+                  OUTPUT_VARIABLE batches OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  string(REPLACE "\n" ";" batches "${batches}")
+  foreach(batch ${batches})
+    separate_arguments(batch)
+    list(POP_FRONT batch target)
+    string(SHA1 group "${batch}")
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+    set_source_files_properties(${batch} TARGET_DIRECTORY ${target} PROPERTIES UNITY_GROUP ${group})
+  endforeach()
+endif()
