@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import Lab, wait_for  # noqa: E402
 
 CONFIG = "/etc/twill/network/net-conf.json"
+LEASES = "/etc/twill/network/leases.json"
 DAMAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "damage.py")
 KINDS = {"tunnel deleted", "tunnel set down", "entry deleted", "entry to another node", "entry too many", "rule deleted",
          "rule's routes deleted", "tunnel's neighbour deleted"}
@@ -86,6 +87,32 @@ def only_peers_get_in(lab):
     assert f"twill_tunnel_strangers_total {before + 9}" in lab.execute("node1", "/usr/bin/python3", "-c", METRICS)
     intrude(lab, "node3", "10.0.0.10", "172.16.2.2", "172.16.0.2")   # its own: this is what gets in
     wait_for("what is theirs gets in", lambda: requests_seen(lab, "node1/con1") == seen + 3)
+
+
+def put_leases(lab, text):
+    lab.execute("node1", "sh", "-c", 'printf %s "$1" >"$0.new" && mv "$0.new" "$0"', LEASES, text)
+
+
+def a_subnet_of_another_length_is_kept_to(lab):
+    """The first peer whose subnet is not a /24: half of one, at the router's address. Nobody else loses what is theirs."""
+    lease = {"Node": "node9", "Subnet": "172.16.9.0/25", "PublicIP": "10.0.0.1", "BackendType": "vxlan",
+             "BackendData": {"VNI": 1, "VtepMAC": "0a:58:00:00:00:09"}}
+    text = lab.execute("node1", "cat", LEASES)
+    leases = json.loads(text)
+    leases["Leases"].append(lease)
+    put_leases(lab, json.dumps(leases))
+    wait_for("its route is there", lambda: lab.execute("node1", "ip", "route", "show", "172.16.9.0/25") and lab.status()["ready"])
+    before, seen = dropped(lab, "node1"), requests_seen(lab, "node1/con1")
+    intrude(lab, "router", "10.0.0.10", "172.16.9.128", "172.16.0.2")  # the other half
+    wait_for("what is not theirs is dropped", lambda: dropped(lab, "node1") == before + 3)
+    assert requests_seen(lab, "node1/con1") == seen
+    intrude(lab, "router", "10.0.0.10", "172.16.9.127", "172.16.0.2")
+    intrude(lab, "node3", "10.0.0.10", "172.16.2.128", "172.16.0.2")
+    wait_for("what is theirs gets in", lambda: requests_seen(lab, "node1/con1") == seen + 6)
+    assert dropped(lab, "node1") == before + 3
+    put_leases(lab, text)
+    wait_for("it is gone", lambda: not lab.execute("node1", "ip", "route", "show", "172.16.9.0/25"))
+    lab.test()
 
 
 def containers_do_not_get_in(lab):
@@ -209,6 +236,7 @@ def main():
         the_road_is_shown(lab)
         a_packet_is_taken_apart(lab)
         only_peers_get_in(lab)
+        a_subnet_of_another_length_is_kept_to(lab)
         containers_do_not_get_in(lab)
         near_ones_are_routed_to(lab)
         damage_is_repaired(lab)
