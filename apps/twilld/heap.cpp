@@ -24,7 +24,8 @@ char* heapEnd() {
 }  // namespace
 
 void useHugePages() {
-  // One heap that grows at once, keeps what it has, and takes large blocks as well.
+  // One heap for all threads that grows at once, keeps what it has, and takes large blocks as well.
+  ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_TOP_PAD, kHeap);
   ::mallopt(M_TRIM_THRESHOLD, kHeap);
   ::mallopt(M_MMAP_THRESHOLD, kLargestBlock);

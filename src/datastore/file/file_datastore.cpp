@@ -4,10 +4,12 @@
 #include <chrono>
 #include <deque>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <spdlog/spdlog.h>
 
 #include "datastore/file/cluster_files.hpp"
@@ -34,6 +36,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
  public:
   State(asio::io_context& loop, std::string directory)
       : files_(directory),
+        written_(directory),
         directory_(std::move(directory)),
         loop_(loop),
         events_(loop),
@@ -148,28 +151,39 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
     onCluster(std::move(cluster));
   }
 
-  /// Tries the first in the queue.
+  /// Tries the first in the queue, beside the loop: a disk takes its time, and the loop has others to serve.
   void serve() {
     Writing& first = queue_.front();
-    auto now = std::chrono::steady_clock::now();
-    if (first.deadline == std::chrono::steady_clock::time_point{}) first.deadline = now + kLockPatience;
-    auto done = first.action(files_);
-    if (!done && done.error().kind == Error::Kind::busy && now < first.deadline) {
+    if (first.deadline == std::chrono::steady_clock::time_point{})
+      first.deadline = std::chrono::steady_clock::now() + kLockPatience;
+    asio::post(writer_,
+               [this, weak = weak_from_this(), action = first.action, waits = asio::make_work_guard(loop_)] {
+                 asio::post(loop_, [weak, done = action(written_)]() mutable {
+                   if (const auto self = weak.lock()) self->served(std::move(done));
+                 });
+               });
+  }
+
+  void served(Result<void> done) {
+    Writing& first = queue_.front();
+    const bool busy = !done && done.error().kind == Error::Kind::busy;
+    if (busy && std::chrono::steady_clock::now() < first.deadline) {
       lockRetry_.expires_after(kLockRetry);
       lockRetry_.async_wait(whileAlive(weak_from_this(), &State::serve));
       return;
     }
-    if (!done && done.error().kind == Error::Kind::busy) {
+    if (busy) {
       done = Failure(std::move(done).error().in(
           fmt::format("{}: waited {} s for the lock", directory_, kLockPatience.count())));
     }
     const auto onDone = std::move(first.onDone);
     queue_.pop_front();
-    if (!queue_.empty()) asio::post(loop_, whileAlive(weak_from_this(), &State::serve));
+    if (!queue_.empty()) serve();
     onDone(std::move(done));
   }
 
-  ClusterFiles files_;
+  ClusterFiles files_;          ///< what was read
+  const ClusterFiles written_;  ///< the writer's
   std::string directory_;
   OnCluster onCluster_;
   bool wanted_ = false;    ///< the watcher has not got the picture yet, whether it changed or not
@@ -183,6 +197,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
   asio::steady_timer settle_;
   asio::steady_timer resync_;
   asio::steady_timer lockRetry_;
+  asio::thread_pool writer_{1};  ///< last: its thread ends before what it uses
 };
 
 FileDatastore::FileDatastore(asio::io_context& loop, FileDatastoreOptions options)

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <boost/asio/post.hpp>
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -280,6 +281,18 @@ TEST_CASE("a directory that is reached through a link and goes is missed") {
   REQUIRE(runUntil(loop, [&] { return node.sees({}); }));
   fs::rename(real, store.root / "away");
   CHECK(runUntil(loop, [&] { return node.failed(); }));
+}
+
+TEST_CASE("who else waits for the loop is not kept waiting while something is written") {
+  FileStore store;
+  boost::asio::io_context loop;
+  FileDatastore datastore(loop, {store.directory.string()});
+  bool published = false;
+  bool waited = true;
+  datastore.publish(lease(1, 1), [&](const Result<void>& result) { published = result.has_value(); });
+  boost::asio::post(loop, [&] { waited = published; });
+  REQUIRE(runUntil(loop, [&] { return published; }));
+  CHECK_FALSE(waited);
 }
 
 TEST_CASE("many quick rewrites end with the last one") {
