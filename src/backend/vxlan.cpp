@@ -75,14 +75,23 @@ Result<MacAddress> macOf(const Lease& peer, Family family, std::uint32_t ownVni)
   return *address;
 }
 
-void addDevice(const NetworkConfig& config, Family family, const Self& self, KernelState& out) {
+/// One family's device, as all its peers need it.
+struct Device {
+  const NetworkConfig& config;
+  const Self& self;
+  Family family;
+  std::string name = deviceName(config.backend.vni, family);
+  MacAddress mac = deviceMac(self.node, config.backend.vni, family);
+};
+
+void addDevice(const Device& device, KernelState& out) {
+  const auto& [config, self, family, name, mac] = device;
   const auto& backend = config.backend;
-  const auto name = deviceName(backend.vni, family);
   out.put(Link{.name = name,
                .kind = LinkKind::vxlan,
                .alias = std::string(kAliasPrefix) + "vxlan",
                .mtu = deviceMtu(config, self.underlay, family),
-               .mac = deviceMac(self.node, backend.vni, family),
+               .mac = mac,
                .vxlan = Vxlan{.vni = backend.vni,
                               .port = tunnelPort(kType, config.backend),
                               .underlay = self.underlay.link,
@@ -98,35 +107,33 @@ void addDevice(const NetworkConfig& config, Family family, const Self& self, Ker
 /// device, and the forwarding entry from there to the node. In IPv4 it is the subnet's own, as flannel's. In
 /// IPv6 Linux refuses that while any other route leads there (ip6_route_check_nh_onlink() in
 /// net/ipv6/route.c), as one does when the backend changes; a link-local one it takes as it is.
-void addPeer(const NetworkConfig& config, const Lease& peer, const Prefix& subnet, const MacAddress& mac,
-             const Self& self, KernelState& out) {
-  const Family family = subnet.family();
-  const auto name = deviceName(config.backend.vni, family);
+void addPeer(const Device& device, const Lease& peer, const Prefix& subnet, const MacAddress& mac,
+             KernelState& out) {
+  const Family family = device.family;
   const auto& node = *peer.publicIpOf(family);
   const auto owner = peer.name();
   const auto nextHop = family == Family::v4 ? subnet.address() : mac.linkLocal();
-  out.put(Neighbour{.link = name, .address = nextHop, .mac = mac, .owner = owner});
-  out.put(ForwardingEntry{.link = name, .mac = mac, .node = node, .owner = owner});
-  Route route = routeTo(peer, *config.family(family), subnet);
-  route.link = name;
+  out.put(Neighbour{.link = device.name, .address = nextHop, .mac = mac, .owner = owner});
+  out.put(ForwardingEntry{.link = device.name, .mac = mac, .node = node, .owner = owner});
+  Route route = routeTo(peer, *device.config.family(family), subnet);
+  route.link = device.name;
   route.via = nextHop;
   route.onlink = family == Family::v4;
-  addOverlayRoutes(std::move(route), node, self, out);
+  addOverlayRoutes(std::move(route), node, device.self, out);
 }
 
 /// Who else has this MAC: this node, or a peer that came before. Two of one name, perhaps.
-std::string ownerOfMac(const MacAddress& mac, const NetworkConfig& config, Family family, const Self& self,
-                       const KernelState& out) {
-  const auto vni = config.backend.vni;
-  if (mac == deviceMac(self.node, vni, family)) return self.node;
-  const auto found = out.forwarding.find({deviceName(vni, family), mac});
+std::string ownerOfMac(const Device& device, const MacAddress& mac, const KernelState& out) {
+  if (mac == device.mac) return device.self.node;
+  const auto found = out.forwarding.find({device.name, mac});
   return found == out.forwarding.end() ? "" : found->second.owner;
 }
 
 /// Gives one peer a road; else says why there is none.
-std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix& subnet, const Self& self,
-                    KernelState& out) {
-  const Family family = subnet.family();
+std::string connect(const Device& device, const Lease& peer, const Prefix& subnet, KernelState& out) {
+  const auto& config = device.config;
+  const auto& self = device.self;
+  const Family family = device.family;
   if (auto reason = reasonAgainstPeer(peer, family, self); !reason.empty()) return reason;
   if (config.backend.directRouting && self.underlay.onSegment(*peer.publicIpOf(family))) {
     out.put(directRoute(peer, *config.family(family), subnet, self));
@@ -134,35 +141,35 @@ std::string connect(const NetworkConfig& config, const Lease& peer, const Prefix
   }
   const auto mac = macOf(peer, family, config.backend.vni);
   if (!mac) return mac.error().text;
-  if (auto owner = ownerOfMac(*mac, config, family, self, out); !owner.empty()) {
+  if (auto owner = ownerOfMac(device, *mac, out); !owner.empty()) {
     return fmt::format(
         "its VtepMAC {} is that of {}, too; give each node a name of its own, and delete the lease that is "
         "wrong",
         mac->text(), owner);
   }
-  addPeer(config, peer, subnet, *mac, self, out);
+  addPeer(device, peer, subnet, *mac, out);
   return {};
 }
 
 /// One family: the device, and the roads over it.
 void addFamily(const Cluster& cluster, Family family, const Self& self, Desired& out, Notices& notices) {
   const auto& config = cluster.network;
+  const Device device{.config = config, .self = self, .family = family};
   if (self.underlay.addressOf(family)) {  // else it is said for each peer
     const int overhead = vxlanOverhead(family);
     if (const auto reason = reasonAgainstMtu(config, self.underlay, overhead, family); !reason.empty()) {
-      out.notices.push_back(fmt::format("no {}: {}", deviceName(config.backend.vni, family), reason));
+      out.notices.push_back(fmt::format("no {}: {}", device.name, reason));
       return;
     }
-    addDevice(config, family, self, out.state);
+    addDevice(device, out.state);
     admitPeers({.family = family,
                 .port = tunnelPort(kType, config.backend),
                 .headers = kVxlanHeaders,
                 .vni = config.backend.vni},
                cluster, self, out.state);
   }
-  forPeers(kType, family, cluster, self, notices, [&](const Lease& peer, const Prefix& subnet) {
-    return connect(config, peer, subnet, self, out.state);
-  });
+  forPeers(kType, family, cluster, self, notices,
+           [&](const Lease& peer, const Prefix& subnet) { return connect(device, peer, subnet, out.state); });
 }
 
 void desired(const Cluster& cluster, const Self& self, Desired& out) {
