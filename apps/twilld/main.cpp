@@ -26,7 +26,6 @@
 #include "datastore/etcd/etcd_datastore.hpp"
 #include "datastore/file/file_datastore.hpp"
 #include "gossip_map.hpp"
-#include "heap.hpp"
 #include "kernel/linux.hpp"
 #include "kernel/route_lookup.hpp"
 #include "options.hpp"
@@ -139,7 +138,6 @@ Result<void> run(const Options& options) {
 }  // namespace twill
 
 int main(int argc, char** argv) {
-  twill::useHugePages();
   twill::CommandLine line = twill::parseCommandLine({argv, argv + argc});
   if (line.exitStatus) return *line.exitStatus;
   twill::setUpLog(line.options.logLevel);
