@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Usage: tools/batches.py <SOURCES
+"""Usage: tools/batches.py <LINES
 
 Which C++ sources can be compiled as one. Of each line "NAME SOURCE..." it makes one for each batch. Most of a compiler's
 time goes into the headers of the libraries, and into templates that one file after the other makes anew."""

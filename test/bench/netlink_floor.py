@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a tunnel's peers cost in the kernel alone: the requests of `ip -batch` and `bridge -batch`, written beforehand and sent
-without waiting for an answer to each. No program is quicker."""
+without waiting for an answer to each. Each route has a metric of its own, as Twill's have (docs/adr/0002)."""
 import socket
 import struct
 import time
 
 # linux/netlink.h, linux/rtnetlink.h, linux/neighbour.h
-NLMSG_ERROR, RTM_NEWROUTE, RTM_NEWNEIGH = 2, 24, 28
+RTM_NEWROUTE, RTM_NEWNEIGH = 24, 28
 NEW = 1 | 0x200 | 0x400  # NLM_F_REQUEST, NLM_F_EXCL, NLM_F_CREATE
 AF_BRIDGE, NUD_PERMANENT, NTF_SELF, NDA_DST, NDA_LLADDR = 7, 0x80, 2, 1, 2
 RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST, RTNH_F_ONLINK, RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY = 254, 3, 1, 4, 1, 4, 5, 6

@@ -183,7 +183,7 @@ class FileDatastore::State : public std::enable_shared_from_this<State> {
   }
 
   ClusterFiles files_;          ///< what was read
-  const ClusterFiles written_;  ///< the writer's
+  const ClusterFiles written_;  ///< the same files, for the writer's thread alone
   std::string directory_;
   OnCluster onCluster_;
   bool wanted_ = false;    ///< the watcher has not got the picture yet, whether it changed or not

@@ -25,7 +25,8 @@ struct FileDatastoreOptions {
 /// since editors pass through such states. Only a leases.json that was never there is an empty list.
 ///
 /// Writing: under a lock on the file .lock, in one step, and safe from power failure. Where the directory
-/// cannot be written, the error holds the line that a person has to add.
+/// cannot be written, the error holds the line that a person has to add. That is done by a thread of its own,
+/// one after the other; all callbacks come from the loop. The destructor waits for a write that has begun.
 class FileDatastore : public Datastore, public Administration {
  public:
   FileDatastore(boost::asio::io_context& loop, FileDatastoreOptions options);
