@@ -44,14 +44,26 @@ skipped_tests() {
        /^SKIPPED: / { sub(/^SKIPPED: /, ""); print "  " name ": " $0 }' "$1/Testing/Temporary/LastTest.log"
 }
 
+# The end of what each failed test of a folder's last run said: the whole is far above, or cut off by who shows it.
+failed_tests() {
+  awk '/^[0-9]+\/[0-9]+ Testing: / { sub(/^[^:]*: /, ""); name = $0; lines = 0 }
+       { said[lines++] = $0 }
+       /^Test Failed\.$|^Test timeout/ {
+         print name ":"
+         for (i = (lines > 40 ? lines - 40 : 0); i < lines; ++i) if (said[i] !~ /^-+$/) print "  " said[i]
+       }' "$1/Testing/Temporary/LastTest.log"
+}
+
 # The verdicts, then the summary of the last ctest; ends the script.
 finish() {
-  local folder skipped
+  local folder skipped faults
   for folder in build/asan build/tsan build/dev; do
     if [ "$folder/ctest.log" -nt build/started ]; then
       last_ctest=$folder
       skipped=$(skipped_tests "$folder")
       [ -z "$skipped" ] || printf '\nskipped in %s:\n%s\n' "$folder" "$skipped"
+      faults=$(failed_tests "$folder")
+      [ -z "$faults" ] || printf '\nfailed in %s:\n%s\n' "$folder" "$faults"
     fi
   done
   printf '\nsteps:\n'

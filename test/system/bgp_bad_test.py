@@ -151,7 +151,7 @@ def sessions_over_ipv6(lab):
 
 def main():
     with Lab(sys.argv[1], "bgpbad", "--datastore", "bgp", "--nodes", "3", "--containers", "1", "--ipv6", "--backend", "vxlan") as lab:
-        wait_for("all is there", lambda: well(lab) and all(row["ok"] for row in lab.rows()), 20)
+        wait_for("all is there", lambda: well(lab) and lab.passes(), 20)
         for case in (configs_that_make_no_sense, what_bird_refuses, passwords, who_is_not_bird, another_version,
                      sessions_over_ipv6):
             began = time.monotonic()

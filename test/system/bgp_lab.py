@@ -43,7 +43,13 @@ def subnet(lab, node):
 
 
 def bird_pid(lab, node):
-    return sh(lab, node, "cat /run/twill/bird.pid").strip()
+    """Nothing while there is none: a BIRD that ends in an orderly way takes the file with it."""
+    return sh(lab, node, "cat /run/twill/bird.pid", check=False).strip()
+
+
+def another_bird(lab, node, before):
+    """Whether there is one, and all talk with all again."""
+    return bird_pid(lab, node) not in (before, "") and all_up(lab)
 
 
 class Routes:
