@@ -26,6 +26,8 @@ namespace {
 constexpr int kMonitorBuffer = 8 << 20;
 /// libnftables builds a tree of the whole table; above so much output the heap is handed back afterwards.
 constexpr std::size_t kLargeListing = 64U << 10U;
+/// More changes of elements at once than this are told as all that is known, not one by one.
+constexpr std::size_t kMany = 1000;
 
 /// "Error: <what>" and the line that it is about, of a message that goes on with a line of carets.
 std::string firstError(std::string_view text) {
@@ -217,7 +219,7 @@ Result<void> Nftables::remove(const std::string& table) {
 std::vector<Result<void>> Nftables::change(std::span<const Operation* const> steps) {
   std::vector<Result<void>> results(steps.size());
   const bool stale = stale_;
-  elements_.reserve(elements_.size() + steps.size());
+  news_ = news_ || steps.size() > kMany;
   if (changeAll(steps)) {
     for (const auto* step : steps) note(*step);
     return results;
@@ -238,12 +240,12 @@ bool Nftables::changeAll(std::span<const Operation* const> steps) {
 void Nftables::note(const Operation& step) {
   auto element = std::get<SetElement>(step.object);
   element.owner.clear();
+  if (!news_) elements_.emplace_back(step.verb, element);
   if (step.verb == Verb::remove) {
     known_.setElements.erase(keyOf(element));
   } else {
-    known_.put(element);
+    known_.put(std::move(element));
   }
-  elements_.emplace_back(step.verb, std::move(element));
 }
 
 Result<void> Nftables::run(const std::string& script) {

@@ -58,8 +58,8 @@ class Nftables {
   KernelState known_;     ///< what the tables hold, unless stale_; nothing else is in it
   bool stale_ = true;     ///< somebody else changed them since
   bool touched_ = false;  ///< the transaction that is being announced concerns a table of ours
-  bool news_ = false;     ///< known_ was set, but for elements_, since the last read() or refresh()
-  /// Our own changes of elements since then.
+  bool news_ = false;     ///< known_ was set, or changed much, since the last read() or refresh()
+  /// Our own changes of elements since then; of no matter with news_.
   std::vector<std::pair<Verb, SetElement>> elements_;
 };
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -57,7 +58,13 @@ class Additions {
     return (part_.*entries).size() - std::min((part_.*entries).size(), has);
   }
 
-  void step(Verb verb, Object object) { out_.operations.push_back({verb, std::move(object)}); }
+  /// Made where it stays: with thousands of peers each move of an object shows.
+  template <class T>
+  void step(Verb verb, T&& object) {
+    auto& operation = out_.operations.emplace_back();
+    operation.verb = verb;
+    operation.object.template emplace<std::remove_cvref_t<T>>(std::forward<T>(object));
+  }
   void obstacle(const std::string& owner, std::string text) {
     out_.obstacles.push_back({owner, std::move(text)});
   }

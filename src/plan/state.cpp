@@ -4,50 +4,64 @@
 #include <utility>
 
 namespace twill {
+namespace {
+
+template <class Map>
+void assign(Map& map, typename Map::key_type key, typename Map::mapped_type object) {
+  // Thousands mostly come sorted, and then every key goes to the end.
+  const bool last = map.empty() || map.rbegin()->first < key;
+  if (last) {
+    map.emplace_hint(map.end(), std::move(key), std::move(object));
+  } else {
+    map.insert_or_assign(std::move(key), std::move(object));
+  }
+}
+
+}  // namespace
 
 void KernelState::put(Sysctl sysctl) {
   auto key = sysctl.path;
-  sysctls.insert_or_assign(std::move(key), std::move(sysctl));
+  assign(sysctls, std::move(key), std::move(sysctl));
 }
 
 void KernelState::put(Firewall firewall) {
   auto key = firewall.table;
-  firewalls.insert_or_assign(std::move(key), std::move(firewall));
+  assign(firewalls, std::move(key), std::move(firewall));
 }
 
 void KernelState::put(SetElement element) {
   auto key = keyOf(element);
-  setElements.insert_or_assign(std::move(key), std::move(element));
+  assign(setElements, std::move(key), std::move(element));
 }
 
 void KernelState::put(Link link) {
   auto key = link.name;
-  links.insert_or_assign(std::move(key), std::move(link));
+  assign(links, std::move(key), std::move(link));
 }
 
 void KernelState::put(Address address) {
   auto key = keyOf(address);
-  addresses.insert_or_assign(std::move(key), std::move(address));
+  assign(addresses, std::move(key), std::move(address));
 }
 
 void KernelState::put(Neighbour neighbour) {
   auto key = keyOf(neighbour);
-  neighbours.insert_or_assign(std::move(key), std::move(neighbour));
+  assign(neighbours, std::move(key), std::move(neighbour));
 }
 
 void KernelState::put(ForwardingEntry entry) {
   auto key = keyOf(entry);
-  forwarding.insert_or_assign(std::move(key), std::move(entry));
+  assign(forwarding, std::move(key), std::move(entry));
 }
 
 void KernelState::put(Route route) {
   auto key = keyOf(route);
-  routes.insert_or_assign(key, std::move(route));
+  assign(routes, key, std::move(route));
 }
 
 void KernelState::put(Rule rule) {
   auto key = keyOf(rule);
-  rules.insert_or_assign(key, std::move(rule));
+  assign(rules, key, std::move(rule));
 }
 
 void merge(KernelState& into, const KernelState& part) {
