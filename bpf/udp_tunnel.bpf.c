@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // The udp tunnel in the kernel: what twill-tunnel does in user space, with the same bytes on the wire, without leaving the
 // kernel. Whatever is not plain (too large for the path, no peer's, put together from several datagrams) is left as it
-// is and gets to twill-tunnel's device or socket, which knows what to do. When large_by_user is set, so do large packets:
-// the kernel takes a datagram at a time through all of a node's stack, where user space takes and gives 64 KB at once.
+// is and gets to twill-tunnel's device or socket, which knows what to do. When floods_by_user is set, so do floods of what is
+// not TCP: the kernel takes a datagram at a time through all of a node's stack, where user space takes and gives 64 KB at once.
+// TCP comes in large pieces by itself, and is put together again behind the tunnel.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -31,8 +32,8 @@ const volatile __u32 merging_link = 0;  // what is sent by it comes back at its 
 const volatile __be16 port = 0;
 const volatile __be32 local4 = 0;
 const volatile __u32 local6[4] = {};
-const volatile __u8 large_by_user = 0;
-const volatile __u64 bulk_ns = 0;  // so long after a large packet what follows it goes the same way, to keep the order
+const volatile __u8 floods_by_user = 0;
+const volatile __u64 bulk_ns = 0;  // so long after one that was part of much what follows it goes the same way, to keep the order
 
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -256,8 +257,9 @@ static __always_inline int is_bulk(__u64 *last, int much, __u64 now) {
   return much || (*last != 0 && now - *last < bulk_ns);
 }
 
-// Large packets, and many small ones without a pause: user space takes both in batches.
-static __always_inline int sends_by_user(struct __sk_buff *skb) {
+// Large packets but TCP's, and many small ones without a pause: user space takes both in batches.
+static __always_inline int sends_by_user(struct __sk_buff *skb, const struct packet *packet) {
+  if (packet->tcp) return 0;
   const __u32 slot = bpf_get_hash_recalc(skb) % FLOWS;
   struct flow *flow = bpf_map_lookup_elem(&flows, &slot);
   if (!flow) return 0;
@@ -273,7 +275,7 @@ int twill_udp_send(struct __sk_buff *skb) {
   if (read_packet(skb, 0, &packet)) return TC_ACT_UNSPEC;
   const struct udp_tunnel_owner *owner = find_owner(packet.destination);
   if (!owner || owner->index == UDP_TUNNEL_OWN || owner->by_user) return TC_ACT_UNSPEC;
-  if (large_by_user && sends_by_user(skb)) return TC_ACT_UNSPEC;
+  if (floods_by_user && sends_by_user(skb, &packet)) return TC_ACT_UNSPEC;
   if (!packet.size || skb->len > MOST_BYTES) return TC_ACT_UNSPEC;
   const __u32 index = owner->index;
   const int verdict = is_mapped(owner->endpoint) ? send4(skb, &packet, owner->endpoint)
@@ -331,7 +333,7 @@ static __always_inline int read_outer(struct __sk_buff *skb, struct outer *outer
 // Only what has been put together on the way makes all of its peer's packets go by user space for a while.
 static __always_inline int receives_by_user(const struct packet *packet, __u32 index, int has_checksum) {
   struct udp_tunnel_received *last = bpf_map_lookup_elem(&received, &index);
-  return !last || has_checksum || is_bulk(&last->whole, packet->length != packet->held, bpf_ktime_get_ns());
+  return !last || has_checksum || is_bulk(&last->combined, packet->length != packet->held, bpf_ktime_get_ns());
 }
 
 // TCP in segments, as it is on a real wire. All of the peer's TCP then, and for a while after, so that the order stays; but
@@ -361,8 +363,8 @@ int twill_udp_receive(struct __sk_buff *skb) {
   const struct udp_tunnel_owner *own = find_owner(packet.destination);
   if (!peer || !own || own->index != UDP_TUNNEL_OWN || !same(peer->endpoint, outer.sender)) return TC_ACT_UNSPEC;
   const __u32 index = peer->index;
-  if (packet.length != packet.held && !large_by_user) return TC_ACT_UNSPEC;
-  if (large_by_user && receives_by_user(&packet, index, outer.has_checksum)) return TC_ACT_UNSPEC;
+  if (packet.length != packet.held && !floods_by_user) return TC_ACT_UNSPEC;
+  if (floods_by_user && receives_by_user(&packet, index, outer.has_checksum)) return TC_ACT_UNSPEC;
   if (!packet.size) return TC_ACT_UNSPEC;
   // Linux before 6.3 refuses these flags, and does without them when the family stays the same.
   const __u64 family = packet.v6 == outer.v6 ? 0 : packet.v6 ? DECAP_L3_IPV6 : DECAP_L3_IPV4;

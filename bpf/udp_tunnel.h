@@ -16,7 +16,8 @@ struct udp_tunnel_owner {
 
 /* What a peer has sent lately: when the last one came, in ns. */
 struct udp_tunnel_received {
-  __u64 whole;    /* that had been put together on the way */
+  __u64 combined; /* of several datagrams that had been put together on the way */
+  __u64 whole;    /* that had not been cut for the way */
   __u64 segments; /* of TCP, that are worth putting together */
 };
 

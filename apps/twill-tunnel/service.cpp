@@ -150,15 +150,16 @@ void TunnelService::setEngine() {
 Result<void> TunnelService::useKernel() {
   const auto settings = settingsOf(config_);
   const bool automatic = config_.engine == "auto";
-  const tunnel::KernelEngine::Where where{.underlay = config_.underlay, .largeByUser = automatic};
+  const tunnel::KernelEngine::Where where{.underlay = config_.underlay, .floodsByUser = automatic};
   if (kernel_ && kernel_->serves(settings, where) && kernel_->isIntact() &&
       kernel_->setPeers(peersOf(config_)))
     return {};
   TWILL_TRY(auto fresh, tunnel::KernelEngine::start(settings, where, peersOf(config_)));
   if (kernel_) fresh->takeOver(*kernel_);
   kernel_ = std::move(fresh);
-  reason_ = automatic ? "this kernel takes it; large packets go by user space, which is faster for them"
-                      : "the network config says so";
+  reason_ = automatic
+                ? "this kernel takes it; floods of what is not TCP go by user space, which is faster for them"
+                : "the network config says so";
   if (!kernel_->unmerged().empty()) spdlog::warn("bulk is slow: {}", kernel_->unmerged());
   spdlog::info("engine: {} at {}; {}", automatic ? "kernel and user" : "kernel", config_.underlay, reason_);
   return {};

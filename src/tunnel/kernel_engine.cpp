@@ -66,9 +66,7 @@ Result<std::unique_ptr<KernelEngine>> KernelEngine::start(const Settings& settin
   return engine;
 }
 
-/// Where the pump takes the large packets, it puts them together, too.
 void KernelEngine::openMergingLink() {
-  if (where_.largeByUser) return;
   auto made = tc::MergingLink::make();
   if (!made) {
     unmerged_ = made.error().text;
@@ -84,7 +82,7 @@ Result<void> KernelEngine::load(std::size_t peers) {
   auto* data = programs_->rodata;
   data->port = htons(settings_.port);
   data->bulk_ns = kBulk;
-  data->large_by_user = where_.largeByUser ? 1 : 0;
+  data->floods_by_user = where_.floodsByUser ? 1 : 0;
   if (settings_.local4) std::memcpy(const_cast<__be32*>(&data->local4), settings_.local4->bytes().data(), 4);
   if (settings_.local6) std::memcpy(const_cast<__u32*>(data->local6), settings_.local6->bytes().data(), 16);
   for (bpf_map* map : {programs_->maps.counters, programs_->maps.received})

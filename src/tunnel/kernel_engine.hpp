@@ -23,8 +23,8 @@ class KernelEngine {
  public:
   /// What the pump has no part in.
   struct Where {
-    std::string underlay;      ///< the link that peers' datagrams come in by
-    bool largeByUser = false;  ///< large packets are left to the pump
+    std::string underlay;       ///< the link that peers' datagrams come in by
+    bool floodsByUser = false;  ///< many or large packets are left to the pump, but for TCP's
     bool operator==(const Where&) const = default;
   };
 
@@ -49,7 +49,7 @@ class KernelEngine {
   [[nodiscard]] std::map<std::string, PeerNumbers> numbers() const;
   /// `before` no longer removes what has been replaced by this one.
   void takeOver(KernelEngine& before) const;
-  /// Why TCP's segments are not put together, which costs bulk; empty when they are, or the pump does it.
+  /// Why TCP's segments are not put together, which costs bulk; empty when they are.
   [[nodiscard]] const std::string& unmerged() const { return unmerged_; }
 
  private:

@@ -74,8 +74,9 @@ struct Node {
     return true;
   }
   /// Null: the kernel takes no such programs, and the reason has been given.
-  std::unique_ptr<KernelEngine> startEngine(bool largeByUser = false) const {
-    auto engine = KernelEngine::start(settings(), {.underlay = "up0", .largeByUser = largeByUser}, {node2()});
+  std::unique_ptr<KernelEngine> startEngine(bool floodsByUser = false) const {
+    auto engine =
+        KernelEngine::start(settings(), {.underlay = "up0", .floodsByUser = floodsByUser}, {node2()});
     if (engine) return std::move(*engine);
     skip(engine.error().text);
     return nullptr;
@@ -126,7 +127,6 @@ TEST_CASE(
     next->takeOver(*before);
     CHECK(isThere());
   }
-  const auto byUser = node.startEngine(true);
   CHECK_FALSE(isThere());
 }
 
@@ -167,7 +167,7 @@ TEST_CASE("the outer header may be IPv6") {
   CHECK(engine->numbers().at("node2").receivedPackets == 3);
 }
 
-TEST_CASE("what user space has sent comes back by user space when that takes the large packets") {
+TEST_CASE("what user space has sent comes back by user space when that takes floods") {
   Node node;
   if (!node.make()) return;
   const auto engine = node.startEngine(true);
@@ -178,7 +178,7 @@ TEST_CASE("what user space has sent comes back by user space when that takes the
   CHECK(node.pump->peers().peers()[0].counters->receivedPackets == 3);
 }
 
-TEST_CASE("many small packets without a pause go by user space when that takes the large ones") {
+TEST_CASE("many small packets without a pause go by user space when that takes floods") {
   Node node;
   if (!node.make()) return;
   const auto engine = node.startEngine(true);

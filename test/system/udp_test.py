@@ -301,8 +301,8 @@ def everything(engine):
         a_lost_device_is_back(lab)
         if engine != "user":
             a_lost_program_is_back(lab)
-        if engine == "kernel":
             segments_are_put_together(lab)
+        if engine == "kernel":
             a_refused_engine_is_a_problem(lab)
         a_smaller_path_is_learned(lab)
         the_port_moves(lab)
