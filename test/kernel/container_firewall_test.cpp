@@ -132,7 +132,7 @@ class World {
 
   void serve(const std::string& id) {
     auto out = sh(fmt::format(
-        "ip netns exec {0} sh -c 'timeout 60 python3 /run/server.py > /run/{0}.up 2>&1 & echo $!'\n"
+        "ip netns exec {0} sh -c 'timeout 600 python3 /run/server.py > /run/{0}.up 2>&1 & echo $!'\n"
         "for i in $(seq 100); do grep -q up /run/{0}.up && exit; sleep 0.05; done; exit 1",
         id));
     servers_.push_back(out.substr(0, out.find('\n')));

@@ -83,7 +83,7 @@ struct Node {
   }
   static bool pings(int size = 56) {
     sh(
-        fmt::format("ip netns exec far timeout 5 python3 -c '{}' & p=$!; for i in $(seq 50); do ip netns "
+        fmt::format("ip netns exec far timeout 60 python3 -c '{}' & p=$!; for i in $(seq 300); do ip netns "
                     "exec far ss -Hlun | "
                     "grep -q :8285 && break; sleep 0.1; done; ping -c3 -i0.2 -W2 -s{} 172.16.1.2 >/run/ping; "
                     "kill $p; wait",

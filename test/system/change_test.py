@@ -59,8 +59,8 @@ def under_load(lab, changes):
     for backend in changes:
         change(lab, backend)
         time.sleep(1)
-    said = [flood.communicate(timeout=SECONDS + 10)[0] for flood in floods]
-    rounds, longest = stream.communicate(timeout=SECONDS + 10)[0].split()
+    said = [flood.communicate(timeout=SECONDS + 60)[0] for flood in floods]
+    rounds, longest = stream.communicate(timeout=SECONDS + 60)[0].split()
     server.wait(timeout=10)
     print(f"{rounds} rounds of the stream, the longest took {float(longest):.3f} s")
     for one in said:
