@@ -46,9 +46,9 @@ skipped_tests() {
 
 # The end of what each failed test of a folder's last run said: the whole is far above, or cut off by who shows it.
 failed_tests() {
-  awk '/^[0-9]+\/[0-9]+ Testing: / { sub(/^[^:]*: /, ""); name = $0; lines = 0 }
+  awk '/^[0-9]+\/[0-9]+ Testing: / { sub(/^[^:]*: /, ""); name = $0; lines = 0; next }
        { said[lines++] = $0 }
-       /^Test Failed\.$|^Test timeout/ {
+       /^Test Failed\.$/ {
          print name ":"
          for (i = (lines > 40 ? lines - 40 : 0); i < lines; ++i) if (said[i] !~ /^-+$/) print "  " said[i]
        }' "$1/Testing/Temporary/LastTest.log"
