@@ -8,6 +8,7 @@
 #include "kernel/address.hpp"
 #include "kernel/route.hpp"
 #include "kernel/rule.hpp"
+#include "plan/compare.hpp"
 
 namespace twill {
 namespace {
@@ -17,9 +18,7 @@ using Drained = Kernel::Drained;
 /// Puts `value` under `key`; tells whether that made a difference.
 template <class Map>
 Drained assign(Map& map, const typename Map::key_type& key, typename Map::mapped_type value) {
-  // Dumps mostly come sorted, and then every key goes to the end.
-  const bool last = map.empty() || map.rbegin()->first < key;
-  const auto at = last ? map.end() : map.lower_bound(key);
+  const auto at = placeOf(map, key);
   if (at == map.end() || at->first != key) {
     map.emplace_hint(at, key, std::move(value));
     return Drained::changed;

@@ -28,6 +28,14 @@ namespace twill {
 /// such a link is gone, or goes with the old link.
 [[nodiscard]] bool mustBeMade(const Link& wanted, const Link* actual);
 
+/// Where `key` is, or would be put: the first entry whose key is not below it. At once behind all others,
+/// since thousands mostly come sorted.
+template <class Map>
+auto placeOf(Map& map, const typename Map::key_type& key) {
+  const bool last = map.empty() || map.rbegin()->first < key;
+  return last ? map.end() : map.lower_bound(key);
+}
+
 /// Finds ascending keys in a sorted map: steps when they are dense, searches when they are sparse. Walking
 /// all of one map beside another costs the sum of their sizes; looking up a few costs a logarithm each.
 template <class Map>

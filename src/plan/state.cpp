@@ -3,18 +3,14 @@
 
 #include <utility>
 
+#include "plan/compare.hpp"
+
 namespace twill {
 namespace {
 
 template <class Map>
 void assign(Map& map, typename Map::key_type key, typename Map::mapped_type object) {
-  // Thousands mostly come sorted, and then every key goes to the end.
-  const bool last = map.empty() || map.rbegin()->first < key;
-  if (last) {
-    map.emplace_hint(map.end(), std::move(key), std::move(object));
-  } else {
-    map.insert_or_assign(std::move(key), std::move(object));
-  }
+  map.insert_or_assign(placeOf(map, key), std::move(key), std::move(object));
 }
 
 }  // namespace
