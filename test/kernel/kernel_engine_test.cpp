@@ -32,6 +32,26 @@ while True:
     end.sendto(inner, sender)
 )";
 
+/// A flood of small packets, in one piece as twill-tunnel sends it, and after each piece a segment of TCP's
+/// without the outer checksum, as from the programs.
+constexpr const char* kFloodAndTcp = R"(
+import socket, struct
+def packet(protocol, content):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(content), 0, 0, 64, protocol, 0,
+                       socket.inet_aton("172.16.1.2"), socket.inet_aton("172.16.0.2"))
+    total = sum(struct.unpack("!10H", head))
+    total = (total & 0xffff) + (total >> 16)
+    return head[:10] + struct.pack("!H", ~((total & 0xffff) + (total >> 16)) & 0xffff) + head[12:] + content
+ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+ends[0].setsockopt(socket.SOL_UDP, 103, 300)  # UDP_SEGMENT
+ends[1].setsockopt(socket.SOL_SOCKET, 11, 1)  # SO_NO_CHECK
+flood = packet(socket.IPPROTO_UDP, struct.pack("!HHHH", 9, 9, 280, 0) + bytes(272)) * 10
+segment = packet(socket.IPPROTO_TCP, struct.pack("!HHIIHHHH", 9, 9, 1, 0, 0x5010, 1000, 0, 0))
+for _ in range(50):
+    ends[0].sendto(flood, ("10.0.0.10", 8285))
+    ends[1].sendto(segment, ("10.0.0.10", 8285))
+)";
+
 Peer node2() {
   return {.name = "node2",
           .endpoint = IpAddress::parse("10.0.0.20").value(),
@@ -176,6 +196,18 @@ TEST_CASE("what user space has sent comes back by user space when that takes flo
   CHECK(engine->numbers().at("node2").sentPackets == 3);
   CHECK(engine->numbers().at("node2").receivedPackets == 0);
   CHECK(node.pump->peers().peers()[0].counters->receivedPackets == 3);
+}
+
+TEST_CASE("a flood that user space takes leaves the TCP of the same peer to the kernel") {
+  Node node;
+  if (!node.make()) return;
+  const auto engine = node.startEngine(true);
+  if (!engine) return;
+  sh(fmt::format("ip netns exec far python3 -c '{}'", kFloodAndTcp));
+  const auto& counters = *node.pump->peers().peers()[0].counters;
+  for (int i = 0; i < 100 && counters.receivedPackets < 500; ++i) ::usleep(50'000);
+  CHECK(counters.receivedPackets == 500);
+  CHECK(engine->numbers().at("node2").receivedPackets == 50);
 }
 
 TEST_CASE("many small packets without a pause go by user space when that takes floods") {
