@@ -18,8 +18,7 @@ def system_call_ns():
 
 def new_page_us():
     with mmap.mmap(-1, PAGES * mmap.PAGESIZE) as memory:
-        if hasattr(mmap, "MADV_NOHUGEPAGE"):
-            memory.madvise(mmap.MADV_NOHUGEPAGE)
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
         begin = time.perf_counter()
         for at in range(0, PAGES * mmap.PAGESIZE, mmap.PAGESIZE):
             memory[at] = 1

@@ -74,7 +74,7 @@ def wait_for_all(lab, daemon):
         wait_for(f"{node}'s daemon knows all", lambda n=node: answer in sh(lab, n, command, check=False), 30)
         wait_for(f"{node} has learned the others' subnets",
                  lambda n=node: ask(lab, n, "bgp", "status").get("learned") == len(NODES) - 1 and lab.status(n)["ready"], 30)
-    wait_for("everybody reaches everybody", lambda: lab.passes(), 20)
+    wait_for("everybody reaches everybody", lab.passes, 20)
 
 
 def crashes(lab, daemon):

@@ -61,7 +61,7 @@ def a_restart_without_recovery_shows(lab):
     before = bird_pid(lab, "node2")
     sh(lab, "node2", f"kill -TERM {before}")  # in this way the others are told
     wait_for("node2's BIRD is back", lambda: another_bird(lab, "node2", before), 20)
-    wait_for("all is as before", lambda: lab.passes(), 20)
+    wait_for("all is as before", lab.passes, 20)
     assert any(watch.changes().values())
 
 

@@ -232,7 +232,7 @@ def nothing_is_left(lab):
 
 def main():
     with Lab(sys.argv[1], "ipip", "--backend", "ipip", "--engine", "ebpf", "--segments", "2", "--nodes", "3", "--containers", "1") as lab:
-        wait_for("all is there", lambda: lab.passes(), 20)
+        wait_for("all is there", lab.passes, 20)
         for case in (on_the_wire, sizes, large_packets_pass_whole, trace_sees_it, who_may_send, congestion, troubles, other_backends, path_mtu, nothing_is_left):
             case(lab)
 
